@@ -1,0 +1,49 @@
+# Everything runs in .venv, whose programs come first on PATH, because dvc starts whatever `python` it finds.
+VENV := .venv
+PYTHON ?= python3
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+# DVC runs stages in folders of its own, where a relative path would lead elsewhere.
+ifneq ($(AUDIOMNIST_SOURCE),)
+export AUDIOMNIST_SOURCE := $(abspath $(AUDIOMNIST_SOURCE))
+endif
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: quickstart
+quickstart: $(VENV)/installed  ## environment, data, the whole pipeline, a table of results, one scored folder
+	audiomnist quickstart
+
+.PHONY: test
+test: $(VENV)/installed-test  ## environment, and the tests that take seconds
+	python -m pytest -m "not long"
+
+.PHONY: test-all
+test-all: $(VENV)/installed-test  ## every test, the long ones too
+	python -m pytest
+
+.PHONY: check
+check: $(VENV)/installed-test  ## ruff, mypy --strict, import-linter
+	ruff check
+	ruff format --check
+	mypy
+	lint-imports
+
+.PHONY: clean
+clean:  ## remove the environment and the work in progress, not the data
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml | $(VENV)/bin/python
+	python -m pip install --editable .
+	touch $@
+
+$(VENV)/installed-test: pyproject.toml | $(VENV)/bin/python
+	python -m pip install --editable ".[test]"
+	touch $@ $(VENV)/installed

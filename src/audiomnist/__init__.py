@@ -1,0 +1,1 @@
+"""Spoken digits: versioned data, three models with honest metrics, a batch scorer."""

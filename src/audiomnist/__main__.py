@@ -1,0 +1,5 @@
+"""`python -m audiomnist` is the command `audiomnist`."""
+
+from audiomnist.cli import main
+
+main()

@@ -1,0 +1,71 @@
+"""Files and folders that appear under their final name whole, or not at all.
+
+Everything is written under a temporary name beside the target, flushed to the disk with fsync,
+then renamed: a reader, or a run after a crash, sees the old content or the new, never a part. A folder
+that replaces another is absent for the instant between two renames.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def replaced_file(target: Path) -> Iterator[Path]:
+    """Yield a temporary path to write to; on success it takes the place of `target`."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    os.close(descriptor)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        _sync(temporary)
+        temporary.replace(target)
+        _sync(target.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replaced_directory(target: Path) -> Iterator[Path]:
+    """Yield a temporary folder to fill; on success it takes the place of `target`."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    former = temporary.with_name(f"{temporary.name}.former")
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        for path in filter(Path.is_file, temporary.rglob("*")):
+            _sync(path)
+        if target.exists():
+            target.rename(former)
+        temporary.replace(target)
+        _sync(target.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(former, ignore_errors=True)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write UTF-8 text."""
+    with replaced_file(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(target: Path, value: Any) -> None:
+    """Write indented JSON; raises ValueError for NaN and infinities, which JSON has no words for."""
+    write_text(target, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

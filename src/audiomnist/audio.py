@@ -1,0 +1,115 @@
+"""From a file to a waveform, and what every waveform goes through before a model hears it.
+
+Training and service call the same functions, so that a model never meets in service what it did
+not meet in training.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from audiomnist.errors import AudiomnistError
+
+Samples = NDArray[np.float32]
+
+_MIN_DURATION_S = 0.010
+_TRIM_FRAME_S = 0.010
+_TRIM_MARGIN_FRAMES = 3
+
+
+class BadAudioError(AudiomnistError):
+    """One recording cannot be used. `reason` is a stable code: unreadable, empty, too_short, not_finite.
+
+    `sentence` says it without the path.
+    """
+
+    def __init__(self, path: Path, reason: str, sentence: str) -> None:
+        super().__init__(f"{path}: {sentence}")
+        self.path = path
+        self.sentence = sentence
+        self.reason = reason
+
+
+@dataclass(frozen=True, eq=False)
+class Waveform:
+    """Mono sound: `samples` is float32 `(samples,)` in [-1, 1], at `sample_rate_hz`."""
+
+    samples: Samples
+    sample_rate_hz: int
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / self.sample_rate_hz
+
+
+def read(path: Path) -> Waveform:
+    """Decode a file and mix its channels to mono (their mean).
+
+    Raises:
+        BadAudioError: the file is unreadable, empty, shorter than 10 ms, or holds samples that are not finite.
+    """
+    try:
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise BadAudioError(path, "unreadable", f"not a sound file that can be read ({error})") from error
+    if len(samples) == 0:
+        raise BadAudioError(path, "empty", "holds no samples")
+    if len(samples) < _MIN_DURATION_S * rate:
+        raise BadAudioError(path, "too_short", f"holds {len(samples)} samples at {rate} Hz, less than 10 ms")
+    mono = samples.mean(axis=1, dtype=np.float64).astype(np.float32)
+    if not np.isfinite(mono).all():
+        raise BadAudioError(path, "not_finite", "holds samples that are not finite numbers")
+    return Waveform(mono, int(rate))
+
+
+def prepare(waveform: Waveform, sample_rate_hz: int, trim_db: float, max_samples: int) -> Samples:
+    """Return what a model hears: resampled, silence trimmed at both ends, at most `max_samples` long.
+
+    Args:
+        waveform: the recording.
+        sample_rate_hz: the rate of the model.
+        trim_db: frames this far below the loudest one count as silence, in dB (> 0).
+        max_samples: what lies beyond is cut off.
+    """
+    samples = waveform.samples
+    if waveform.sample_rate_hz != sample_rate_hz:
+        samples = soxr.resample(samples, waveform.sample_rate_hz, sample_rate_hz)
+    return trim_silence(samples, sample_rate_hz, trim_db)[:max_samples]
+
+
+def trim_silence(samples: Samples, sample_rate_hz: int, trim_db: float) -> Samples:
+    """Cut the silence at both ends, leaving 30 ms of it; all-zero sound comes back as it is.
+
+    A frame of 10 ms is silent if its mean power lies more than `trim_db` dB below the loudest frame's.
+    """
+    frame = max(1, round(_TRIM_FRAME_S * sample_rate_hz))
+    starts = np.arange(0, len(samples), frame)
+    power = np.add.reduceat(samples.astype(np.float64) ** 2, starts)
+    loud = np.flatnonzero(power > power.max() * 10 ** (-trim_db / 10))
+    if len(loud) == 0:
+        return samples
+    first = max(0, int(loud[0]) - _TRIM_MARGIN_FRAMES) * frame
+    last = (int(loud[-1]) + 1 + _TRIM_MARGIN_FRAMES) * frame
+    return samples[first:last]
+
+
+def pad(waveforms: list[Samples], at_least: int) -> tuple[Samples, NDArray[np.int64]]:
+    """Stack waveforms into one batch.
+
+    Args:
+        waveforms: float32 `(samples,)` each.
+        at_least: samples that the batch is padded to in any case.
+
+    Returns:
+        float32 `(batch, samples)`, zeros after each clip's end, and int64 lengths `(batch,)`.
+    """
+    lengths = np.array([len(samples) for samples in waveforms], dtype=np.int64)
+    batch = np.zeros((len(waveforms), max(at_least, int(lengths.max()))), dtype=np.float32)
+    for row, samples in zip(batch, waveforms, strict=True):
+        row[: len(samples)] = samples
+    return batch, lengths

@@ -1,0 +1,112 @@
+"""A model as it is served: an ONNX graph and a JSON page about it, checked before use.
+
+`bundle.json` says what goes in (waveforms or tokens, and how they are prepared), what comes out, what
+the model was trained on, and the SHA-256 that the graph must have. Nothing here unpickles, and
+nothing needs PyTorch.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from audiomnist import atomic
+from audiomnist.corpus.dataset import Dataset
+from audiomnist.errors import AudiomnistError
+
+DESCRIPTION = "bundle.json"
+GRAPH = "model.onnx"
+LABELS = tuple(str(digit) for digit in range(10))
+
+
+class BundleError(AudiomnistError):
+    """A bundle is absent, altered, damaged, or of a version that this program does not know."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Preparation(_Part):
+    """How a recording is prepared before the graph: the part of the front end that is not in the graph."""
+
+    sample_rate_hz: int
+    window_samples: int
+    trim_db: float
+    max_duration_s: float
+
+
+class WaveformInput(_Part):
+    """The graph takes waveforms; `front_end` records every parameter of the MFCCs inside it."""
+
+    kind: Literal["waveform"] = "waveform"
+    front_end: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _can_be_prepared(self) -> "WaveformInput":
+        missing = [name for name in Preparation.model_fields if name not in self.front_end]
+        if missing:
+            raise ValueError(f"front_end lacks {', '.join(missing)}")
+        return self
+
+    @property
+    def preparation(self) -> Preparation:
+        """The parameters that the scorer itself needs."""
+        return Preparation(**{name: self.front_end[name] for name in Preparation.model_fields})
+
+
+class TranscriptInput(_Part):
+    """The graph takes token ids of what this recogniser heard."""
+
+    kind: Literal["transcript"] = "transcript"
+    recogniser: dict[str, Any]
+
+
+class Description(_Part):
+    """The content of `bundle.json`."""
+
+    schema_version: Literal[1] = 1
+    model: str
+    labels: tuple[str, ...] = LABELS
+    input: WaveformInput | TranscriptInput = Field(discriminator="kind")
+    dataset: Dataset
+    code_revision: str | None
+    split: dict[str, Any]
+    parameters: dict[str, Any]
+    temperature: float = Field(gt=0)
+    graph_sha256: str
+    metrics: dict[str, Any] | None = None
+
+
+def describe(folder: Path) -> tuple[Description, str]:
+    """Return the description, and the bundle's version: the SHA-256 of its `bundle.json`."""
+    text = _read(folder / DESCRIPTION)
+    try:
+        return Description.model_validate_json(text), hashlib.sha256(text).hexdigest()
+    except ValidationError as error:
+        raise BundleError(f"{folder / DESCRIPTION} is not a description of version 1: {error}") from error
+
+
+def write_description(folder: Path, description: Description) -> None:
+    """Write `bundle.json`; the graph stands beside it already."""
+    atomic.write_text(folder / DESCRIPTION, description.model_dump_json(indent=2) + "\n")
+
+
+def read_graph(folder: Path, description: Description) -> bytes:
+    """Return the graph, having checked it against the description; raises BundleError if it is another."""
+    graph = _read(folder / GRAPH)
+    actual = hashlib.sha256(graph).hexdigest()
+    if actual != description.graph_sha256:
+        raise BundleError(
+            f"{folder / GRAPH} is not the file that {DESCRIPTION} speaks of (SHA-256 {actual}, expected "
+            f"{description.graph_sha256}): restore it with git checkout or dvc checkout"
+        )
+    return graph
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"no model bundle in {path.parent}: {error}. dvc checkout or dvc repro brings it") from error

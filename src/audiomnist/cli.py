@@ -1,0 +1,95 @@
+"""The command `audiomnist`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from audiomnist.errors import AudiomnistError
+
+app = typer.Typer(
+    help="Spoken digits: versioned data, three models with honest metrics, a batch scorer.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+MODEL_UNUSABLE = 4
+
+
+@app.command()
+def score(
+    folder: Annotated[Path, typer.Argument(help="Folder of WAV files; its sub-folders are searched too.")],
+    csv: Annotated[Path, typer.Option("--csv", help="Where the rows go; replaced if it is there.")],
+    model: Annotated[Path, typer.Option(help="Folder of the model bundle.")] = Path("models/selected"),
+) -> None:
+    """Label every WAV file of a folder: a row each, scored or rejected with a reason.
+
+    Status 0: every file has its row. 1: the folder cannot be read. 4: the model cannot be used.
+    """
+    from audiomnist.bundle import BundleError  # noqa: PLC0415 - keeps --help quick
+    from audiomnist.recognition import RecognitionError  # noqa: PLC0415
+    from audiomnist.scoring.folder import score_folder  # noqa: PLC0415
+
+    try:
+        counts = score_folder(folder, model, csv)
+    except (BundleError, RecognitionError) as error:
+        typer.echo(f"audiomnist score: {error}", err=True)
+        raise typer.Exit(MODEL_UNUSABLE) from error
+    typer.echo(f"{counts.scored} scored, {counts.rejected} rejected: {csv}")
+
+
+@app.command()
+def results(
+    comparison: Annotated[Path, typer.Argument(help="What the stage compare wrote.")] = Path("reports/comparison.json"),
+    *,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
+) -> None:
+    """Print the three models beside the paper's numbers."""
+    from audiomnist.report import results as report  # noqa: PLC0415
+
+    found = report.read(comparison)
+    if markdown:
+        typer.echo(report.markdown(found))
+    else:
+        Console().print(report.table(found))
+
+
+@app.command()
+def manifest(
+    folder: Annotated[
+        Path, typer.Argument(exists=True, file_okay=False, help="Folder of {digit}_{speaker}_{take}.wav files.")
+    ],
+    out: Annotated[Path, typer.Option(help="Where the manifest goes.")] = Path("data/manifest.csv"),
+) -> None:
+    """Write the manifest of a folder of recordings: name, digit, speaker, take and SHA-256 of each."""
+    from audiomnist.corpus import manifest as manifests  # noqa: PLC0415
+
+    recordings = manifests.describe_folder(folder)
+    manifests.write(out, recordings)
+    typer.echo(f"{len(recordings)} recordings: {out}")
+
+
+@app.command()
+def quickstart(
+    checkout: Annotated[Path, typer.Argument(help="The checkout of this repository.")] = Path(),
+) -> None:
+    """Run the whole pipeline, show the results, and score twenty recordings of the test part.
+
+    Without access to the recordings, the same on synthetic voices, in build/synthetic.
+    """
+    from audiomnist import quickstart as first_run  # noqa: PLC0415
+
+    first_run.quickstart(checkout.absolute(), Console())
+
+
+def main() -> None:
+    """Run the command; an error that the user can mend is a sentence, not a traceback."""
+    try:
+        app()
+    except AudiomnistError as error:
+        sys.exit(f"audiomnist: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

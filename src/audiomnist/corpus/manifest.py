@@ -1,0 +1,125 @@
+"""The manifest: one row per recording, with the SHA-256 that its file must have."""
+
+import csv
+import hashlib
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from audiomnist import atomic
+from audiomnist.errors import AudiomnistError
+
+_NAME = re.compile(r"(?P<digit>[0-9])_(?P<speaker>[a-z]+)_(?P<take>[0-9]+)\.wav")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_LISTED = 10
+
+
+class ManifestError(AudiomnistError):
+    """A manifest is malformed, or a folder of recordings differs from it."""
+
+
+@dataclass(frozen=True, order=True)
+class Recording:
+    """One spoken digit. `file` is `{digit}_{speaker}_{take}.wav`; `sha256` is that of the file's bytes."""
+
+    file: str
+    digit: int
+    speaker: str
+    take: int
+    sha256: str
+
+
+def parse_name(file: str, sha256: str) -> Recording:
+    """Return the recording that a file name speaks of.
+
+    >>> parse_name("7_theo_12.wav", "").take
+    12
+    """
+    match = _NAME.fullmatch(file)
+    if match is None:
+        raise ManifestError(f"{file!r} is not named {{digit}}_{{speaker}}_{{take}}.wav")
+    return Recording(file, int(match["digit"]), match["speaker"], int(match["take"]), sha256)
+
+
+def describe_folder(folder: Path) -> list[Recording]:
+    """Return a recording for each `*.wav` in `folder`, ordered by name."""
+    return sorted(parse_name(path.name, sha256_of(path)) for path in folder.glob("*.wav"))
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write(path: Path, recordings: Iterable[Recording]) -> None:
+    """Write a manifest as CSV with a header line."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in fields(Recording)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(recording) for recording in recordings)
+    atomic.write_text(path, text.getvalue())
+
+
+def read(path: Path) -> list[Recording]:
+    """Read a manifest; raises ManifestError where a row contradicts its file name or stands twice."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            recordings = [_checked(row) for row in _rows(csv.DictReader(file))]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{path} cannot be read: {error}") from error
+    except ManifestError as error:
+        raise ManifestError(f"{path} is not a manifest: {error}") from error
+    if len({recording.file for recording in recordings}) != len(recordings):
+        raise ManifestError(f"{path} names a file twice")
+    return recordings
+
+
+def verify(folder: Path, recordings: Sequence[Recording], source: str) -> None:
+    """Check that `folder` holds exactly these recordings, to the byte.
+
+    Raises:
+        ManifestError: lists the missing, the unexpected and the altered files by name.
+    """
+    expected = {recording.file: recording.sha256 for recording in recordings}
+    present = {path.name for path in folder.iterdir()}
+    altered = [name for name in sorted(present & expected.keys()) if sha256_of(folder / name) != expected[name]]
+    problems = {
+        "missing": sorted(expected.keys() - present),
+        "unexpected": sorted(present - expected.keys()),
+        "altered": altered,
+    }
+    if any(problems.values()):
+        lines = [f"  {len(names)} {kind}: {listed(names)}" for kind, names in problems.items() if names]
+        raise ManifestError("\n".join([f"{source} is not what the manifest says:", *lines]))
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the first ten names, and how many more there are."""
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
+
+
+def _rows(reader: "csv.DictReader[str]") -> Iterator[dict[str, str]]:
+    columns = [field.name for field in fields(Recording)]
+    if reader.fieldnames != columns:
+        raise ManifestError(f"its columns are not {','.join(columns)}")
+    for row in reader:
+        if None in row or None in row.values():
+            raise ManifestError(f"line {reader.line_num} has not {len(columns)} fields")
+        yield row
+
+
+def _checked(row: dict[str, str]) -> Recording:
+    recording = parse_name(row["file"], row["sha256"])
+    if not _SHA256.fullmatch(recording.sha256):
+        raise ManifestError(f"the row of {recording.file} has no SHA-256")
+    if (str(recording.digit), recording.speaker, str(recording.take)) != (
+        row["digit"],
+        row["speaker"],
+        row["take"],
+    ):
+        raise ManifestError(f"the row of {recording.file} contradicts its name")
+    return recording

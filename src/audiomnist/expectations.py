@@ -1,0 +1,155 @@
+"""The pipeline's data gates: measurements are held against rules with Great Expectations.
+
+A gate writes its report only when every rule is met, so that DVC stops behind a gate that is shut; the
+Data Docs, which show each rule with the values that broke it, are written either way. The report depends
+on nothing but the data. Great Expectations takes seconds to import, and is imported here only, on use.
+"""
+
+import logging
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from audiomnist import atomic
+from audiomnist.corpus import dataset
+from audiomnist.corpus.manifest import listed
+from audiomnist.errors import AudiomnistError
+from audiomnist.gates import features, recordings, transcripts
+from audiomnist.gates.features import FeatureBounds
+from audiomnist.gates.recordings import RecordingBounds
+from audiomnist.gates.rules import Rule
+from audiomnist.gates.transcripts import TranscriptBounds
+from audiomnist.params import Section
+
+_SITE = Path("gx", "uncommitted", "data_docs", "local_site")
+
+
+class UnmetError(AudiomnistError):
+    """Data broke an expectation; the message names, rule by rule, the recordings that did."""
+
+
+class ValidateParams(Section):
+    """Section `validate` of params.yaml: the bounds of each gate."""
+
+    recordings: RecordingBounds
+    features: FeatureBounds
+    transcripts: TranscriptBounds
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What to measure, given a manifest and a folder, and what to demand of it."""
+
+    measure: Callable[[Path, Path], pd.DataFrame]
+    rules: Callable[[ValidateParams], list[Rule]]
+
+
+GATES = {
+    "recordings": Gate(recordings.measure, lambda params: recordings.rules(params.recordings)),
+    "features": Gate(features.measure, lambda params: features.rules(params.features)),
+    "transcripts": Gate(transcripts.measure, lambda params: transcripts.rules(params.transcripts)),
+}
+
+
+def validate(  # the paths of a stage, as dvc.yaml hands them
+    kind: str, manifest: Path, data: Path, corpus: Path, params: ValidateParams, report: Path, docs: Path
+) -> None:
+    """Hold `data` against the rules of its kind.
+
+    Args:
+        kind: which of `GATES`.
+        manifest: the recordings that the data is about, as `corpus.manifest` writes it.
+        data: folder of the recordings, of the feature tensor and its index, or of the transcripts.
+        corpus: the JSON that names the dataset.
+        params: the bounds.
+        report: JSON file to write if every rule is met (rows, expectations); an older one is removed.
+        docs: folder for the Data Docs, replaced whole; `index.html` is its entrance.
+
+    Raises:
+        UnmetError: a rule is broken; names the recordings that break it.
+        MeasurementError: the data cannot be measured at all; neither report nor docs are written.
+        ManifestError: the manifest cannot be read.
+    """
+    report.unlink(missing_ok=True)
+    gate = GATES[kind]
+    measured, rules = gate.measure(manifest, data), gate.rules(params)
+    broken = _broken(kind, measured, rules, docs)
+    if broken:
+        head = f"{kind}: {len(broken)} of {len(rules)} expectations are not met, see {docs / 'index.html'}"
+        lines = [f"  {rule}; not so for {len(names)}: {listed(names)}" for rule, names in broken.items()]
+        raise UnmetError("\n".join([head, *lines]))
+    counts = {"rows": len(measured), "expectations": len(rules), "unmet": 0}
+    atomic.write_json(report, {"validation": {kind: {"dataset": dataset.read(corpus).name, **counts}}})
+
+
+def _broken(kind: str, measured: pd.DataFrame, rules: list[Rule], docs: Path) -> dict[str, list[str]]:
+    """Write the Data Docs; return the sentence of each broken rule with the recordings that break it."""
+    with tempfile.TemporaryDirectory() as folder, _quietly():
+        results = _checked(kind, measured, rules, Path(folder))
+        with atomic.replaced_directory(docs) as site:
+            shutil.copytree(Path(folder) / _SITE, site, dirs_exist_ok=True)
+    return {result.expectation_config.description: _names(result) for result in results if not result.success}
+
+
+def _checked(kind: str, measured: pd.DataFrame, rules: list[Rule], folder: Path) -> list[Any]:
+    """Return a result for each rule, having built the Data Docs in `folder`."""
+    gx = _great_expectations()
+    context = gx.get_context(mode="file", project_root_dir=folder)
+    context.variables.progress_bars = gx.data_context.types.base.ProgressBarsConfig(globally=False)
+    batch = context.data_sources.add_pandas("audiomnist").add_dataframe_asset(kind)
+    suite = gx.ExpectationSuite(kind, expectations=[_expectation(gx, rule) for rule in rules])
+    definition = gx.ValidationDefinition(
+        name=kind,
+        data=batch.add_batch_definition_whole_dataframe(kind),
+        suite=context.suites.add(suite),
+    )
+    checkpoint = gx.Checkpoint(
+        name=kind,
+        validation_definitions=[context.validation_definitions.add(definition)],
+        result_format={"result_format": "COMPLETE", "unexpected_index_column_names": ["recording"]},
+    )
+    outcome = context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": measured})
+    context.build_data_docs()
+    (suite_result,) = outcome.run_results.values()
+    return list(suite_result.results)
+
+
+def _great_expectations() -> Any:
+    """Return the library, imported with its telemetry off."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "False"
+    import great_expectations  # noqa: PLC0415  # takes seconds
+
+    return great_expectations
+
+
+def _expectation(gx: Any, rule: Rule) -> Any:
+    return getattr(gx.expectations, rule.expectation)(**rule.arguments, description=rule.sentence)
+
+
+def _names(result: Any) -> list[str]:
+    """Return the recordings that broke a rule, in the order of the table, each once."""
+    if not result.result:
+        raise RuntimeError(f"{result.expectation_config.description}: {result.exception_info}")
+    return list(dict.fromkeys(row["recording"] for row in result.result["unexpected_index_list"]))
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep the library's warnings and log lines below errors to itself."""
+    logger = logging.getLogger("great_expectations")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,121 @@
+"""MFCC features: the one front end.
+
+The front end runs in two places, with the same arithmetic: `featurize` computes the versioned
+tensors with it, and `export` puts it in front of the trained network, so that a model in service
+takes waveforms. Windowing and Fourier transform are one matrix product per frame (a convolution
+with windowed cosines and sines), because that is what every ONNX runtime can run.
+"""
+
+import torch
+import torchaudio
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+from torch.nn import functional
+
+from audiomnist.params import Section
+
+INDEX = "index.parquet"
+TENSOR = "mfcc.npy"
+SETTINGS = "front_end.json"
+
+
+class FrontEndParams(Section):
+    """What turns a waveform into MFCCs.
+
+    Attributes:
+        sample_rate_hz: rate that every recording is brought to.
+        window_samples: length of the Hann window, one frame.
+        hop_samples: distance between the starts of two frames.
+        fft_samples: length of the Fourier transform, at least the window's.
+        mel_bands: triangular filters on HTK's mel scale.
+        low_hz: lower edge of the first filter.
+        high_hz: upper edge of the last filter, at most half the sample rate.
+        coefficients: cepstral coefficients kept, at most `mel_bands`.
+        power_floor: mel power below which everything counts as silence, for a clip of peak 1.
+        trim_db: how far below the loudest frame both ends count as silence.
+        max_duration_s: what lies beyond, after trimming, is cut off.
+    """
+
+    sample_rate_hz: int = Field(ge=4000, le=192_000)
+    window_samples: int = Field(ge=2)
+    hop_samples: int = Field(ge=1)
+    fft_samples: int = Field(ge=2)
+    mel_bands: int = Field(ge=1)
+    low_hz: float = Field(ge=0)
+    high_hz: float = Field(gt=0)
+    coefficients: int = Field(ge=1)
+    power_floor: float = Field(gt=0)
+    trim_db: float = Field(gt=0)
+    max_duration_s: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "FrontEndParams":
+        if self.fft_samples < self.window_samples:
+            raise ValueError("fft_samples must be at least window_samples")
+        if not self.low_hz < self.high_hz <= self.sample_rate_hz / 2:
+            raise ValueError("low_hz < high_hz <= sample_rate_hz / 2 must hold")
+        if self.coefficients > self.mel_bands:
+            raise ValueError("coefficients must be at most mel_bands")
+        return self
+
+    @property
+    def max_samples(self) -> int:
+        """`max_duration_s` in samples."""
+        return round(self.max_duration_s * self.sample_rate_hz)
+
+
+class FrontEnd(nn.Module):
+    """Waveforms to MFCCs, each clip for itself: what else is in the batch changes nothing."""
+
+    fourier: Tensor
+    mel: Tensor
+    dct: Tensor
+
+    def __init__(self, params: FrontEndParams) -> None:
+        super().__init__()
+        self.window_samples = params.window_samples
+        self.hop_samples = params.hop_samples
+        self.power_floor = params.power_floor
+        bins = params.fft_samples // 2 + 1
+        self.register_buffer("fourier", _fourier_rows(params.window_samples, params.fft_samples))
+        mel = torchaudio.functional.melscale_fbanks(
+            bins, params.low_hz, params.high_hz, params.mel_bands, params.sample_rate_hz
+        )
+        self.register_buffer("mel", mel.T.contiguous())
+        dct = torchaudio.functional.create_dct(params.coefficients, params.mel_bands, norm="ortho")
+        self.register_buffer("dct", dct.T.contiguous())
+
+    def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return MFCCs and how many frames of each clip are its own.
+
+        Args:
+            waveforms: float32 `(batch, samples)` in [-1, 1], zeros after each clip's end; `samples` is at
+                least one window.
+            lengths: int64 `(batch,)`, samples of each clip.
+
+        Returns:
+            float32 `(batch, coefficients, frames)`: the orthonormal DCT-II of the mel powers in dB, of the
+            clip scaled to peak 1, zeros after its last frame; and int64 `(batch,)` frames.
+        """
+        peaks = waveforms.abs().amax(dim=1, keepdim=True).clamp(min=1e-5)  # (batch, 1)
+        scaled = (waveforms / peaks).unsqueeze(1)  # (batch, 1, samples)
+        spectrum = functional.conv1d(scaled, self.fourier.unsqueeze(1), stride=self.hop_samples)
+        real, imaginary = (spectrum * spectrum).chunk(2, dim=1)  # (batch, bins, frames) each
+        mel = torch.matmul(self.mel, real + imaginary)  # (batch, mel_bands, frames)
+        decibels = mel.clamp(min=self.power_floor).log10() * 10.0
+        mfcc = torch.matmul(self.dct, decibels)  # (batch, coefficients, frames)
+        frames = self.frames(lengths)
+        mask = torch.arange(mfcc.shape[2], device=mfcc.device).unsqueeze(0) < frames.unsqueeze(1)
+        return mfcc * mask.unsqueeze(1).to(mfcc.dtype), frames
+
+    def frames(self, lengths: Tensor) -> Tensor:
+        """Return how many whole windows fit; a clip shorter than a window has one frame."""
+        return (lengths - self.window_samples).clamp(min=0) // self.hop_samples + 1
+
+
+def _fourier_rows(window_samples: int, fft_samples: int) -> Tensor:
+    """Return float32 `(2 * bins, window_samples)`: Hann-windowed cosines, then sines."""
+    window = torch.hann_window(window_samples, periodic=True, dtype=torch.float64)
+    bins = torch.arange(fft_samples // 2 + 1, dtype=torch.float64)
+    angle = 2 * torch.pi / fft_samples * bins[:, None] * torch.arange(window_samples, dtype=torch.float64)
+    return (torch.cat([angle.cos(), angle.sin()]) * window).float()

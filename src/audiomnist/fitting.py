@@ -1,0 +1,233 @@
+"""One training loop for every network.
+
+The training part teaches, the validation part chooses the checkpoint, and the test part is only looked at:
+its curve is drawn, nothing is chosen by it.
+"""
+
+import copy
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from audiomnist import curves
+from audiomnist.curves import Score
+from audiomnist.errors import AudiomnistError
+from audiomnist.models.architecture import Architecture, Examples
+from audiomnist.params import Section
+from audiomnist.splits import PARTS, Clip
+
+_EVALUATION_BATCH = 256
+_FEWEST_CLIPS = 2
+
+
+class FittingError(AudiomnistError):
+    """A network cannot be trained as asked."""
+
+
+class TrainParams(Section):
+    """Section `train`.
+
+    Attributes:
+        epochs: at most; each training clip is drawn once per epoch (a last batch of one clip is left out).
+        patience: epochs without a better validation loss after which training ends.
+        batch_size: clips per step.
+        learning_rate: peak of the one-cycle schedule.
+        weight_decay: of AdamW.
+        label_smoothing: probability taken from the true label and spread over all.
+        seed: of weights, order and augmentation.
+        threads: of PyTorch; part of the result, since sums depend on it.
+        device: `auto` takes CUDA where there is one.
+    """
+
+    epochs: int = Field(ge=1)
+    patience: int = Field(ge=1)
+    batch_size: int = Field(ge=2)
+    learning_rate: float = Field(gt=0)
+    weight_decay: float = Field(ge=0)
+    label_smoothing: float = Field(ge=0, lt=1)
+    seed: int = Field(ge=0)
+    threads: int = Field(ge=1)
+    device: Literal["auto", "cpu", "cuda"]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network at its best epoch, on the CPU, and what it answers to the validation part.
+
+    Attributes:
+        network: in evaluation mode.
+        logits: float32 `(validation clips, 10)`.
+        labels: int64 `(validation clips,)`.
+    """
+
+    network: nn.Module
+    logits: Tensor
+    labels: Tensor
+
+
+def fit(
+    architecture: Architecture,
+    network_params: Any,
+    examples: Examples,
+    clips: Sequence[Clip],
+    params: TrainParams,
+    target: Path,
+) -> Trained:
+    """Train a network and write its curves, a row per epoch, flushed as it ends.
+
+    Args:
+        architecture: what is built.
+        network_params: the network's own section.
+        examples: the inputs.
+        clips: the split.
+        params: how it is trained.
+        target: CSV with `epoch` and loss and accuracy of each part; the training part's are those of the
+            augmented clips, as the network sees them.
+
+    Returns:
+        the network with the weights of the epoch whose validation loss was lowest.
+
+    Raises:
+        FittingError: the device is not there, there are fewer than two training clips, or training diverged.
+    """
+    _seed(params)
+    parts = _parts(clips)
+    network = architecture.build(network_params, examples, [clip.file for clip in parts["train"]])
+    run = _Run(network, examples, parts, params)
+    best = _Best(params.patience)
+    with curves.drawn(target, params.epochs) as add:
+        for epoch in range(1, params.epochs + 1):
+            scores = run.epoch()
+            add(epoch, scores)
+            if not math.isfinite(scores[0].loss + scores[1].loss):
+                raise FittingError(f"training diverged in epoch {epoch}: lower train.learning_rate in params.yaml")
+            if best.is_enough(scores[1].loss, network):
+                break
+    best.restore(network)
+    logits = run.logits(parts["validation"])
+    return Trained(network.cpu().eval(), logits, _labels(parts["validation"]))
+
+
+def _parts(clips: Sequence[Clip]) -> dict[str, list[Clip]]:
+    parts = {part: [clip for clip in clips if clip.part == part] for part in PARTS}
+    if len(parts["train"]) < _FEWEST_CLIPS:
+        raise FittingError(f"{len(parts['train'])} training clips are too few: see split in params.yaml")
+    return parts
+
+
+class _Run:
+    """The state of one training: network, optimiser, schedule, random generator."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        examples: Examples,
+        parts: dict[str, list[Clip]],
+        params: TrainParams,
+    ) -> None:
+        self.device = _device(params.device)
+        self.network, self.examples, self.parts, self.params = network.to(self.device), examples, parts, params
+        self.rng = np.random.default_rng(params.seed)
+        self.optimiser = torch.optim.AdamW(
+            network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay
+        )
+        steps = params.epochs * len(self._batch_starts())
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimiser, params.learning_rate, total_steps=steps)
+
+    def epoch(self) -> tuple[Score, Score, Score]:
+        """Go once over the training part; return the scores of the three parts."""
+        self.network.train()
+        steps = [self._step(batch) for batch in self._batches()]
+        clips = sum(count for _, _, count in steps)
+        train = Score(sum(loss for loss, _, _ in steps) / clips, sum(right for _, right, _ in steps) / clips)
+        return train, self._score(self.parts["validation"]), self._score(self.parts["test"])
+
+    def logits(self, clips: Sequence[Clip]) -> Tensor:
+        """Return logits `(clips, 10)` of the unaltered inputs, on the CPU."""
+        self.network.eval()
+        rows = []
+        with torch.inference_mode():
+            for start in range(0, len(clips), _EVALUATION_BATCH):
+                files = [clip.file for clip in clips[start : start + _EVALUATION_BATCH]]
+                rows.append(self.network(*self._tensors(self.examples.clean(files))).cpu())
+        return torch.cat(rows)
+
+    def _batch_starts(self) -> range:
+        """Return where batches begin; batch normalisation cannot learn from one clip alone."""
+        return range(0, len(self.parts["train"]) - 1, self.params.batch_size)
+
+    def _batches(self) -> Iterator[list[Clip]]:
+        clips = self.parts["train"]
+        order = self.rng.permutation(len(clips))
+        for start in self._batch_starts():
+            yield [clips[index] for index in order[start : start + self.params.batch_size]]
+
+    def _step(self, batch: list[Clip]) -> tuple[float, int, int]:
+        inputs, lengths = self._tensors(self.examples.drawn([clip.file for clip in batch], self.rng))
+        labels = _labels(batch).to(self.device)
+        logits = self.network(inputs, lengths)
+        loss = functional.cross_entropy(logits, labels, label_smoothing=self.params.label_smoothing)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        self.optimiser.step()
+        self.schedule.step()
+        right = int((logits.argmax(dim=1) == labels).sum())
+        return float(functional.cross_entropy(logits.detach(), labels, reduction="sum")), right, len(batch)
+
+    def _score(self, clips: Sequence[Clip]) -> Score:
+        logits, labels = self.logits(clips), _labels(clips)
+        loss = float(functional.cross_entropy(logits, labels))
+        return Score(loss, float((logits.argmax(dim=1) == labels).float().mean()))
+
+    def _tensors(self, arrays: tuple[Any, Any]) -> tuple[Tensor, Tensor]:
+        inputs, lengths = (torch.from_numpy(np.ascontiguousarray(array)).to(self.device) for array in arrays)
+        return inputs, lengths
+
+
+class _Best:
+    """The weights of the best epoch so far."""
+
+    def __init__(self, patience: int) -> None:
+        self.patience = patience
+        self.loss = float("inf")
+        self.waited = 0
+        self.weights: dict[str, Tensor] = {}
+
+    def is_enough(self, loss: float, network: nn.Module) -> bool:
+        """Remember the network if it is the best; return whether patience has run out."""
+        if loss < self.loss:
+            self.loss, self.waited, self.weights = loss, 0, copy.deepcopy(network.state_dict())
+        else:
+            self.waited += 1
+        return self.waited >= self.patience
+
+    def restore(self, network: nn.Module) -> None:
+        network.load_state_dict(self.weights)
+
+
+def _seed(params: TrainParams) -> None:
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.set_num_threads(params.threads)
+    torch.manual_seed(params.seed)
+    torch.use_deterministic_algorithms(mode=True)
+
+
+def _device(wish: str) -> torch.device:
+    if wish == "cuda" and not torch.cuda.is_available():
+        raise FittingError("train.device is cuda, and there is none: auto takes what there is")
+    automatic = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(automatic if wish == "auto" else wish)
+
+
+def _labels(clips: Sequence[Clip]) -> Tensor:
+    return torch.tensor([clip.digit for clip in clips])

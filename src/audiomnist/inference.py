@@ -1,0 +1,93 @@
+"""Running a model bundle: NumPy and ONNX Runtime, and nothing else that is heavy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from audiomnist import audio
+from audiomnist.audio import Samples, Waveform
+from audiomnist.bundle import (
+    DESCRIPTION,
+    GRAPH,
+    BundleError,
+    Description,
+    Preparation,
+    WaveformInput,
+    describe,
+    read_graph,
+)
+from audiomnist.text import encode, pad_tokens
+
+_TENSORS = {
+    "waveform": ["tensor(float)", "tensor(int64)"],
+    "transcript": ["tensor(int64)", "tensor(int64)"],
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A checked bundle, ready to predict."""
+
+    description: Description
+    version: str
+    session: Any
+
+    def prepare(self, waveform: Waveform) -> Samples:
+        """Return the samples that a waveform graph takes, float32 `(samples,)`."""
+        how = self._preparation
+        max_samples = round(how.max_duration_s * how.sample_rate_hz)
+        return audio.prepare(waveform, how.sample_rate_hz, how.trim_db, max_samples)
+
+    def predict_waveforms(self, prepared: Sequence[Samples]) -> NDArray[np.float32]:
+        """Return calibrated probabilities, float32 `(batch, 10)`, of what `prepare` returned."""
+        waveforms, lengths = audio.pad(list(prepared), at_least=self._preparation.window_samples)
+        return self._run({"inputs": waveforms, "lengths": lengths})
+
+    def predict_texts(self, hypotheses: Sequence[Sequence[str]]) -> NDArray[np.float32]:
+        """Return calibrated probabilities, float32 `(batch, 10)`, of each clip's hypotheses, best first."""
+        tokens, lengths = pad_tokens([encode(texts) for texts in hypotheses])
+        return self._run({"inputs": tokens, "lengths": lengths})
+
+    @property
+    def _preparation(self) -> Preparation:
+        given = self.description.input
+        if not isinstance(given, WaveformInput):
+            raise BundleError(f"the model {self.description.model} takes transcripts, not waveforms")
+        return given.preparation
+
+    def _run(self, feeds: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+        (logits,) = self.session.run(["logits"], feeds)
+        return softmax(logits / np.float32(self.description.temperature))
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return probabilities, float32 `(batch, classes)`."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+def load(folder: Path, threads: int) -> Model:
+    """Open a bundle for inference on the CPU with that many threads.
+
+    Raises:
+        BundleError: says which file is wrong, why, and how to get it back.
+    """
+    description, version = describe(folder)
+    graph = read_graph(folder, description)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors share no base class but this
+        raise BundleError(f"{folder / GRAPH} is no graph that can be run: {error}") from error
+    given = [node.type for node in session.get_inputs()]
+    if given != _TENSORS[description.input.kind]:
+        raise BundleError(f"{folder / GRAPH} takes {given}, and {DESCRIPTION} says {description.input.kind}")
+    return Model(description, version, session)

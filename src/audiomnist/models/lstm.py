@@ -1,0 +1,43 @@
+"""A recurrent network over the letters of what a speech recogniser heard."""
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from audiomnist.models.architecture import Architecture
+from audiomnist.models.sequences import CLASSES, Recurrent, RecurrentParams, pool
+from audiomnist.text import TOKENS, TranscriptExamples
+
+
+class LstmParams(RecurrentParams):
+    """Section `models.lstm`.
+
+    Attributes:
+        embedding: numbers that stand for one letter.
+    """
+
+    embedding: int = Field(ge=1)
+
+
+class Lstm(nn.Module):
+    """An embedding of letters; bidirectional recurrent layers; mean and maximum; one linear layer."""
+
+    def __init__(self, params: LstmParams) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(TOKENS, params.embedding)
+        self.recurrent = Recurrent(params.embedding, params)
+        self.classify = nn.Linear(2 * self.recurrent.features, CLASSES)
+
+    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """Return logits `(batch, 10)` of token ids `(batch, tokens)`."""
+        states = self.recurrent(self.embed(tokens), lengths)  # (batch, tokens, 2 * units)
+        logits: Tensor = self.classify(pool(states, lengths))
+        return logits
+
+
+def build(params: LstmParams, examples: TranscriptExamples, files: list[str]) -> Lstm:
+    """Return an untrained network; the transcripts need no statistics."""
+    del examples, files
+    return Lstm(params)
+
+
+ARCHITECTURE = Architecture(LstmParams, TranscriptExamples, build)

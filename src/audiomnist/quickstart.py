@@ -1,0 +1,110 @@
+"""A first run from nothing to labelled recordings, on the real corpus or on synthetic voices."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from ruamel.yaml import YAML
+
+from audiomnist import splits
+from audiomnist.corpus import sources
+from audiomnist.errors import AudiomnistError
+from audiomnist.report import results
+from audiomnist.scoring.predictor import Predictor
+from audiomnist.splits import Clip
+
+_CLIPS = 20
+_RESULTS_OF_THE_REAL_RUN = ("dvc.lock", "reports/", "models/")
+
+
+class QuickstartError(AudiomnistError):
+    """The first run cannot go on."""
+
+
+def quickstart(checkout: Path, console: Console) -> None:
+    """Run the whole pipeline, show its results, and score a folder of recordings.
+
+    Where the real recordings cannot be had, the same is done with synthetic voices under
+    `build/synthetic/`, outside everything that git tracks.
+    """
+    folder = checkout if _has_recordings(checkout) else _synthetic(checkout, console)
+    _reproduce(folder)
+    console.print(results.table(results.read(folder / "reports" / "comparison.json")))
+    demonstrate(folder, console)
+
+
+def _has_recordings(checkout: Path) -> bool:
+    if os.environ.get(sources.SOURCE_VARIABLE) or any((checkout / "data" / "raw").glob("*.wav")):
+        return True
+    return sources.upstream_is_reachable()
+
+
+def _synthetic(checkout: Path, console: Console) -> Path:
+    target = checkout / "build" / "synthetic"
+    console.print(
+        f"The recordings cannot be reached at {sources.UPSTREAM_URL} and {sources.SOURCE_VARIABLE} is not set: "
+        f"going on with synthetic voices in {target}",
+        soft_wrap=True,
+    )
+    for name in _tracked(checkout):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(checkout / name, target / name)
+    (target / ".dvc" / "config.local").write_text("[core]\n    no_scm = true\n", encoding="utf-8")
+    yaml = YAML()
+    parameters = yaml.load((target / "params.yaml").read_text(encoding="utf-8"))
+    parameters["data"]["source"] = "synthetic"
+    yaml.dump(parameters, target / "params.yaml")
+    return target
+
+
+def _tracked(checkout: Path) -> list[str]:
+    listing = _run(["git", "ls-files", "-z"], checkout, capture=True)
+    names = [name for name in listing.split("\0") if name and (checkout / name).is_file()]
+    return [name for name in names if not name.startswith(_RESULTS_OF_THE_REAL_RUN)]
+
+
+def _reproduce(folder: Path) -> None:
+    _run([str(Path(sys.executable).with_name("dvc")), "repro"], folder)
+
+
+def _run(command: list[str], folder: Path, *, capture: bool = False) -> str:
+    own_programs_first = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    environment = os.environ | {"PATH": own_programs_first}
+    ended = subprocess.run(  # noqa: S603 - the commands are written above
+        command, cwd=folder, env=environment, check=False, text=True, stdout=subprocess.PIPE if capture else None
+    )
+    if ended.returncode != 0:
+        raise QuickstartError(f"{' '.join(command)} failed in {folder} with status {ended.returncode}: see above")
+    return ended.stdout or ""
+
+
+def demonstrate(folder: Path, console: Console) -> None:
+    """Copy twenty recordings of the test part under new names, score them, and print label beside truth."""
+    inbox = folder / "build" / "inbox"
+    shutil.rmtree(inbox, ignore_errors=True)
+    inbox.mkdir(parents=True)
+    chosen = _spread(splits.read(folder / "data" / "split.csv"))
+    paths = [inbox / f"recording_{number:02}.wav" for number in range(len(chosen))]
+    for clip, path in zip(chosen, paths, strict=True):
+        shutil.copyfile(folder / "data" / "raw" / clip.file, path)
+    predictor = Predictor(folder / "models" / "selected")
+    drawn = Table(
+        "file", "label", "confidence", "truth", title=f"{inbox}, scored by {predictor.model.description.model}"
+    )
+    right = 0
+    for row, clip in zip(predictor.rows(paths), chosen, strict=True):
+        right += row.digit == clip.digit
+        mark = "" if row.digit == clip.digit else "  <- wrong"
+        drawn.add_row(Path(row.path).name, str(row.digit), f"{row.confidence:.1%}", f"{clip.digit}{mark}")
+    console.print(drawn)
+    console.print(f"{right} of {len(chosen)} right ({predictor.model.description.dataset.name})")
+
+
+def _spread(clips: list[Clip]) -> list[Clip]:
+    test = [clip for clip in clips if clip.part == "test"]
+    count = min(_CLIPS, len(test))
+    return [test[index * len(test) // count] for index in range(count)]

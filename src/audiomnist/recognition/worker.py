@@ -1,0 +1,55 @@
+"""What one process of the transcribe stage does: load the recogniser once, then batch after batch."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from audiomnist import audio, processes
+from audiomnist.audio import BadAudioError, Waveform
+from audiomnist.recognition.engines import Loader
+from audiomnist.recognition.params import TranscribeParams
+from audiomnist.recognition.protocol import Recogniser, Recognition
+from audiomnist.transcripts import Status
+
+_UNUSABLE = (BadAudioError, ValueError, ArithmeticError, RuntimeError)
+
+_loaded: list[Recogniser] = []
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A recognition, and why there is none, where its status is failed."""
+
+    recognition: Recognition
+    reason: str = ""
+
+
+def start(load: Loader, params: TranscribeParams) -> None:
+    """Make this process ready: it ends with its parent and has a recogniser."""
+    processes.end_with_parent()
+    _loaded[:] = [load(params)]
+
+
+def run(paths: Sequence[Path]) -> list[Outcome]:
+    """Recognise files with this process's recogniser; raises RecognitionError if it is out of order."""
+    return recognise(_loaded[0], paths)
+
+
+def recognise(recogniser: Recogniser, paths: Sequence[Path]) -> list[Outcome]:
+    """Return one outcome per file. If a batch cannot be used as a whole, its clips are tried one by one."""
+    try:
+        waveforms = [audio.read(path) for path in paths]
+        return [Outcome(recognition) for recognition in recogniser.recognise(waveforms)]
+    except _UNUSABLE:
+        return [_alone(recogniser, path) for path in paths]
+
+
+def _alone(recogniser: Recogniser, path: Path) -> Outcome:
+    start = time.perf_counter()
+    try:
+        waveform: Waveform = audio.read(path)
+        [recognition] = recogniser.recognise([waveform])
+    except _UNUSABLE as error:
+        return Outcome(Recognition(Status.FAILED, (), time.perf_counter() - start), str(error))
+    return Outcome(recognition)

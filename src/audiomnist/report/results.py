@@ -1,0 +1,46 @@
+"""The table of results, for the terminal and for the README."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from audiomnist.errors import AudiomnistError
+from audiomnist.report import TITLES
+
+_HEAD = ("model", "train", "test", "95% interval", "paper: train", "paper: test")
+
+
+def read(comparison: Path) -> dict[str, Any]:
+    """Return the comparison that the stage `compare` wrote; raises AudiomnistError if there is none."""
+    try:
+        found: dict[str, Any] = json.loads(comparison.read_text(encoding="utf-8"))["comparison"]
+    except (OSError, ValueError, KeyError) as error:
+        raise AudiomnistError(f"no comparison can be read from {comparison} ({error}): dvc repro writes it") from error
+    return found
+
+
+def rows(comparison: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Return a row of text per model."""
+    return [_row(title, comparison[name]) for name, title in TITLES.items()]
+
+
+def table(comparison: dict[str, Any]) -> Table:
+    """Return the results for a terminal."""
+    drawn = Table(*_HEAD, title=f"Accuracy on {comparison['dataset']}")
+    for row in rows(comparison):
+        drawn.add_row(*row)
+    return drawn
+
+
+def markdown(comparison: dict[str, Any]) -> str:
+    """Return the results as a Markdown table."""
+    lines = [_HEAD, ("---",) * len(_HEAD), *rows(comparison)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _row(title: str, scored: dict[str, float]) -> tuple[str, ...]:
+    interval = f"{100 * scored['accuracy_low']:.1f} to {scored['accuracy_high']:.1%}"
+    paper = f"{scored['paper_train_accuracy']:.1%}", f"{scored['paper_accuracy']:.1%}"
+    return title, f"{scored['train_accuracy']:.1%}", f"{scored['accuracy']:.1%}", interval, *paper

@@ -1,0 +1,1 @@
+"""Labelling recordings that nobody has labelled yet."""

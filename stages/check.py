@@ -1,0 +1,14 @@
+"""Every mistake in params.yaml at once, before any stage does anything."""
+
+from pathlib import Path
+
+from audiomnist import pipeline, stage
+
+
+def check(parameters: Path, out: Path) -> None:
+    """Check the parameters."""
+    pipeline.check(parameters, out)
+
+
+if __name__ == "__main__":
+    stage.run(check)

@@ -1,0 +1,15 @@
+"""The models side by side, and beside the paper."""
+
+from pathlib import Path
+
+from audiomnist import stage
+from audiomnist.report import comparison
+
+
+def compare(predictions: list[Path], metrics: list[Path], out: Path) -> None:
+    """Compare the models on the same test clips."""
+    comparison.compare(predictions, metrics, out)
+
+
+if __name__ == "__main__":
+    stage.run(compare)

@@ -1,0 +1,16 @@
+"""The raw recordings, from whichever source there is, equal to the manifest."""
+
+from pathlib import Path
+
+from audiomnist import params, stage
+from audiomnist.corpus import ingest as corpus
+
+
+def ingest(parameters: Path, manifest: Path, raw: Path, recordings: Path, report: Path) -> None:
+    """Fill the folder of raw recordings."""
+    data = params.section(parameters, "data", corpus.DataParams)
+    corpus.ingest(manifest, data, raw, recordings, report)
+
+
+if __name__ == "__main__":
+    stage.run(ingest)

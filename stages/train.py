@@ -1,0 +1,14 @@
+"""One model: its bundle and its curves."""
+
+from pathlib import Path
+
+from audiomnist import stage, training
+
+
+def train(model: str, parameters: Path, inputs: Path, split: Path, corpus: Path, out: Path, curves: Path) -> None:
+    """Train a model."""
+    training.train(model, parameters, inputs, split, corpus, out, curves)
+
+
+if __name__ == "__main__":
+    stage.run(train)

@@ -1,0 +1,19 @@
+"""What a speech recogniser hears in every recording."""
+
+from pathlib import Path
+
+from audiomnist import params, stage
+from audiomnist.recognition.params import TranscribeParams
+from audiomnist.recognition.transcribe import transcribe as recognise
+
+
+def transcribe(
+    parameters: Path, recordings: Path, raw: Path, corpus: Path, out: Path, report: Path, work: Path
+) -> None:
+    """Transcribe the recordings."""
+    how = params.section(parameters, "transcribe", TranscribeParams)
+    recognise(recordings, raw, how, out, report, corpus=corpus, work=work)
+
+
+if __name__ == "__main__":
+    stage.run(transcribe)

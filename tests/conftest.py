@@ -1,0 +1,35 @@
+"""What the tests share: a profile for hypothesis, and sounds made on the spot."""
+
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import settings
+
+from audiomnist.audio import Samples
+
+SAMPLE_RATE_HZ = 8000
+
+settings.register_profile("audiomnist", deadline=None)
+settings.load_profile("audiomnist")
+
+
+@pytest.fixture
+def tone() -> Samples:
+    """Half a second of 400 Hz at 8 kHz, its peak 0.5."""
+    time_s = np.arange(SAMPLE_RATE_HZ // 2) / SAMPLE_RATE_HZ
+    return (0.5 * np.sin(2 * np.pi * 400 * time_s)).astype(np.float32)
+
+
+@pytest.fixture
+def recordings(tmp_path: Path) -> Path:
+    """Twelve recordings of a tenth of a second: two digits, speakers ada, bob and eve, two takes, no two alike."""
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for digit, speaker, take in product((3, 7), ("ada", "bob", "eve"), (0, 1)):
+        samples = rng.uniform(-0.5, 0.5, SAMPLE_RATE_HZ // 10)
+        soundfile.write(folder / f"{digit}_{speaker}_{take}.wav", samples, SAMPLE_RATE_HZ, subtype="PCM_16")
+    return folder

@@ -1,0 +1,127 @@
+"""The front end beside the two libraries that everyone trusts, and beside its own recorded answer."""
+
+from pathlib import Path
+from typing import Any
+
+import librosa
+import numpy as np
+import pytest
+import torch
+import torchaudio
+from numpy.typing import NDArray
+
+from audiomnist.features import FrontEnd, FrontEndParams
+
+PARAMS = FrontEndParams(
+    sample_rate_hz=8000,
+    window_samples=200,
+    hop_samples=80,
+    fft_samples=256,
+    mel_bands=40,
+    low_hz=20.0,
+    high_hz=4000.0,
+    coefficients=40,
+    power_floor=1e-3,
+    trim_db=40.0,
+    max_duration_s=1.0,
+)
+GOLDEN = Path(__file__).with_name("mfcc.npz")
+
+# Coefficients run over hundreds of dB; float32 sums in another order account for this much of them.
+LIBROSA_TOLERANCE_DB = 1e-3
+TORCHAUDIO_TOLERANCE_DB = 1e-3
+GOLDEN_TOLERANCE_DB = 2e-3
+
+
+def speech(samples: int, pitch_hz: float = 120.0) -> NDArray[np.float32]:
+    """Return a vowel that glides, with breath and a silent end, of peak 1: float32 `(samples,)` at 8 kHz."""
+    draw = np.random.default_rng(samples)
+    time_s = np.arange(samples) / 8000
+    phase = 2 * np.pi * np.cumsum(pitch_hz * (1 + 0.3 * time_s)) / 8000
+    formants_hz = np.array([[700, 1200, 2600]]) + np.array([[-600, 900, 100]]) * time_s[:, None]
+    sound = draw.normal(0, 0.02, samples)
+    for harmonic in range(1, int(3600 / pitch_hz / 1.6)):
+        distance_hz = harmonic * pitch_hz - formants_hz
+        sound += np.sin(harmonic * phase) * (1 / (1 + (distance_hz / 120) ** 2)).sum(axis=1)
+    sound[round(0.9 * samples) :] = 0
+    return np.asarray(sound / np.abs(sound).max(), dtype=np.float32)
+
+
+def ours(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the front end's MFCCs `(coefficients, frames)`."""
+    with torch.inference_mode():
+        mfcc, frames = FrontEnd(PARAMS)(torch.from_numpy(samples)[None], torch.tensor([len(samples)]))
+    assert mfcc.shape[2] == frames[0]
+    return np.asarray(mfcc[0].numpy())
+
+
+def centred(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Pad so that a transform longer than its window, which both libraries put in its middle, meets our windows."""
+    margin = (PARAMS.fft_samples - PARAMS.window_samples) // 2
+    return np.asarray(np.pad(samples, margin), dtype=np.float32)
+
+
+def librosas(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return librosa's MFCCs."""
+    mel = librosa.feature.melspectrogram(
+        y=centred(samples),
+        sr=PARAMS.sample_rate_hz,
+        n_fft=PARAMS.fft_samples,
+        win_length=PARAMS.window_samples,
+        hop_length=PARAMS.hop_samples,
+        center=False,
+        n_mels=PARAMS.mel_bands,
+        fmin=PARAMS.low_hz,
+        fmax=PARAMS.high_hz,
+        htk=True,
+        norm=None,
+    )
+    decibels = librosa.power_to_db(mel, ref=1.0, amin=PARAMS.power_floor, top_db=None)
+    return np.asarray(librosa.feature.mfcc(S=decibels, n_mfcc=PARAMS.coefficients, norm="ortho"))
+
+
+def torchaudios(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return torchaudio's MFCCs, without its clamp against the loudest clip of the batch."""
+    melkwargs: dict[str, Any] = {
+        "n_fft": PARAMS.fft_samples,
+        "win_length": PARAMS.window_samples,
+        "hop_length": PARAMS.hop_samples,
+        "center": False,
+        "n_mels": PARAMS.mel_bands,
+        "f_min": PARAMS.low_hz,
+        "f_max": PARAMS.high_hz,
+    }
+    transform = torchaudio.transforms.MFCC(PARAMS.sample_rate_hz, PARAMS.coefficients, melkwargs=melkwargs)
+    transform.amplitude_to_DB.top_db = None
+    transform.amplitude_to_DB.amin = PARAMS.power_floor
+    return np.asarray(transform(torch.from_numpy(centred(samples))).numpy())
+
+
+@pytest.mark.parametrize("samples", [200, 279, 280, 1234, 4000, 8000])
+def test_mfccs_are_those_of_librosa(samples: int) -> None:
+    """For clips of any length, frame for frame."""
+    sound = speech(samples)
+    np.testing.assert_allclose(ours(sound), librosas(sound), rtol=0, atol=LIBROSA_TOLERANCE_DB)
+
+
+@pytest.mark.parametrize("samples", [200, 279, 280, 1234, 4000, 8000])
+def test_mfccs_are_those_of_torchaudio(samples: int) -> None:
+    """For clips of any length, frame for frame."""
+    sound = speech(samples)
+    np.testing.assert_allclose(ours(sound), torchaudios(sound), rtol=0, atol=TORCHAUDIO_TOLERANCE_DB)
+
+
+def test_mfccs_of_a_chirp_are_those_that_were_recorded() -> None:
+    """A change of the arithmetic, in a library or here, does not go unseen."""
+    time_s = np.arange(2000) / 8000
+    chirp = np.sin(2 * np.pi * (200 * time_s + 6000 * time_s**2)).astype(np.float32)
+    with np.load(GOLDEN, allow_pickle=False) as golden:
+        expected, coefficients, frames = golden["mfcc_db"], golden["coefficients"], golden["frames"]
+    np.testing.assert_allclose(ours(chirp)[np.ix_(coefficients, frames)], expected, rtol=0, atol=GOLDEN_TOLERANCE_DB)
+
+
+def test_silence_lies_on_the_floor() -> None:
+    """Zeros give the floor in every band, so that only the first coefficient is not zero."""
+    mfcc = ours(np.zeros(400, dtype=np.float32))
+    np.testing.assert_allclose(mfcc[0], 10 * np.log10(PARAMS.power_floor) * np.sqrt(PARAMS.mel_bands), rtol=1e-5)
+    np.testing.assert_allclose(mfcc[1:], 0, atol=1e-3)

@@ -1,0 +1,75 @@
+"""The results in git belong to the code, the parameters and the manifest in git."""
+
+import hashlib
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dvc.repo import Repo
+from ruamel.yaml import YAML
+
+from audiomnist import bundle
+
+ROOT = Path(__file__).parents[2]
+LOCK: dict[str, Any] = YAML(typ="safe", pure=True).load((ROOT / "dvc.lock").read_text())["stages"]
+PARAMETERS: dict[str, Any] = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text())
+TRACKED = set(subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split())
+
+
+def test_every_stage_is_locked_with_the_command_of_dvc_yaml() -> None:
+    """No stage is missing from dvc.lock, none was run with another command."""
+    commands = {stage.addressing: stage.cmd for stage in Repo(str(ROOT)).index.stages}
+    assert {name: entry["cmd"] for name, entry in LOCK.items()} == commands
+
+
+@pytest.mark.parametrize("name", sorted(LOCK))
+def test_a_stage_ran_on_the_files_in_git(name: str) -> None:
+    """Each dependency and each output that git tracks has the hash that is locked."""
+    entries = [entry for entry in LOCK[name].get("deps", []) + LOCK[name].get("outs", []) if entry["path"] in TRACKED]
+    differing = [entry["path"] for entry in entries if _md5(ROOT / entry["path"]) != entry["md5"]]
+    assert differing == []
+
+
+@pytest.mark.parametrize("name", sorted(LOCK))
+def test_a_stage_ran_with_the_parameters_in_git(name: str) -> None:
+    """Each locked parameter has the value of params.yaml."""
+    for key, value in LOCK[name].get("params", {}).get("params.yaml", {}).items():
+        found: Any = PARAMETERS
+        for part in key.split("."):
+            found = found[part]
+        assert found == value, key
+
+
+def test_what_one_stage_wrote_is_what_the_next_one_read() -> None:
+    """No two stages are locked with different content of one path."""
+    hashes: dict[str, set[str]] = {}
+    for entry in (entry for stage in LOCK.values() for entry in stage.get("deps", []) + stage.get("outs", [])):
+        hashes.setdefault(entry["path"], set()).add(entry["md5"])
+    assert [path for path, found in hashes.items() if len(found) > 1] == []
+
+
+def test_the_served_model_is_the_selected_one_and_small() -> None:
+    """models/selected is params.yaml's model, intact, below 1 MB, and carries the headline metrics."""
+    folder = ROOT / "models" / "selected"
+    description, _ = bundle.describe(folder)
+    graph = bundle.read_graph(folder, description)
+    headline = json.loads((ROOT / "reports" / "metrics.json").read_text())
+    assert description.model == PARAMETERS["model"] == headline.pop("selected")
+    assert description.metrics == headline
+    assert len(graph) < 1_000_000
+
+
+def test_the_models_are_as_good_as_promised() -> None:
+    """On the real recordings: cnn at least 99%, rnn at least 97%, lstm on text at least 90%."""
+    comparison = json.loads((ROOT / "reports" / "comparison.json").read_text())["comparison"]
+    assert comparison["dataset"] == "Free Spoken Digit Dataset"
+    promised = {"cnn": 0.99, "rnn": 0.97, "lstm": 0.90}
+    assert {name: comparison[name]["accuracy"] >= least for name, least in promised.items()} == dict.fromkeys(
+        promised, True
+    )
+
+
+def _md5(path: Path) -> str:
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()

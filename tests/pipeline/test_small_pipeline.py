@@ -1,0 +1,173 @@
+"""What researchers and reviewers do with DVC, done with the real dvc on a small corpus."""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from checkout import ENVIRONMENT, Checkout, alter
+
+ALL_STAGES = {
+    *("check", "ingest", "split", "featurize", "transcribe", "compare", "select"),
+    *(f"validate@{kind}" for kind in ("recordings", "features", "transcripts")),
+    *(f"{stage}@{model}" for stage in ("train", "evaluate") for model in ("cnn", "rnn", "lstm")),
+}
+
+
+def test_the_first_repro_runs_every_stage_and_the_second_none(reproduced: tuple[Checkout, set[str]]) -> None:
+    """After one run everything is up to date, for repro and for status."""
+    checkout, ran = reproduced
+    assert ran == ALL_STAGES
+    assert checkout.stages_run("repro") == set()
+    assert "up to date" in checkout.run("dvc", "status")
+    assert checkout.git_status() == set()
+
+
+def test_results_name_the_dataset_they_were_measured_on(reproduced: tuple[Checkout, set[str]]) -> None:
+    """Every metrics file and the bundle say that these are synthetic voices."""
+    folder = reproduced[0].folder
+    files = [*folder.glob("reports/**/*.json"), folder / "models/selected/bundle.json"]
+    assert len(files) == 11
+    assert [file for file in files if "synthetic voices (eSpeak NG)" not in file.read_text(encoding="utf-8")] == []
+
+
+def test_git_holds_the_lock_the_reports_and_the_selected_model(reproduced: tuple[Checkout, set[str]]) -> None:
+    """The commit that follows a run touches nothing else."""
+    names = reproduced[0].run("git", "show", "--name-only", "--format=").split()
+    assert {name.split("/")[0] if not name.startswith("models/") else name.rpartition("/")[0] for name in names} == {
+        "dvc.lock",
+        "reports",
+        "models/selected",
+    }
+
+
+def test_selecting_another_model_trains_nothing(checkout: Checkout) -> None:
+    """`exp run -S model=rnn` runs check and select; the headline metrics become the rnn's."""
+    assert checkout.stages_run("exp", "run", "-S", "model=rnn") == {"check", "select"}
+    headline = json.loads((checkout.folder / "reports/metrics.json").read_text())
+    assert headline.pop("selected") == "rnn"
+    assert headline == json.loads((checkout.folder / "reports/metrics/rnn.json").read_text())["rnn"]
+
+
+def test_a_parameter_of_one_model_runs_that_model_alone_and_shows_in_every_diff(checkout: Checkout) -> None:
+    """`-S models.rnn.dropout=0.3` touches the rnn and the comparison; a reviewer sees just that."""
+    ran = checkout.stages_run("exp", "run", "-S", "models.rnn.dropout=0.3")
+    assert ran == {"check", "train@rnn", "evaluate@rnn", "compare"}
+    checkout.run("git", "checkout", "-q", "-b", "feature")
+    checkout.commit("dropout")
+    parameters = json.loads(checkout.run("dvc", "params", "diff", "--json", "main", "feature"))
+    assert set(parameters["params.yaml"]) == {"models.rnn.dropout"}
+    metrics = json.loads(checkout.run("dvc", "metrics", "diff", "--json", "main", "feature"))
+    assert set(metrics) <= {"reports/metrics/rnn.json", "reports/comparison.json"}
+    shown = json.loads(checkout.run("dvc", "plots", "diff", "--json", "--out", "plots", "main", "feature"))
+    curves = shown["data"]["reports/plots/rnn/curves.csv"]
+    assert {tuple(plot["revisions"]) for plot in curves} == {("main", "feature")}
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("model=typo", "model: Input should be 'cnn', 'rnn' or 'lstm' (given: 'typo')"),
+        ("+models.rnn.hiden=1", "models.rnn.hiden: is not a parameter"),
+        ("split.test_fraction=1.5", "split.test_fraction: Input should be less than 1 (given: 1.5)"),
+    ],
+)
+def test_a_mistake_in_a_parameter_is_told_before_anything_is_lost(checkout: Checkout, override: str, said: str) -> None:
+    """One clear message, every output still there, nothing but params.yaml differs."""
+    printed = checkout.run("dvc", "exp", "run", "-S", override, status=1)
+    assert said in printed
+    assert "Traceback" not in printed
+    assert checkout.git_status() == {"params.yaml"}
+    checkout.run("git", "checkout", "params.yaml")
+    assert "up to date" in checkout.run("dvc", "status")
+
+
+def test_an_altered_recording_is_found_and_restored(checkout: Checkout) -> None:
+    """One byte more in one raw file: the next repro puts the right file back, and nothing else runs."""
+    victim = sorted((checkout.folder / "data/raw").glob("*.wav"))[7]
+    content = victim.read_bytes()
+    victim.unlink()
+    victim.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    checkout.run("dvc", "repro")
+    assert victim.read_bytes() == content
+    assert checkout.git_status() == set()
+
+
+def test_another_data_version_shows_in_the_metrics_diff(checkout: Checkout) -> None:
+    """Fewer takes: `dvc metrics diff` names the recordings before and after."""
+    checkout.run("dvc", "exp", "run", "-S", "data.synthetic.takes=5", "ingest")
+    metrics = json.loads(checkout.run("dvc", "metrics", "diff", "--json", "--all"))
+    assert metrics["reports/data.json"]["corpus.recordings"] == {"old": 240, "new": 300, "diff": 60}
+
+
+def test_a_clone_that_pulls_runs_nothing(reproduced: tuple[Checkout, set[str]], tmp_path: Path) -> None:
+    """Push to a folder, clone, pull, repro: everything comes from the remote."""
+    pusher = reproduced[0].clone(tmp_path / "pusher")
+    pusher.run("dvc", "remote", "add", "--default", "storage", str(tmp_path / "storage"))
+    pusher.commit("a remote")
+    pusher.run("dvc", "push")
+    pusher.run("git", "clone", "-q", str(pusher.folder), str(tmp_path / "puller"))
+    puller = Checkout(tmp_path / "puller")
+    puller.run("dvc", "pull")
+    assert puller.stages_run("repro") == set()
+    assert puller.git_status() == set()
+
+
+def test_after_a_kill_in_mid_training_the_next_repro_completes(checkout: Checkout) -> None:
+    """SIGKILL of dvc ends the training too; the next repro needs no manual step."""
+    parameters = checkout.folder / "params.yaml"
+    alter(parameters, {"models": {"rnn": {"units": [9]}}, "train": {"epochs": 2000, "patience": 2000}})
+    curves = checkout.folder / "reports/plots/rnn/curves.csv"
+    dvc = subprocess.Popen(
+        ["dvc", "repro", "--single-item", "train@rnn"],
+        cwd=checkout.folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    _wait(lambda: curves.exists() and len(curves.read_text().splitlines()) > 3 and bool(_training_in(checkout)))
+    os.kill(dvc.pid, signal.SIGKILL)
+    dvc.wait()
+    _wait(lambda: not _training_in(checkout))
+    alter(parameters, {"train": {"epochs": 2}})
+    assert {"train@rnn", "evaluate@rnn", "compare"} <= checkout.stages_run("repro")
+    assert "up to date" in checkout.run("dvc", "status")
+
+
+@pytest.mark.long
+def test_queued_experiments_run_the_code_of_their_own_checkout(checkout: Checkout) -> None:
+    """Three queued selections give three rows with their own headline; --temp works beside them."""
+    checkout.run("dvc", "exp", "run", "--queue", "-S", "model=cnn,rnn,lstm")
+    checkout.run("dvc", "exp", "run", "--run-all")
+    rows = list(csv.DictReader(io.StringIO(checkout.run("dvc", "exp", "show", "--csv"))))
+    headlines = {row["selected"] for row in rows if row["Experiment"]}
+    assert headlines == {"cnn", "rnn", "lstm"}
+    marker = checkout.folder / "stages" / "select.py"
+    marker.write_text(f"print('own checkout')\n{marker.read_text()}")
+    checkout.commit("a stage that says where it runs")
+    assert "own checkout" in checkout.run("dvc", "exp", "run", "--temp", "-S", "model=rnn")
+
+
+def _training_in(checkout: Checkout) -> list[int]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command, folder = (process / "cmdline").read_bytes(), (process / "cwd").readlink()
+        except OSError:
+            continue
+        if b"stages/train.py" in command and folder == checkout.folder:
+            found.append(int(process.name))
+    return found
+
+
+def _wait(happened: Callable[[], bool], deadline_s: float = 120) -> None:
+    end = time.monotonic() + deadline_s
+    while not happened():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)

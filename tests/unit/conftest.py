@@ -1,0 +1,132 @@
+"""A corpus of tones with everything that is made of it, and a small bundle of each model: made once, read by many."""
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import soundfile
+
+from audiomnist import params, transcripts
+from audiomnist.corpus import manifest
+from audiomnist.corpus.dataset import DIGIT_WORDS
+from audiomnist.featurize import FeatureParams, featurize
+from audiomnist.training import train
+
+COMMITTED = Path(__file__).parents[2] / "params.yaml"
+
+SPEAKERS = ("ada", "ben", "cyd")
+PARTS = ("test", "validation", "train", "train", "train")
+RECOGNISER = {"engine": "sphinx", "version": "0", "weights_sha256": None, "settings": {"hypotheses": 5}}
+SMALL_NETWORKS = {
+    "cnn": {"channels": [6, 12], "kernel": 3, "halve": "stride", "dropout": 0.1, "masked_fraction": 0.1},
+    "rnn": {"cell": "gru", "units": [12], "dropout": 0.1, "masked_fraction": 0.1},
+    "lstm": {"cell": "lstm", "units": [12], "dropout": 0.0, "embedding": 8},
+}
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make `params.yaml`, `raw`, `manifest.csv`, `data.json`, `split.csv`, `features` and `transcripts`.
+
+    Each digit is a pitch of its own and a word of its own; each of three speakers says it five times.
+    """
+    folder = tmp_path_factory.mktemp("toy")
+    values = small_params()
+    (folder / "params.yaml").write_text(json.dumps(values), encoding="utf-8")
+    (folder / "data.json").write_text('{"corpus": {"dataset": "tones", "version": "1"}}', encoding="utf-8")
+    (folder / "raw").mkdir()
+    for digit, speaker, take in clips():
+        path = folder / "raw" / f"{digit}_{speaker}_{take}.wav"
+        soundfile.write(path, tone(digit, SPEAKERS.index(speaker), take), 8000, subtype="PCM_16")
+    recordings = manifest.describe_folder(folder / "raw")
+    manifest.write(folder / "manifest.csv", recordings)
+    write_split(folder / "split.csv")
+    featurize(
+        folder / "manifest.csv",
+        folder / "raw",
+        FeatureParams.model_validate(values["features"]),
+        folder / "features",
+    )
+    (folder / "transcripts").mkdir()
+    transcripts.write(folder / "transcripts", heard(recordings))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train the three models: a bundle `<model>` and curves `<model>.csv` of each."""
+    folder = tmp_path_factory.mktemp("trained")
+    for model, inputs in {"cnn": "features", "rnn": "features", "lstm": "transcripts"}.items():
+        train(
+            model,
+            toy / "params.yaml",
+            toy / inputs,
+            toy / "split.csv",
+            toy / "data.json",
+            folder / model,
+            folder / f"{model}.csv",
+        )
+    return folder
+
+
+def small_params() -> dict[str, Any]:
+    """Return the committed parameters with small networks, one augmented copy and few epochs."""
+    values = params.read(COMMITTED)
+    values["models"] = SMALL_NETWORKS
+    values["features"]["augment"]["copies"] = 1
+    values["train"] |= {"epochs": 12, "batch_size": 16, "learning_rate": 0.02, "threads": 1, "device": "cpu"}
+    return values
+
+
+def clips() -> Iterator[tuple[int, str, int]]:
+    """Yield digit, speaker and take of each clip."""
+    for digit in range(10):
+        for speaker in SPEAKERS:
+            for take in range(len(PARTS)):
+                yield digit, speaker, take
+
+
+def tone(digit: int, voice: int, take: int) -> np.ndarray:
+    """Return 0.15 to 0.4 s of three harmonics with some noise, float64 in [-1, 1] at 8 kHz."""
+    draw = np.random.default_rng([digit, voice, take])
+    time_s = np.arange(round(8000 * draw.uniform(0.15, 0.4))) / 8000
+    pitch_hz = 200 * 1.2**digit * (1 + 0.02 * voice)
+    sound = sum(np.sin(2 * np.pi * pitch_hz * harmonic * time_s) / harmonic for harmonic in (1, 2, 3))
+    envelope = np.minimum(1, np.minimum(time_s, time_s[::-1]) / 0.02)
+    noise = draw.normal(0, 0.01, len(time_s))
+    return np.asarray(draw.uniform(0.2, 0.5) * (envelope * sound + noise) / 1.5)
+
+
+def write_split(path: Path) -> None:
+    """Write the split: a take's number says its part."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["file", "digit", "speaker", "part"])
+        for digit, speaker, take in clips():
+            writer.writerow([f"{digit}_{speaker}_{take}.wav", digit, speaker, PARTS[take]])
+
+
+def heard(recordings: list[manifest.Recording]) -> pa.Table:
+    """Return transcripts in which each digit's word is heard, here and there with a second guess."""
+    rows = [
+        {
+            "file": row.file,
+            "sha256": row.sha256,
+            "engine": "sphinx",
+            "engine_version": "0",
+            "status": transcripts.Status.RECOGNISED.value,
+            "text": DIGIT_WORDS[row.digit],
+            "hypotheses": [{"text": DIGIT_WORDS[row.digit], "score": -0.1}, {"text": "uh", "score": -2.0}][
+                : 1 + row.take % 2
+            ],
+            "seconds": 0.1,
+        }
+        for row in recordings
+    ]
+    table = pa.Table.from_pylist(rows, schema=transcripts.SCHEMA)
+    return table.replace_schema_metadata({transcripts.METADATA_KEY: json.dumps(RECOGNISER)})

@@ -1,0 +1,191 @@
+"""params.yaml: what is committed is valid, and every mistake is told at once."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import Field, ValidationError
+from ruamel.yaml import YAML
+
+from audiomnist import params, pipeline
+from audiomnist.params import ParamsError, Section
+from audiomnist.splits import SplitParams
+
+COMMITTED = Path(__file__).parents[2] / "params.yaml"
+Altered = Callable[[dict[str, Any]], Path]
+
+
+class Tempo(Section):
+    """A section with a bound."""
+
+    factor: float = Field(gt=0)
+
+
+@pytest.fixture
+def altered(tmp_path: Path) -> Altered:
+    """Return what writes a copy of the committed file with some values set, by dotted path."""
+
+    def write(values: dict[str, Any]) -> Path:
+        content = params.read(COMMITTED)
+        for path, value in values.items():
+            *sections, key = path.split(".")
+            section = content
+            for name in sections:
+                section = section[name]
+            section[key] = value
+        with (tmp_path / "params.yaml").open("w", encoding="utf-8") as file:
+            YAML(typ="safe", pure=True).dump(content, file)
+        return tmp_path / "params.yaml"
+
+    return write
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[[str], Path]:
+    """Return what writes a file of this text."""
+
+    def write(text: str) -> Path:
+        path = tmp_path / "params.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_the_committed_file_is_valid(tmp_path: Path) -> None:
+    """The file in git passes, and the marker is written."""
+    pipeline.check(COMMITTED, tmp_path / "out")
+    assert (tmp_path / "out").exists()
+
+
+def test_every_mistake_is_told_in_one_message(altered: Altered, tmp_path: Path) -> None:
+    """A typo in a value, an unknown key and a number out of bounds are named by their paths, at once."""
+    path = altered({"model": "cnnn", "models.rnn.hiden": 64, "split.test_fraction": 1.5})
+    with pytest.raises(ParamsError) as caught:
+        pipeline.check(path, tmp_path / "out")
+    message = str(caught.value)
+    assert f"{path}: 3 mistake(s)" in message
+    assert re.search(r"^  model: .*'cnnn'", message, re.MULTILINE)
+    assert re.search(r"^  models\.rnn\.hiden: is not a parameter$", message, re.MULTILINE)
+    assert re.search(r"^  split\.test_fraction: .*1\.5", message, re.MULTILINE)
+
+
+def test_a_mistake_writes_no_out(altered: Altered, tmp_path: Path) -> None:
+    """The stage has no output where there was none."""
+    with pytest.raises(ParamsError):
+        pipeline.check(altered({"model": "cnnn"}), tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+
+
+def test_a_mistake_leaves_an_older_out(altered: Altered, tmp_path: Path) -> None:
+    """What an earlier run wrote stays as it was."""
+    (tmp_path / "out").write_text("older", encoding="utf-8")
+    with pytest.raises(ParamsError):
+        pipeline.check(altered({"model": "cnnn"}), tmp_path / "out")
+    assert (tmp_path / "out").read_text(encoding="utf-8") == "older"
+
+
+def test_the_out_does_not_depend_on_the_parameters(altered: Altered, tmp_path: Path) -> None:
+    """Two valid files give the same bytes, so that nothing that hangs on them runs again."""
+    pipeline.check(COMMITTED, tmp_path / "one")
+    pipeline.check(altered({"train.seed": 17, "model": "rnn", "split.test_fraction": 0.3}), tmp_path / "other")
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
+
+
+def test_the_held_out_speaker_must_be_among_the_speakers(altered: Altered, tmp_path: Path) -> None:
+    """A name that `data.speakers` lacks is a mistake, told by both parameters' names."""
+    path = altered({"split.scheme": "speaker", "split.held_out": "zoe"})
+    with pytest.raises(ParamsError, match=r"split\.held_out is 'zoe', who is not among data\.speakers"):
+        pipeline.check(path, tmp_path / "out")
+
+
+@pytest.mark.parametrize("others", [{"split.scheme": "random"}, {"data.source": "synthetic"}])
+def test_the_held_out_speaker_is_free_where_it_is_not_used(
+    altered: Altered, tmp_path: Path, others: dict[str, Any]
+) -> None:
+    """Other schemes do not look at it, and a synthetic corpus has voices of its own."""
+    pipeline.check(altered({"split.scheme": "speaker", "split.held_out": "angus", **others}), tmp_path / "out")
+
+
+def test_a_speaker_named_twice_is_a_mistake(altered: Altered, tmp_path: Path) -> None:
+    """The message names `data.speakers`."""
+    with pytest.raises(ParamsError, match=r"data\.speakers: .*a speaker is named twice"):
+        pipeline.check(altered({"data.speakers": ["theo", "theo"]}), tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("validate.recordings.min_peak", "loud"),
+        ("features.low_hz", -1.0),
+        ("features.augment.speed", [1.2, 0.8]),
+        ("transcribe.engine", "parrot"),
+        ("train.epochs", 0),
+        ("models.lstm.units", []),
+        ("data.speakers", []),
+    ],
+)
+def test_each_section_has_its_bounds(altered: Altered, tmp_path: Path, key: str, value: object) -> None:
+    """One impossible value is one mistake under its own path."""
+    with pytest.raises(ParamsError, match=rf"1 mistake\(s\)\n  {re.escape(key)}: "):
+        pipeline.check(altered({key: value}), tmp_path / "out")
+
+
+def test_an_absent_section_is_named(written: Callable[[str], Path], tmp_path: Path) -> None:
+    """A file with a single section lacks all others, each on a line."""
+    with pytest.raises(ParamsError) as caught:
+        pipeline.check(written("model: cnn\n"), tmp_path / "out")
+    missing = re.findall(r"^  (\w+): Field required$", str(caught.value), re.MULTILINE)
+    assert missing == ["data", "validate", "split", "features", "transcribe", "train", "models"]
+
+
+@pytest.mark.parametrize("text", ["a: [1,", "a: 1\na: 2\n", "a: !!python/object:os.system {}\n"])
+def test_what_is_not_yaml_is_an_error_that_names_the_file(written: Callable[[str], Path], text: str) -> None:
+    """Broken syntax, a key that stands twice, and tags that would run code are refused."""
+    with pytest.raises(ParamsError, match=r"params\.yaml cannot be read"):
+        params.read(written(text))
+
+
+@pytest.mark.parametrize("text", ["", "- model\n- data\n", "model\n"])
+def test_what_has_no_sections_is_an_error(written: Callable[[str], Path], text: str) -> None:
+    """An empty file, a list and a word are no parameters."""
+    with pytest.raises(ParamsError, match="must be a mapping of sections"):
+        params.read(written(text))
+
+
+def test_an_absent_file_is_an_error_that_names_it(tmp_path: Path) -> None:
+    """The message has the path."""
+    with pytest.raises(ParamsError, match=r"nowhere\.yaml cannot be read"):
+        params.read(tmp_path / "nowhere.yaml")
+
+
+def test_numbers_are_read_as_yaml_1_2_reads_them(written: Callable[[str], Path]) -> None:
+    """DVC's dialect: `1e-3` is a number, `no` is a word, and 010 is ten."""
+    assert params.read(written("a: 1e-3\nb: no\nc: 010\n")) == {"a": 0.001, "b": "no", "c": 10}
+
+
+def test_a_section_is_read_by_its_dotted_name(written: Callable[[str], Path]) -> None:
+    """Sections may stand within sections."""
+    assert params.section(written("a: {b: {factor: 1.5}}\n"), "a.b", Tempo) == Tempo(factor=1.5)
+
+
+@pytest.mark.parametrize("name", ["c", "a.c", "a.b.c", "a.b.factor.c"])
+def test_a_section_that_is_not_there_is_named(written: Callable[[str], Path], name: str) -> None:
+    """The message has its dotted name."""
+    with pytest.raises(ParamsError, match=rf"has no section {re.escape(name)}$"):
+        params.section(written("a: {b: {factor: 1.5}}\n"), name, Tempo)
+
+
+def test_a_mistake_in_a_section_has_its_whole_path(written: Callable[[str], Path]) -> None:
+    """Also where one section is read alone."""
+    with pytest.raises(ParamsError, match=r"\n  a\.b\.factor: .*given: -1"):
+        params.section(written("a: {b: {factor: -1}}\n"), "a.b", Tempo)
+
+
+def test_a_section_cannot_be_changed() -> None:
+    """Parameters are what the file says, for good."""
+    split = params.section(COMMITTED, "split", SplitParams)
+    with pytest.raises(ValidationError, match="frozen"):
+        split.seed = 1

@@ -1,0 +1,82 @@
+"""What a process owes to those around it."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from audiomnist import processes
+
+DEADLINE_S = 10
+# A child that echoes its input until there is no more of it; it says when it is ready.
+CHILD = """
+import sys
+from audiomnist.processes import end_with_parent
+if sys.argv[1] == "dutiful":
+    end_with_parent()
+print("ready", flush=True)
+for line in sys.stdin:
+    print(line, end="", flush=True)
+"""
+PARENT = """
+import subprocess, sys
+subprocess.run([sys.executable, "-c", *sys.argv[1:]])
+"""
+ON_ONE_CORE = """
+import os
+from audiomnist.processes import available_cores
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+print(available_cores())
+"""
+
+
+@contextmanager
+def a_killed_parents_child(child: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a process with a child on the same pipes, and kill the parent with SIGKILL once the child is ready."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", PARENT, CHILD, child], stdin=pipe, stdout=pipe, text=True) as parent:
+        assert next_line(parent) == "ready\n"
+        parent.send_signal(signal.SIGKILL)
+        assert parent.wait(DEADLINE_S) == -signal.SIGKILL
+        yield parent
+
+
+def next_line(process: subprocess.Popen[str]) -> str:
+    """Return what stands next on the pipe, "" if nobody holds its other end; fails after a deadline."""
+    assert process.stdout is not None
+    readable, _, _ = select.select([process.stdout], [], [], DEADLINE_S)
+    assert readable, f"neither a line nor an end in {DEADLINE_S} s"
+    return process.stdout.readline()
+
+
+def test_a_child_ends_with_its_killed_parent() -> None:
+    """SIGKILL leaves the parent no time to say so; the child's end of the pipe closes all the same."""
+    with a_killed_parents_child("dutiful") as pipes:
+        assert next_line(pipes) == ""
+
+
+def test_without_the_call_a_child_outlives_its_parent() -> None:
+    """It still echoes after the parent's death: it is the call that ends it."""
+    with a_killed_parents_child("careless") as pipes:
+        assert pipes.stdin is not None
+        pipes.stdin.write("still here\n")
+        pipes.stdin.flush()
+        assert next_line(pipes) == "still here\n"
+
+
+def test_elsewhere_than_on_linux_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The call is no error where the kernel has no such service."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+    processes.end_with_parent()
+
+
+def test_cores_are_those_that_the_process_may_use() -> None:
+    """A process that is bound to one core counts one, however many the machine has."""
+    counted = subprocess.run([sys.executable, "-c", ON_ONE_CORE], capture_output=True, check=True, text=True)
+    assert int(counted.stdout) == 1
+    assert 1 <= processes.available_cores() <= (os.cpu_count() or 1)

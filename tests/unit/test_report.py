@@ -1,0 +1,270 @@
+"""Reports: the scores of a bundle, the models side by side, and the selected one."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from audiomnist import audio, bundle, evaluation, inference, models
+from audiomnist.errors import AudiomnistError
+from audiomnist.evaluation import PROBABILITIES
+from audiomnist.report import TITLES, assessment, plots, results
+from audiomnist.report.comparison import ComparisonError, compare
+from audiomnist.report.selection import select
+
+INPUTS = {"cnn": "features", "rnn": "features", "lstm": "transcripts"}
+PNG = b"\x89PNG\r\n\x1a\n"
+KEYS = {
+    "dataset",
+    "dataset_version",
+    "test_clips",
+    "accuracy",
+    "accuracy_low",
+    "accuracy_high",
+    "macro_f1",
+    "log_loss",
+    "ece",
+    "train_accuracy",
+    *(f"recall.{digit}" for digit in range(10)),
+    *(f"speaker.{name}" for name in ("ada", "ben", "cyd")),
+}
+
+
+def judge(model: str, toy: Path, trained: Path, out: Path) -> None:
+    """Evaluate a bundle as its stage does."""
+    assessment.evaluate(
+        trained / model,
+        toy / INPUTS[model],
+        toy / "raw",
+        toy / "split.csv",
+        trained / f"{model}.csv",
+        out / "metrics" / f"{model}.json",
+        out / "predictions" / f"{model}.parquet",
+        out / "plots" / model,
+    )
+
+
+@pytest.fixture(scope="module")
+def judged(toy: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Evaluate the three bundles: `metrics/<model>.json`, `predictions/<model>.parquet`, `plots/<model>/`."""
+    out = tmp_path_factory.mktemp("judged")
+    for model in models.MODULES:
+        judge(model, toy, trained, out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def comparison(judged: Path) -> Path:
+    """Compare the three models."""
+    predictions = [judged / "predictions" / f"{model}.parquet" for model in models.MODULES]
+    compare(predictions, [judged / "metrics" / f"{model}.json" for model in models.MODULES], judged / "comparison.json")
+    return judged / "comparison.json"
+
+
+def flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return a nested mapping with dotted keys, as DVC shows it."""
+    rows: dict[str, Any] = {}
+    for key, item in value.items():
+        rows |= flat(item, f"{prefix}{key}.") if isinstance(item, dict) else {f"{prefix}{key}": item}
+    return rows
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return a JSON object."""
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+@pytest.mark.parametrize("model", models.MODULES)
+def test_the_metrics_of_a_model_have_just_the_documented_keys(model: str, judged: Path) -> None:
+    """Under the model's name; all but the identity are numbers in [0, 1], the log loss apart."""
+    metrics = read_json(judged / "metrics" / f"{model}.json")
+    assert metrics.keys() == {model}
+    scored = flat(metrics[model])
+    assert scored.keys() == KEYS
+    assert (scored["dataset"], scored["dataset_version"], scored["test_clips"]) == ("tones", "1", 30)
+    shares = {key: scored[key] for key in KEYS - {"dataset", "dataset_version", "test_clips", "log_loss"}}
+    assert all(0 <= share <= 1 for share in shares.values())
+    assert scored["accuracy_low"] <= scored["accuracy"] <= scored["accuracy_high"]
+
+
+@pytest.mark.parametrize("model", models.MODULES)
+def test_the_predictions_are_those_of_the_test_part(model: str, judged: Path) -> None:
+    """A row for each of its clips and none of the others; the metrics follow from them."""
+    table = pd.read_parquet(judged / "predictions" / f"{model}.parquet")
+    assert list(table) == ["file", "speaker", "digit", "predicted", *PROBABILITIES]
+    assert table["file"].tolist() == [f"{d}_{name}_0.wav" for d in range(10) for name in ("ada", "ben", "cyd")]
+    assert (table[PROBABILITIES].to_numpy().argmax(axis=1) == table["predicted"]).all()
+    scored = read_json(judged / "metrics" / f"{model}.json")[model]
+    assert evaluation.rounded(evaluation.scores(table)).items() <= scored.items()
+
+
+def test_the_predictions_of_a_waveform_model_are_those_of_its_bundle(toy: Path, trained: Path, judged: Path) -> None:
+    """Judging runs the graph that is served, on the recordings themselves."""
+    opened = inference.load(trained / "rnn", threads=1)
+    table = pd.read_parquet(judged / "predictions" / "rnn.parquet")
+    first = opened.prepare(audio.read(toy / "raw" / table["file"][0]))
+    expected = opened.predict_waveforms([first])[0]
+    np.testing.assert_allclose(table.loc[0, PROBABILITIES].to_numpy(dtype=float), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("model", models.MODULES)
+def test_an_evaluation_repeated_writes_the_same_bytes(
+    model: str, toy: Path, trained: Path, judged: Path, tmp_path: Path
+) -> None:
+    """Metrics, predictions, confusion and both pictures."""
+    judge(model, toy, trained, tmp_path)
+    written = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file())
+    plots_of_model = {f"plots/{model}/{name}" for name in ("confusion.csv", "confusion.png", "curves.png")}
+    assert {str(path) for path in written} == plots_of_model | {f"metrics/{model}.json", f"predictions/{model}.parquet"}
+    for path in written:
+        assert (tmp_path / path).read_bytes() == (judged / path).read_bytes()
+
+
+def test_the_confusion_has_a_row_for_each_test_clip(judged: Path) -> None:
+    """Truth and prediction, as `dvc plots` takes them."""
+    pairs = pd.read_csv(judged / "plots" / "cnn" / "confusion.csv")
+    table = pd.read_parquet(judged / "predictions" / "cnn.parquet")
+    assert list(pairs) == ["actual", "predicted"]
+    assert pairs["actual"].tolist() == table["digit"].tolist()
+    assert pairs["predicted"].tolist() == table["predicted"].tolist()
+
+
+def test_plots_are_pictures_and_the_same_bytes_twice(tmp_path: Path) -> None:
+    """Nothing in them depends on when they were drawn, an empty row included."""
+    counts = np.diag(np.arange(10)) + np.eye(10, k=1, dtype=np.int64)
+    history = pd.DataFrame({"epoch": [1, 2], "train_accuracy": [0.1, 0.9], "test_accuracy": [0.2, 0.8]})
+    for run in ("one", "two"):
+        plots.confusion_matrix(counts, "title", tmp_path / run / "confusion.png")
+        plots.curves(history, "title", tmp_path / run / "curves.png")
+    for name in ("confusion.png", "curves.png"):
+        first = (tmp_path / "one" / name).read_bytes()
+        assert first.startswith(PNG)
+        assert first == (tmp_path / "two" / name).read_bytes()
+
+
+def test_a_comparison_sets_the_models_beside_each_other_and_the_paper(judged: Path, comparison: Path) -> None:
+    """Each with its accuracies and the paper's; each pair with a p-value."""
+    found = read_json(comparison)["comparison"]
+    assert found.keys() == {"dataset", "mcnemar_p", *models.MODULES}
+    assert found["dataset"] == "tones"
+    assert found["mcnemar_p"].keys() == {"cnn_rnn", "cnn_lstm", "rnn_lstm"}
+    assert all(0 <= p <= 1 for p in found["mcnemar_p"].values())
+    own = read_json(judged / "metrics" / "rnn.json")["rnn"]
+    shown = ("accuracy", "accuracy_low", "accuracy_high", "train_accuracy")
+    assert found["rnn"] == {key: own[key] for key in shown} | {"paper_accuracy": 0.69, "paper_train_accuracy": 0.9716}
+
+
+def compared(tables: dict[str, pd.DataFrame], judged: Path, out: Path) -> dict[str, Any]:
+    """Compare models whose predictions are these tables."""
+    for model, table in tables.items():
+        table.to_parquet(out / f"{model}.parquet")
+    metrics = [judged / "metrics" / f"{model}.json" for model in tables]
+    compare([out / f"{model}.parquet" for model in tables], metrics, out / "comparison.json")
+    found: dict[str, Any] = read_json(out / "comparison.json")["comparison"]["mcnemar_p"]
+    return found
+
+
+def test_the_p_value_is_of_the_same_clips_whatever_their_order(judged: Path, tmp_path: Path) -> None:
+    """Seven clips that one model alone gets right: p is 2 / 2**7."""
+    table = pd.read_parquet(judged / "predictions" / "cnn.parquet").assign(predicted=lambda rows: rows["digit"])
+    worse = table.copy()
+    worse.loc[:6, "predicted"] = (worse.loc[:6, "digit"] + 1) % 10
+    shuffled = worse.sample(frac=1, random_state=0).reset_index(drop=True)
+    assert compared({"cnn": table, "rnn": shuffled}, judged, tmp_path) == {"cnn_rnn": 2 / 2**7}
+
+
+def test_models_judged_on_different_clips_are_not_compared(judged: Path, tmp_path: Path) -> None:
+    """A clip less, and there is an error and no comparison."""
+    table = pd.read_parquet(judged / "predictions" / "cnn.parquet")
+    with pytest.raises(ComparisonError, match="different test clips"):
+        compared({"cnn": table, "rnn": table.iloc[1:]}, judged, tmp_path)
+    assert not (tmp_path / "comparison.json").exists()
+
+
+def test_the_table_of_results_names_each_model_with_its_numbers(comparison: Path) -> None:
+    """In the terminal and in Markdown: the same cells."""
+    found = results.read(comparison)
+    rows = results.rows(found)
+    assert [row[0] for row in rows] == list(TITLES.values())
+    assert rows[0][4:] == ("98.6%", "88.4%")
+    assert rows[1][2] == f"{found['rnn']['accuracy']:.1%}"
+    console = Console(width=200, record=True)
+    console.print(results.table(found))
+    shown = console.export_text()
+    lines = results.markdown(found).splitlines()
+    assert lines[1] == "| --- | --- | --- | --- | --- | --- |"
+    assert len(lines) == 2 + 3
+    for row, line in zip(rows, lines[2:], strict=True):
+        assert line == f"| {' | '.join(row)} |"
+        assert all(cell in shown for cell in row)
+
+
+def selected(model: str, trained: Path, judged: Path, out: Path) -> None:
+    """Select a model as the stage does."""
+    select(
+        trained / model,
+        judged / "metrics" / f"{model}.json",
+        trained / f"{model}.csv",
+        judged / "plots" / model / "confusion.csv",
+        out / "selected",
+        out / "metrics.json",
+        out / "curves.csv",
+        out / "confusion.csv",
+    )
+
+
+@pytest.mark.parametrize("model", models.MODULES)
+def test_the_selected_bundle_is_the_models_with_its_scores_inside(
+    model: str, trained: Path, judged: Path, tmp_path: Path
+) -> None:
+    """The same graph, the same description but for the metrics; it opens."""
+    selected(model, trained, judged, tmp_path)
+    graphs = [(folder / bundle.GRAPH).read_bytes() for folder in (trained / model, tmp_path / "selected")]
+    assert graphs[0] == graphs[1]
+    own, _ = bundle.describe(trained / model)
+    description = inference.load(tmp_path / "selected", threads=1).description
+    scored = read_json(judged / "metrics" / f"{model}.json")[model]
+    assert description.metrics == scored
+    assert description.model_copy(update={"metrics": None}) == own
+
+
+def test_the_headline_has_the_scores_of_the_selected_model(trained: Path, judged: Path, tmp_path: Path) -> None:
+    """Not under the model's name, which is a value; curves and confusion are copied beside it."""
+    selected("rnn", trained, judged, tmp_path)
+    headline = read_json(tmp_path / "metrics.json")
+    assert flat(headline).keys() == KEYS | {"selected"}
+    assert headline == {"selected": "rnn", **read_json(judged / "metrics" / "rnn.json")["rnn"]}
+    assert (tmp_path / "curves.csv").read_bytes() == (trained / "rnn.csv").read_bytes()
+    confusion = (judged / "plots" / "rnn" / "confusion.csv").read_bytes()
+    assert (tmp_path / "confusion.csv").read_bytes() == confusion
+
+
+def test_a_selection_replaces_the_one_before(trained: Path, judged: Path, tmp_path: Path) -> None:
+    """Nothing of the earlier bundle stays."""
+    selected("cnn", trained, judged, tmp_path)
+    (tmp_path / "selected" / "left").touch()
+    selected("lstm", trained, judged, tmp_path)
+    assert {path.name for path in (tmp_path / "selected").iterdir()} == {bundle.GRAPH, bundle.DESCRIPTION}
+    assert bundle.describe(tmp_path / "selected")[0].model == "lstm"
+
+
+def test_an_evaluation_of_a_spoilt_bundle_writes_nothing(toy: Path, trained: Path, tmp_path: Path) -> None:
+    """A graph that is not the description's is not judged."""
+    shutil.copytree(trained / "cnn", tmp_path / "spoilt" / "cnn")
+    (tmp_path / "spoilt" / "cnn" / bundle.GRAPH).write_bytes(b"")
+    shutil.copyfile(trained / "cnn.csv", tmp_path / "spoilt" / "cnn.csv")
+    with pytest.raises(bundle.BundleError):
+        judge("cnn", toy, tmp_path / "spoilt", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_results_that_were_never_written_are_told_in_a_sentence(tmp_path: Path) -> None:
+    """The file, the reason and the remedy."""
+    with pytest.raises(AudiomnistError, match=r"comparison\.json .*dvc repro writes it"):
+        results.read(tmp_path / "comparison.json")

@@ -1,0 +1,325 @@
+"""Training: that it repeats itself, what it chooses by, what it leaves when it is cut off."""
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from audiomnist import bundle, models, params
+from audiomnist.fitting import Trained, TrainParams, fit
+from audiomnist.models import architecture
+from audiomnist.models.architecture import Architecture
+from audiomnist.params import ParamsError, Section
+from audiomnist.splits import Clip
+from audiomnist.splits import read as read_split
+from audiomnist.training import train
+
+INPUTS = {"cnn": "features", "rnn": "features", "lstm": "transcripts"}
+COLUMNS = ["epoch", *(f"{part}_{what}" for part in ("train", "validation", "test") for what in ("loss", "accuracy"))]
+HOW = TrainParams(
+    epochs=6,
+    patience=3,
+    batch_size=2,
+    learning_rate=0.1,
+    weight_decay=0.0,
+    label_smoothing=0.0,
+    seed=0,
+    threads=1,
+    device="cpu",
+)
+CLIPS = [Clip(f"{part}{digit}", digit, "ada", part) for part in ("train", "validation", "test") for digit in (0, 1)]
+
+
+@pytest.fixture(autouse=True)
+def as_it_was() -> Iterator[None]:
+    """Give PyTorch's process-wide settings back."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(mode=False)
+
+
+@dataclass
+class Script:
+    """Examples whose validation inputs get better and worse by a script, an epoch after the other.
+
+    Attributes:
+        margins: how far the true digit's logit lies above the others in each epoch; the last one repeats.
+        fails_in: epoch in which drawing a batch fails.
+    """
+
+    margins: list[float]
+    fails_in: int = 1000
+    judged: int = 0
+    drawings: int = 0
+    seen: list[list[str]] = field(default_factory=list)
+
+    def clean(self, files: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return the logits that the network hands on."""
+        margin = 0.0
+        if files[0].startswith("validation"):
+            margin = self.margins[min(self.judged, len(self.margins) - 1)]
+            self.judged += 1
+        digits = [int(file[-1]) for file in files]
+        return (margin * np.eye(10)[digits]).astype(np.float32), np.ones(len(files), dtype=np.int64)
+
+    def drawn(self, files: list[str], rng: Generator) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return zeros, or fail."""
+        del rng
+        self.drawings += 1
+        self.seen.append(files)
+        if self.drawings == self.fails_in:
+            raise KeyboardInterrupt
+        return np.zeros((len(files), 10), dtype=np.float32), np.ones(len(files), dtype=np.int64)
+
+    def served(self, files: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return what `clean` returns."""
+        return self.clean(files)
+
+    def deployable(self, network: nn.Module) -> nn.Module:
+        """Return the network."""
+        return network
+
+    def service(self) -> dict[str, Any]:
+        """Return nothing that is asked for here."""
+        return {}
+
+
+class Clock(nn.Module):
+    """A network that hands its inputs on, and counts its training steps: one per epoch here."""
+
+    steps: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(10))
+        self.register_buffer("steps", torch.zeros(()))
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """Return the inputs."""
+        del lengths
+        if self.training:
+            self.steps += 1
+        return inputs + 0 * self.weight
+
+
+def build(network_params: Any, examples: Any, files: list[str]) -> Clock:
+    """Return the clock."""
+    del network_params, examples, files
+    return Clock()
+
+
+def no_examples(folder: Path) -> Script:
+    """Open nothing."""
+    del folder
+    return Script([])
+
+
+CLOCK = Architecture(Section, no_examples, build)
+
+
+def read_curves(path: Path) -> list[dict[str, str]]:
+    """Return the rows of the curves."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def run(script: Script, curves: Path, **changes: int) -> Trained:
+    """Train the clock."""
+    return fit(CLOCK, Section(), script, CLIPS, HOW.model_copy(update=changes), curves)
+
+
+def trained_again(model: str, toy: Path, folder: Path, split: Path | None = None) -> None:
+    """Train a model on the toy corpus, three epochs long."""
+    folder.mkdir()
+    values = params.read(toy / "params.yaml")
+    values["train"]["epochs"] = 3
+    (folder / "params.yaml").write_text(json.dumps(values), encoding="utf-8")
+    train(
+        model,
+        folder / "params.yaml",
+        toy / INPUTS[model],
+        split or toy / "split.csv",
+        toy / "data.json",
+        folder / "out",
+        folder / "curves.csv",
+    )
+
+
+def weights(graph: Path) -> dict[str, bytes]:
+    """Return the numbers in a graph, by name."""
+    return {tensor.name: tensor.raw_data for tensor in onnx.load(graph).graph.initializer}
+
+
+@pytest.mark.parametrize("model", models.MODULES)
+def test_two_runs_give_the_same_bytes(model: str, toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Curves, graph and description."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("one", "two"):
+        trained_again(model, toy, tmp_path / name)
+    for file in ("curves.csv", "out/model.onnx", "out/bundle.json"):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+@pytest.mark.parametrize("model", models.MODULES)
+def test_the_test_part_chooses_nothing(model: str, toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With other labels in the test part, weights, temperature and all but the test curve stay the same."""
+    monkeypatch.chdir(tmp_path)
+    clips = read_split(toy / "split.csv")
+    rows = [
+        f"{clip.file},{(clip.digit + 1) % 10 if clip.part == 'test' else clip.digit},{clip.speaker},{clip.part}"
+        for clip in clips
+    ]
+    (tmp_path / "split.csv").write_text("\n".join(["file,digit,speaker,part", *rows, ""]), encoding="utf-8")
+    trained_again(model, toy, tmp_path / "true")
+    trained_again(model, toy, tmp_path / "false", tmp_path / "split.csv")
+    graphs = [tmp_path / name / "out" / "model.onnx" for name in ("true", "false")]
+    assert any(weights(graphs[0]).values())
+    assert weights(graphs[0]) == weights(graphs[1])
+    descriptions = [bundle.describe(graph.parent)[0] for graph in graphs]
+    assert descriptions[0] == descriptions[1]
+    curves = [read_curves(tmp_path / name / "curves.csv") for name in ("true", "false")]
+    for true, false in zip(*curves, strict=True):
+        assert {name for name in COLUMNS if true[name] != false[name]} <= {"test_loss", "test_accuracy"}
+        assert true["test_loss"] != false["test_loss"]
+
+
+@pytest.mark.parametrize("model", models.MODULES)
+def test_every_architecture_learns_a_separable_problem(model: str, trained: Path) -> None:
+    """Digits that are pitches, or words, are learned within a dozen epochs."""
+    rows = read_curves(trained / f"{model}.csv")
+    assert [int(row["epoch"]) for row in rows] == list(range(1, 13))
+    assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"])
+    assert float(rows[-1]["validation_accuracy"]) > 0.9
+    assert float(rows[-1]["test_accuracy"]) > 0.9
+
+
+def test_training_ends_when_patience_has_run_out(tmp_path: Path) -> None:
+    """After three epochs that are not better than the best, an equal one being no better."""
+    run(Script([1, 3, 3, 2, 3, 9]), tmp_path / "curves.csv")
+    assert [row["epoch"] for row in read_curves(tmp_path / "curves.csv")] == ["1", "2", "3", "4", "5"]
+
+
+@pytest.mark.parametrize(("margins", "best"), [([1, 2, 3, 4, 5, 6], 6), ([9, 1, 2, 3], 1), ([1, 5, 2, 6, 3, 4], 4)])
+def test_the_weights_of_the_best_epoch_are_returned(margins: list[float], best: int, tmp_path: Path) -> None:
+    """Best by validation loss; the network is in evaluation mode."""
+    network = run(Script(margins), tmp_path / "curves.csv").network
+    assert network.state_dict()["steps"] == best
+    assert not network.training
+
+
+def test_the_answers_for_calibration_are_those_of_the_validation_part(tmp_path: Path) -> None:
+    """With its labels beside them."""
+    trained = run(Script([2]), tmp_path / "curves.csv")
+    assert trained.labels.tolist() == [0, 1]
+    assert trained.logits.shape == (2, 10)
+    assert trained.logits.diagonal().tolist() == [2, 2]
+
+
+def test_an_interruption_leaves_a_row_for_each_finished_epoch(tmp_path: Path) -> None:
+    """The curves of a run that is cut off in its third epoch hold two."""
+    with pytest.raises(KeyboardInterrupt):
+        run(Script([1], fails_in=3), tmp_path / "curves.csv")
+    rows = read_curves(tmp_path / "curves.csv")
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert list(rows[0]) == COLUMNS
+
+
+def test_each_row_is_on_disk_before_the_next_epoch_begins(tmp_path: Path) -> None:
+    """Whoever watches the file sees every epoch that has ended."""
+    lines: list[int] = []
+
+    class Watcher(Script):
+        def drawn(self, files: list[str], rng: Generator) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+            lines.append(len((tmp_path / "curves.csv").read_text(encoding="utf-8").splitlines()))
+            return super().drawn(files, rng)
+
+    run(Watcher([1, 2, 3, 4, 5, 6]), tmp_path / "curves.csv")
+    assert lines[1:] == [2, 3, 4, 5, 6]
+
+
+def test_training_draws_from_the_training_part_alone(tmp_path: Path) -> None:
+    """Each of its clips once an epoch."""
+    script = Script([1, 2, 3, 4, 5, 6])
+    run(script, tmp_path / "curves.csv")
+    assert [sorted(files) for files in script.seen] == [["train0", "train1"]] * 6
+
+
+def test_a_batch_normalisation_never_meets_a_single_clip(tmp_path: Path) -> None:
+    """A last batch of one clip is left out of its epoch."""
+    script = Script([1])
+    extra = [Clip(f"train{digit}", digit, "ada", "train") for digit in (2, 3, 4)]
+    fit(CLOCK, Section(), script, CLIPS + extra, HOW.model_copy(update={"epochs": 1}), tmp_path / "curves.csv")
+    assert [len(files) for files in script.seen] == [2, 2]
+
+
+@pytest.mark.parametrize("model", models.MODULES)
+def test_a_bundle_says_where_it_comes_from(model: str, toy: Path, trained: Path) -> None:
+    """Model, data, split and parameters; the graph's hash is checked in the bundle's own tests."""
+    description, _ = bundle.describe(trained / model)
+    values = params.read(toy / "params.yaml")
+    assert description.model == model
+    assert (description.dataset.name, description.dataset.version) == ("tones", "1")
+    assert description.split == values["split"]
+    assert json.loads(description.model_dump_json())["parameters"] == {
+        "train": values["train"],
+        "model": values["models"][model],
+    }
+    assert description.input.kind == {"features": "waveform", "transcripts": "transcript"}[INPUTS[model]]
+    assert 0.05 <= description.temperature <= 20
+
+
+def test_outside_a_checkout_there_is_no_revision(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bundle that was trained from an unpacked archive says so, and training goes on."""
+    monkeypatch.chdir(tmp_path)
+    trained_again("lstm", toy, tmp_path / "lstm")
+    assert bundle.describe(tmp_path / "lstm" / "out")[0].code_revision is None
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda values: values["train"].update(epochs=0),
+        lambda values: values["train"].update(device="tpu"),
+        lambda values: values["models"]["lstm"].update(cell="elman"),
+        lambda values: values["models"].pop("lstm"),
+    ],
+)
+def test_a_mistake_in_the_parameters_is_told_before_training(
+    spoil: Callable[[dict[str, Any]], Any], toy: Path, tmp_path: Path
+) -> None:
+    """No bundle and no curves appear."""
+    values = params.read(toy / "params.yaml")
+    spoil(values)
+    (tmp_path / "params.yaml").write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(ParamsError):
+        train(
+            "lstm",
+            tmp_path / "params.yaml",
+            toy / "transcripts",
+            toy / "split.csv",
+            toy / "data.json",
+            tmp_path / "out",
+            tmp_path / "curves.csv",
+        )
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "curves.csv").exists()
+
+
+def test_copies_of_training_clips_are_drawn_and_the_clean_ones_too(toy: Path) -> None:
+    """Over many draws each version of a clip turns up."""
+    examples = architecture("cnn").examples(toy / "features")
+    rng = np.random.default_rng(0)
+    drawn = {examples.drawn(["3_ada_2.wav"], rng)[0].tobytes() for _ in range(30)}
+    assert len(drawn) == 2
+    assert examples.clean(["3_ada_2.wav"])[0].tobytes() in drawn
