@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from audiomnist import wav
 from audiomnist.errors import AudiomnistError
+from audiomnist.wav import Sound, WavError
 
-Samples = NDArray[np.float32]
+Samples = wav.Samples
 
 _MIN_DURATION_S = 0.010
 _TRIM_FRAME_S = 0.010
@@ -22,7 +23,7 @@ _TRIM_MARGIN_FRAMES = 3
 
 
 class BadAudioError(AudiomnistError):
-    """One recording cannot be used. `reason` is a stable code: unreadable, empty, too_short, not_finite.
+    """One recording cannot be used. `reason` is unreadable, too_short, not_finite, or one of `audiomnist.wav`.
 
     `sentence` says it without the path.
     """
@@ -48,23 +49,35 @@ class Waveform:
 
 
 def read(path: Path) -> Waveform:
-    """Decode a file and mix its channels to mono (their mean).
+    """Decode a WAV file and mix its channels to mono (their mean).
 
     Raises:
-        BadAudioError: the file is unreadable, empty, shorter than 10 ms, or holds samples that are not finite.
+        BadAudioError: the file is unreadable, no sound, shorter than 10 ms, or holds samples that are not finite.
     """
+    return mixed(decode(path))
+
+
+def decode(path: Path) -> Sound:
+    """Decode a WAV file with all its channels; raises what `read` raises."""
     try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise BadAudioError(path, "unreadable", f"not a sound file that can be read ({error})") from error
-    if len(samples) == 0:
-        raise BadAudioError(path, "empty", "holds no samples")
-    if len(samples) < _MIN_DURATION_S * rate:
-        raise BadAudioError(path, "too_short", f"holds {len(samples)} samples at {rate} Hz, less than 10 ms")
-    mono = samples.mean(axis=1, dtype=np.float64).astype(np.float32)
-    if not np.isfinite(mono).all():
+        sound = wav.parse(path.read_bytes())
+    except OSError as error:
+        raise BadAudioError(path, "unreadable", f"cannot be read ({error.strerror})") from error
+    except WavError as error:
+        raise BadAudioError(path, error.reason, error.sentence) from error
+    duration_s = len(sound.samples) / sound.sample_rate_hz
+    if duration_s < _MIN_DURATION_S:
+        raise BadAudioError(path, "too_short", f"lasts {duration_s:.4f} s, less than {_MIN_DURATION_S} s")
+    if not np.isfinite(sound.samples).all():
         raise BadAudioError(path, "not_finite", "holds samples that are not finite numbers")
-    return Waveform(mono, int(rate))
+    return sound
+
+
+def mixed(sound: Sound) -> Waveform:
+    """Return the mean of a sound's channels."""
+    if sound.samples.shape[1] == 1:
+        return Waveform(sound.samples[:, 0], sound.sample_rate_hz)
+    return Waveform(sound.samples.mean(axis=1, dtype=np.float64).astype(np.float32), sound.sample_rate_hz)
 
 
 def prepare(waveform: Waveform, sample_rate_hz: int, trim_db: float, max_samples: int) -> Samples:

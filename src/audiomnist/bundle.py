@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from audiomnist import atomic
 from audiomnist.corpus.dataset import Dataset
 from audiomnist.errors import AudiomnistError
+from audiomnist.reference import Reference
 
 DESCRIPTION = "bundle.json"
 GRAPH = "model.onnx"
@@ -25,7 +26,7 @@ class BundleError(AudiomnistError):
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Preparation(_Part):
@@ -63,10 +64,24 @@ class TranscriptInput(_Part):
     recogniser: dict[str, Any]
 
 
+class Calibration(_Part):
+    """How logits and novelty become probabilities and `ood_score`: see `audiomnist.calibration`."""
+
+    temperature: float = Field(gt=0)
+    typical_novelty: float
+    strange_novelty: float
+
+    @model_validator(mode="after")
+    def _ascending(self) -> "Calibration":
+        if self.strange_novelty <= self.typical_novelty:
+            raise ValueError("strange_novelty must lie above typical_novelty")
+        return self
+
+
 class Description(_Part):
     """The content of `bundle.json`."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     model: str
     labels: tuple[str, ...] = LABELS
     input: WaveformInput | TranscriptInput = Field(discriminator="kind")
@@ -74,7 +89,8 @@ class Description(_Part):
     code_revision: str | None
     split: dict[str, Any]
     parameters: dict[str, Any]
-    temperature: float = Field(gt=0)
+    calibration: Calibration
+    reference: Reference
     graph_sha256: str
     metrics: dict[str, Any] | None = None
 
@@ -85,7 +101,9 @@ def describe(folder: Path) -> tuple[Description, str]:
     try:
         return Description.model_validate_json(text), hashlib.sha256(text).hexdigest()
     except ValidationError as error:
-        raise BundleError(f"{folder / DESCRIPTION} is not a description of version 1: {error}") from error
+        raise BundleError(
+            f"{folder / DESCRIPTION} is not a description of version 2, which this program reads: {error}"
+        ) from error
 
 
 def write_description(folder: Path, description: Description) -> None:

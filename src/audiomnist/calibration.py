@@ -1,9 +1,54 @@
-"""Making probabilities mean what they say."""
+"""Making probabilities mean what they say, for voices that are new and for sounds that are strange."""
+
+from dataclasses import dataclass
 
 import numpy as np
+import torch
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 from torch.nn import functional
+
+from audiomnist.strangers import Answers
+
+_QUANTILES = (0.5, 0.95)
+_LEAST_SPAN = 0.1
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How logits become probabilities: softmax of logits / (temperature * max(1, ood_score)).
+
+    `ood_score` is (novelty - typical_novelty) / (strange_novelty - typical_novelty): about 0 for a digit by a new
+    voice, and above 1 for one in twenty of them. Beyond 1 certainty fades in proportion.
+
+    Attributes:
+        temperature: divisor of the logits of familiar sounds.
+        typical_novelty: median of the clips of new voices.
+        strange_novelty: their 95th percentile, or 0.1 above the median where that is more.
+    """
+
+    temperature: float
+    typical_novelty: float
+    strange_novelty: float
+
+
+def calibrate(answers: Answers) -> Calibration:
+    """Choose the scale of novelty, then the temperature, by clips of voices that were not trained on."""
+    typical, strange = torch.quantile(answers.novelty.double(), torch.tensor(_QUANTILES).double()).tolist()
+    strange = max(strange, typical + _LEAST_SPAN)
+    faded = answers.logits / _fading(answers.novelty, typical, strange)
+    return Calibration(temperature(faded, answers.labels), typical, strange)
+
+
+def confidence(answers: Answers, calibration: Calibration) -> Tensor:
+    """Return the calibrated probability of each clip's label, `(clips,)`."""
+    fading = _fading(answers.novelty, calibration.typical_novelty, calibration.strange_novelty)
+    return (answers.logits / (calibration.temperature * fading)).softmax(dim=1).amax(dim=1)
+
+
+def _fading(novelty: Tensor, typical: float, strange: float) -> Tensor:
+    """Return max(1, ood_score), `(clips, 1)`."""
+    return ((novelty - typical) / (strange - typical)).clamp(min=1).unsqueeze(1)
 
 
 def temperature(logits: Tensor, labels: Tensor) -> float:

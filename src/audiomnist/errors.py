@@ -4,6 +4,10 @@ Each subclass stands beside what raises it:
 
     AudiomnistError
     +-- params.ParamsError                params.yaml: all mistakes in one message
+    +-- faults.FaultError                 a file's content cannot be used; carries a reason code
+    |   +-- wav.WavError                  it is no WAV file that is read here
+    |   +-- scoring.decoder.DecodingError it cannot be decoded by libsndfile
+    |   +-- scoring.acceptance.UnusableSoundError  no model is asked about such a sound
     +-- audio.BadAudioError               one recording cannot be used; carries a reason code
     +-- corpus.manifest.ManifestError     a manifest is malformed, or a folder differs from it
     +-- corpus.archive.ArchiveError       an archive is damaged, or holds what a corpus has no use for
@@ -17,7 +21,15 @@ Each subclass stands beside what raises it:
     +-- fitting.FittingError              a network cannot be trained as asked
     +-- export.ExportError                the exported graph does not answer as the network does
     +-- report.comparison.ComparisonError the models were judged on different clips
-    +-- scoring.folder.InboxError         the folder to be scored cannot be read
+    +-- scoring.inbox.InboxError          the folder to be scored cannot be listed
+    +-- scoring.inbox.NotReadError        a file gives no content, now or ever
+    +-- scoring.decoder.DecoderStartError the process that decodes FLAC does not start
+    +-- scoring.place.TableError          a folder is no table of the scorer, or cannot be read as one
+    +-- scoring.place.TableWriteError     the table cannot be written
+    +-- scoring.lock.LockedError          another run holds the table
+    +-- scoring.formats.OutputError       rows cannot be written to a file
+    +-- scoring.summary.CountError        a run's counts contradict each other
+    +-- scoring.summary.SummaryError      a run's summary is of another version
     +-- quickstart.QuickstartError        the first run cannot go on
 """
 

@@ -81,22 +81,38 @@ def validate(  # the paths of a stage, as dvc.yaml hands them
     report.unlink(missing_ok=True)
     gate = GATES[kind]
     measured, rules = gate.measure(manifest, data), gate.rules(params)
-    broken = _broken(kind, measured, rules, docs)
-    if broken:
-        head = f"{kind}: {len(broken)} of {len(rules)} expectations are not met, see {docs / 'index.html'}"
-        lines = [f"  {rule}; not so for {len(names)}: {listed(names)}" for rule, names in broken.items()]
-        raise UnmetError("\n".join([head, *lines]))
+    hold(kind, measured, rules, docs)
     counts = {"rows": len(measured), "expectations": len(rules), "unmet": 0}
     atomic.write_json(report, {"validation": {kind: {"dataset": dataset.read(corpus).name, **counts}}})
 
 
-def _broken(kind: str, measured: pd.DataFrame, rules: list[Rule], docs: Path) -> dict[str, list[str]]:
-    """Write the Data Docs; return the sentence of each broken rule with the recordings that break it."""
+def hold(kind: str, measured: pd.DataFrame, rules: list[Rule], docs: Path | None = None) -> None:
+    """Hold a table against rules.
+
+    Args:
+        kind: what the table is about.
+        measured: a row per thing that is measured; the column `recording` names it.
+        rules: about the other columns.
+        docs: folder for the Data Docs, replaced whole; None keeps none.
+
+    Raises:
+        UnmetError: a rule is broken; names the recordings that break it.
+    """
     with tempfile.TemporaryDirectory() as folder, _quietly():
         results = _checked(kind, measured, rules, Path(folder))
-        with atomic.replaced_directory(docs) as site:
-            shutil.copytree(Path(folder) / _SITE, site, dirs_exist_ok=True)
-    return {result.expectation_config.description: _names(result) for result in results if not result.success}
+        if docs is not None:
+            with atomic.replaced_directory(docs) as site:
+                shutil.copytree(Path(folder) / _SITE, site, dirs_exist_ok=True)
+    broken = [result for result in results if not result.success]
+    if broken:
+        where = "" if docs is None else f", see {docs / 'index.html'}"
+        head = f"{kind}: {len(broken)} of {len(rules)} expectations are not met{where}"
+        raise UnmetError("\n".join([head, *map(_sentence, broken)]))
+
+
+def _sentence(result: Any) -> str:
+    names = _names(result)
+    return f"  {result.expectation_config.description}; not so for {len(names)}: {listed(names)}"
 
 
 def _checked(kind: str, measured: pd.DataFrame, rules: list[Rule], folder: Path) -> list[Any]:

@@ -17,6 +17,7 @@ from audiomnist.errors import AudiomnistError
 
 _OPSET = 17
 _TOLERANCE = 1e-3
+_OUTPUTS = ("logits", "novelty")
 
 
 class ExportError(AudiomnistError):
@@ -24,16 +25,16 @@ class ExportError(AudiomnistError):
 
 
 def export(network: nn.Module, inputs: Tensor, lengths: Tensor, target: Path) -> None:
-    """Write a graph with inputs `inputs` and `lengths` of any batch and length, and the output `logits`.
+    """Write a graph with inputs `inputs` and `lengths` of any batch and length, and outputs `logits` and `novelty`.
 
     Args:
-        network: takes inputs and lengths; put into evaluation mode here.
+        network: takes inputs and lengths, returns logits and novelty; put into evaluation mode here.
         inputs: an example batch of at least two clips, float32 or int64.
         lengths: int64 `(batch,)`.
         target: the .onnx file.
 
     Raises:
-        ExportError: the graph's logits differ from the network's by more than 1e-3.
+        ExportError: the graph's outputs differ from the network's by more than 1e-3 of their magnitude.
     """
     network.eval()
     with warnings.catch_warnings():
@@ -43,8 +44,11 @@ def export(network: nn.Module, inputs: Tensor, lengths: Tensor, target: Path) ->
             (inputs, lengths),
             target,
             input_names=["inputs", "lengths"],
-            output_names=["logits"],
-            dynamic_axes={"inputs": {0: "batch", 1: "steps"}, "lengths": {0: "batch"}, "logits": {0: "batch"}},
+            output_names=[*_OUTPUTS],
+            dynamic_axes={
+                "inputs": {0: "batch", 1: "steps"},
+                **{name: {0: "batch"} for name in ("lengths", *_OUTPUTS)},
+            },
             opset_version=_OPSET,
             dynamo=False,
         )
@@ -53,9 +57,10 @@ def export(network: nn.Module, inputs: Tensor, lengths: Tensor, target: Path) ->
 
 def _check(network: nn.Module, inputs: Tensor, lengths: Tensor, target: Path) -> None:
     with torch.inference_mode():
-        expected: NDArray[np.float32] = network(inputs, lengths).numpy()
+        expected: list[NDArray[np.float32]] = [output.numpy() for output in network(inputs, lengths)]
     session = onnxruntime.InferenceSession(target, providers=["CPUExecutionProvider"])
-    (actual,) = session.run(["logits"], {"inputs": inputs.numpy(), "lengths": lengths.numpy()})
-    difference = float(np.abs(actual - expected).max())
-    if not difference <= _TOLERANCE:
-        raise ExportError(f"the exported graph differs from the network by {difference:.2g} in its logits")
+    found = session.run([*_OUTPUTS], {"inputs": inputs.numpy(), "lengths": lengths.numpy()})
+    for name, actual, exact in zip(_OUTPUTS, found, expected, strict=True):
+        difference = float((np.abs(actual - exact) / np.maximum(1, np.abs(exact))).max())
+        if not difference <= _TOLERANCE:
+            raise ExportError(f"the exported graph differs from the network by {difference:.2g} in its {name}")

@@ -7,7 +7,7 @@ its curve is drawn, nothing is chosen by it.
 import copy
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,10 +18,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from audiomnist import curves
 from audiomnist.curves import Score
 from audiomnist.errors import AudiomnistError
-from audiomnist.models.architecture import Architecture, Examples
+from audiomnist.models.architecture import Architecture, Examples, Network
 from audiomnist.params import Section
 from audiomnist.splits import PARTS, Clip
 
@@ -46,6 +45,8 @@ class TrainParams(Section):
         seed: of weights, order and augmentation.
         threads: of PyTorch; part of the result, since sums depend on it.
         device: `auto` takes CUDA where there is one.
+        speaker_folds: networks trained beside the one that is served, each without its share of the speakers, whose
+            clips it then answers: these answers calibrate confidence and novelty for voices that are new.
     """
 
     epochs: int = Field(ge=1)
@@ -57,68 +58,87 @@ class TrainParams(Section):
     seed: int = Field(ge=0)
     threads: int = Field(ge=1)
     device: Literal["auto", "cpu", "cuda"]
+    speaker_folds: int = Field(ge=2)
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A network at its best epoch, on the CPU, and what it answers to the validation part.
+class Recipe:
+    """All that a training depends on; picklable, for a process of its own.
 
     Attributes:
-        network: in evaluation mode.
-        logits: float32 `(validation clips, 10)`.
-        labels: int64 `(validation clips,)`.
+        architecture: of the network.
+        network_params: the network's own section.
+        inputs: the folder of its inputs.
+        how: how it is trained.
+        clips: the split.
     """
 
-    network: nn.Module
-    logits: Tensor
-    labels: Tensor
+    architecture: Architecture
+    network_params: Any
+    inputs: Path
+    how: TrainParams
+    clips: list[Clip]
+
+    def examples(self) -> Examples:
+        """Open the inputs."""
+        return self.architecture.examples(self.inputs)
+
+    def part(self, name: str) -> list[Clip]:
+        """Return the clips of one part, in order."""
+        return [clip for clip in self.clips if clip.part == name]
 
 
-def fit(
-    architecture: Architecture,
-    network_params: Any,
-    examples: Examples,
-    clips: Sequence[Clip],
-    params: TrainParams,
-    target: Path,
-) -> Trained:
-    """Train a network and write its curves, a row per epoch, flushed as it ends.
+def fit(recipe: Recipe, examples: Examples, add: Callable[[int, Sequence[Score]], None]) -> Network:
+    """Train a network.
 
     Args:
-        architecture: what is built.
-        network_params: the network's own section.
-        examples: the inputs.
-        clips: the split.
-        params: how it is trained.
-        target: CSV with `epoch` and loss and accuracy of each part; the training part's are those of the
-            augmented clips, as the network sees them.
+        recipe: what is trained, how, and on which clips.
+        examples: the inputs of the recipe.
+        add: is given each epoch's number, from 1, and the scores of the three parts; the training part's are
+            those of the augmented clips, as the network sees them.
 
     Returns:
-        the network with the weights of the epoch whose validation loss was lowest.
+        the network with the weights of the epoch whose validation loss was lowest, on the CPU, to be asked.
 
     Raises:
         FittingError: the device is not there, there are fewer than two training clips, or training diverged.
     """
+    params = recipe.how
     _seed(params)
-    parts = _parts(clips)
-    network = architecture.build(network_params, examples, [clip.file for clip in parts["train"]])
+    parts = _parts(recipe)
+    files = [clip.file for clip in parts["train"]]
+    network = recipe.architecture.build(recipe.network_params, examples, files)
     run = _Run(network, examples, parts, params)
     best = _Best(params.patience)
-    with curves.drawn(target, params.epochs) as add:
-        for epoch in range(1, params.epochs + 1):
-            scores = run.epoch()
-            add(epoch, scores)
-            if not math.isfinite(scores[0].loss + scores[1].loss):
-                raise FittingError(f"training diverged in epoch {epoch}: lower train.learning_rate in params.yaml")
-            if best.is_enough(scores[1].loss, network):
-                break
+    for epoch in range(1, params.epochs + 1):
+        scores = run.epoch()
+        add(epoch, scores)
+        if not math.isfinite(scores[0].loss + scores[1].loss):
+            raise FittingError(f"training diverged in epoch {epoch}: lower train.learning_rate in params.yaml")
+        if best.is_enough(scores[1].loss, network):
+            break
     best.restore(network)
-    logits = run.logits(parts["validation"])
-    return Trained(network.cpu().eval(), logits, _labels(parts["validation"]))
+    return network.cpu().eval()
 
 
-def _parts(clips: Sequence[Clip]) -> dict[str, list[Clip]]:
-    parts = {part: [clip for clip in clips if clip.part == part] for part in PARTS}
+def embed(network: Network, examples: Examples, clips: Sequence[Clip]) -> Tensor:
+    """Return a network's features, float32 `(clips, features)`, of the unaltered inputs of clips."""
+    rows = []
+    with torch.inference_mode():
+        for start in range(0, len(clips), _EVALUATION_BATCH):
+            files = [clip.file for clip in clips[start : start + _EVALUATION_BATCH]]
+            inputs, lengths = (torch.from_numpy(np.ascontiguousarray(array)) for array in examples.clean(files))
+            rows.append(network.embed(inputs, lengths))
+    return torch.cat(rows)
+
+
+def labels_of(clips: Sequence[Clip]) -> Tensor:
+    """Return the digits of clips, int64 `(clips,)`."""
+    return torch.tensor([clip.digit for clip in clips])
+
+
+def _parts(recipe: Recipe) -> dict[str, list[Clip]]:
+    parts = {part: recipe.part(part) for part in PARTS}
     if len(parts["train"]) < _FEWEST_CLIPS:
         raise FittingError(f"{len(parts['train'])} training clips are too few: see split in params.yaml")
     return parts
@@ -129,7 +149,7 @@ class _Run:
 
     def __init__(
         self,
-        network: nn.Module,
+        network: Network,
         examples: Examples,
         parts: dict[str, list[Clip]],
         params: TrainParams,
@@ -173,7 +193,7 @@ class _Run:
 
     def _step(self, batch: list[Clip]) -> tuple[float, int, int]:
         inputs, lengths = self._tensors(self.examples.drawn([clip.file for clip in batch], self.rng))
-        labels = _labels(batch).to(self.device)
+        labels = labels_of(batch).to(self.device)
         logits = self.network(inputs, lengths)
         loss = functional.cross_entropy(logits, labels, label_smoothing=self.params.label_smoothing)
         self.optimiser.zero_grad(set_to_none=True)
@@ -185,7 +205,9 @@ class _Run:
         return float(functional.cross_entropy(logits.detach(), labels, reduction="sum")), right, len(batch)
 
     def _score(self, clips: Sequence[Clip]) -> Score:
-        logits, labels = self.logits(clips), _labels(clips)
+        if not clips:
+            return Score(math.nan, math.nan)
+        logits, labels = self.logits(clips), labels_of(clips)
         loss = float(functional.cross_entropy(logits, labels))
         return Score(loss, float((logits.argmax(dim=1) == labels).float().mean()))
 
@@ -227,7 +249,3 @@ def _device(wish: str) -> torch.device:
         raise FittingError("train.device is cuda, and there is none: auto takes what there is")
     automatic = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(automatic if wish == "auto" else wish)
-
-
-def _labels(clips: Sequence[Clip]) -> Tensor:
-    return torch.tensor([clip.digit for clip in clips])

@@ -30,6 +30,20 @@ _TENSORS = {
 
 
 @dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a model says of a batch of clips.
+
+    Attributes:
+        probabilities: calibrated, float32 `(batch, 10)`.
+        ood_scores: float32 `(batch,)`: how far out of the distribution of digits a clip lies; above 1 lies one in
+            twenty digits by voices that were not trained on.
+    """
+
+    probabilities: NDArray[np.float32]
+    ood_scores: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
 class Model:
     """A checked bundle, ready to predict."""
 
@@ -43,13 +57,13 @@ class Model:
         max_samples = round(how.max_duration_s * how.sample_rate_hz)
         return audio.prepare(waveform, how.sample_rate_hz, how.trim_db, max_samples)
 
-    def predict_waveforms(self, prepared: Sequence[Samples]) -> NDArray[np.float32]:
-        """Return calibrated probabilities, float32 `(batch, 10)`, of what `prepare` returned."""
+    def predict_waveforms(self, prepared: Sequence[Samples]) -> Predictions:
+        """Return the predictions for what `prepare` returned."""
         waveforms, lengths = audio.pad(list(prepared), at_least=self._preparation.window_samples)
         return self._run({"inputs": waveforms, "lengths": lengths})
 
-    def predict_texts(self, hypotheses: Sequence[Sequence[str]]) -> NDArray[np.float32]:
-        """Return calibrated probabilities, float32 `(batch, 10)`, of each clip's hypotheses, best first."""
+    def predict_texts(self, hypotheses: Sequence[Sequence[str]]) -> Predictions:
+        """Return the predictions for each clip's hypotheses, best first."""
         tokens, lengths = pad_tokens([encode(texts) for texts in hypotheses])
         return self._run({"inputs": tokens, "lengths": lengths})
 
@@ -60,9 +74,12 @@ class Model:
             raise BundleError(f"the model {self.description.model} takes transcripts, not waveforms")
         return given.preparation
 
-    def _run(self, feeds: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
-        (logits,) = self.session.run(["logits"], feeds)
-        return softmax(logits / np.float32(self.description.temperature))
+    def _run(self, feeds: dict[str, NDArray[Any]]) -> Predictions:
+        logits, novelty = self.session.run(["logits", "novelty"], feeds)
+        how = self.description.calibration
+        ood_scores = (novelty - how.typical_novelty) / (how.strange_novelty - how.typical_novelty)
+        divisors = how.temperature * np.maximum(ood_scores, 1)
+        return Predictions(softmax(logits / divisors[:, None]), ood_scores.astype(np.float32))
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,11 +1,19 @@
 """What a process owes to those around it: ending with its parent, keeping to its threads."""
 
 import ctypes
+import multiprocessing
 import os
 import signal
 import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from typing import Any
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
+
+# Read by the linear algebra under NumPy when it is loaded.
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def end_with_parent() -> None:
@@ -27,3 +35,41 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@contextmanager
+def pool(processes: int, start: Callable[..., None], *arguments: Any) -> Iterator[ProcessPoolExecutor]:
+    """Yield a pool of fresh processes of one thread each, which end with this one; queued work is dropped at the end.
+
+    Args:
+        processes: how many, started as work comes in.
+        start: called first in each process, with `arguments`; all of it picklable.
+        arguments: of `start`.
+    """
+    context = multiprocessing.get_context("spawn")
+    with _one_thread_each():
+        executor = ProcessPoolExecutor(processes, context, initializer=_started, initargs=(start, arguments))
+        try:
+            yield executor
+        finally:
+            executor.shutdown(cancel_futures=True)
+
+
+def _started(start: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    end_with_parent()
+    start(*arguments)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Give the processes that start meanwhile one thread for linear algebra."""
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -5,7 +5,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from threading import Event
+from typing import Any, cast
 
+import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 from ruamel.yaml import YAML
@@ -14,7 +17,11 @@ from audiomnist import splits
 from audiomnist.corpus import sources
 from audiomnist.errors import AudiomnistError
 from audiomnist.report import results
-from audiomnist.scoring.predictor import Predictor
+from audiomnist.scoring import nightly
+from audiomnist.scoring.nightly import Order
+from audiomnist.scoring.progress import Silence
+from audiomnist.scoring.schema import SCHEMA
+from audiomnist.scoring.table import Table as ScoredTable
 from audiomnist.splits import Clip
 
 _CLIPS = 20
@@ -91,17 +98,24 @@ def demonstrate(folder: Path, console: Console) -> None:
     paths = [inbox / f"recording_{number:02}.wav" for number in range(len(chosen))]
     for clip, path in zip(chosen, paths, strict=True):
         shutil.copyfile(folder / "data" / "raw" / clip.file, path)
-    predictor = Predictor(folder / "models" / "selected")
-    drawn = Table(
-        "file", "label", "confidence", "truth", title=f"{inbox}, scored by {predictor.model.description.model}"
-    )
+    rows = _labels(folder, inbox)
+    drawn = Table("file", "label", "confidence", "truth", title=f"{inbox}, scored by {rows[0]['model']}")
     right = 0
-    for row, clip in zip(predictor.rows(paths), chosen, strict=True):
-        right += row.digit == clip.digit
-        mark = "" if row.digit == clip.digit else "  <- wrong"
-        drawn.add_row(Path(row.path).name, str(row.digit), f"{row.confidence:.1%}", f"{clip.digit}{mark}")
+    for path, clip, row in zip(paths, chosen, rows, strict=True):
+        right += row["digit"] == clip.digit
+        mark = "" if row["digit"] == clip.digit else "  <- wrong"
+        drawn.add_row(path.name, str(row["digit"]), f"{row['confidence']:.1%}", f"{clip.digit}{mark}")
     console.print(drawn)
-    console.print(f"{right} of {len(chosen)} right ({predictor.model.description.dataset.name})")
+    console.print(f"{right} of {len(chosen)} right ({rows[0]['dataset']})")
+
+
+def _labels(folder: Path, inbox: Path) -> list[dict[str, Any]]:
+    """Score the inbox into a new table; return its rows, ordered by path."""
+    table = folder / "build" / "table"
+    shutil.rmtree(table, ignore_errors=True)
+    nightly.score(Order(inbox, table, folder / "models" / "selected"), Silence(), Event())
+    rows = pa.Table.from_batches(ScoredTable.open(table).scan(), SCHEMA)
+    return cast("list[dict[str, Any]]", rows.sort_by("path").to_pylist())
 
 
 def _spread(clips: list[Clip]) -> list[Clip]:

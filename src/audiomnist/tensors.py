@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,17 +49,16 @@ class Scaling(nn.Module):
 
 
 class WithFrontEnd(nn.Module):
-    """The graph that is served: waveforms `(batch, samples)` and lengths to logits `(batch, 10)`."""
+    """The front end before a network: waveforms `(batch, samples)` and lengths in, whatever the network returns out."""
 
     def __init__(self, front_end: FrontEnd, network: nn.Module) -> None:
         super().__init__()
         self.front_end = front_end
         self.network = network
 
-    def forward(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
-        """Return logits, float32 `(batch, 10)`."""
-        mfcc, frames = self.front_end(waveforms, lengths)
-        return cast("Tensor", self.network(mfcc, frames))
+    def forward(self, waveforms: Tensor, lengths: Tensor) -> Any:
+        """Return what the network makes of the waveforms' MFCCs."""
+        return self.network(*self.front_end(waveforms, lengths))
 
 
 class FeatureExamples:

@@ -3,25 +3,30 @@
 import hashlib
 import shutil
 import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
-from audiomnist import atomic, bundle, params, splits
+from audiomnist import atomic, bundle, calibration, curves, params, splits, strangers
 from audiomnist.bundle import Description
-from audiomnist.calibration import temperature
 from audiomnist.corpus import dataset
 from audiomnist.export import export
-from audiomnist.fitting import Trained, TrainParams, fit
+from audiomnist.fitting import Recipe, TrainParams, fit, labels_of
 from audiomnist.models import architecture
-from audiomnist.models.architecture import Examples
-from audiomnist.splits import SplitParams
+from audiomnist.models.architecture import Examples, Network
+from audiomnist.novelty import Judged
+from audiomnist.processes import available_cores, pool
+from audiomnist.reference import Reference, histogram_of
+from audiomnist.splits import Clip, SplitParams
+from audiomnist.strangers import Answers, answers, judged
 
 _EXAMPLE_CLIPS = 4
 
 
 def train(model: str, parameters: Path, inputs: Path, split: Path, corpus: Path, out: Path, curves: Path) -> None:
-    """Train one model and write its bundle.
+    """Train one model, calibrate it on voices that are new to it, and write its bundle.
 
     Args:
         model: a name in `models.MODULES`.
@@ -35,11 +40,14 @@ def train(model: str, parameters: Path, inputs: Path, split: Path, corpus: Path,
     chosen = architecture(model)
     network_params = params.section(parameters, f"models.{model}", chosen.params)
     how = params.section(parameters, "train", TrainParams)
-    examples = chosen.examples(inputs)
-    clips = splits.read(split)
-    trained = fit(chosen, network_params, examples, clips, how, curves)
+    torch.set_num_threads(how.threads)
+    recipe = Recipe(chosen, network_params, inputs, how, splits.read(split))
+    examples = recipe.examples()
+    network, unheard = _trained(recipe, curves)
+    judge = judged(network, recipe, examples)
+    own = answers(judge, examples, recipe.part("validation"))
+    calibrated = calibration.calibrate(unheard or own)
     with atomic.replaced_directory(out) as folder:
-        graph_sha256 = _export(trained, examples, [clip.file for clip in clips[:_EXAMPLE_CLIPS]], folder)
         content = {
             "model": model,
             "input": examples.service(),
@@ -47,17 +55,41 @@ def train(model: str, parameters: Path, inputs: Path, split: Path, corpus: Path,
             "code_revision": _code_revision(),
             "split": params.section(parameters, "split", SplitParams).model_dump(),
             "parameters": {"train": how.model_dump(), "model": network_params.model_dump()},
-            "temperature": temperature(trained.logits, trained.labels),
-            "graph_sha256": graph_sha256,
+            "calibration": asdict(calibrated),
+            "reference": Reference(
+                labels=_shares(recipe.part("train")),
+                confidence=histogram_of(calibration.confidence(own, calibrated).numpy()),
+                duration_s=dataset.durations(corpus),
+            ),
+            "graph_sha256": _export(judge, recipe, examples, folder),
         }
-        description = Description.model_validate(content)
-        bundle.write_description(folder, description)
+        bundle.write_description(folder, Description.model_validate(content))
 
 
-def _export(trained: Trained, examples: Examples, files: list[str], folder: Path) -> str:
-    inputs, lengths = examples.served(files)
+def _trained(recipe: Recipe, target: Path) -> tuple[Network, Answers | None]:
+    """Train the network that is served and, beside it, those that are asked about voices new to them."""
+    without = strangers.folds(recipe)
+    with pool(min(available_cores(), 1 + len(without)), torch.set_num_threads, recipe.how.threads) as processes:
+        served = processes.submit(_served, recipe, target)
+        unheard = list(processes.map(strangers.answers_of, without))
+        return served.result(), strangers.joined(unheard) if without else None
+
+
+def _served(recipe: Recipe, target: Path) -> Network:
+    with curves.drawn(target, recipe.how.epochs) as add:
+        return fit(recipe, recipe.examples(), add)
+
+
+def _shares(clips: Sequence[Clip]) -> tuple[float, ...]:
+    """Return each digit's share of clips."""
+    counts = torch.bincount(labels_of(clips), minlength=len(bundle.LABELS)).double()
+    return tuple((counts / counts.sum()).tolist())
+
+
+def _export(judge: Judged, recipe: Recipe, examples: Examples, folder: Path) -> str:
+    inputs, lengths = examples.served([clip.file for clip in recipe.clips[:_EXAMPLE_CLIPS]])
     target = folder / bundle.GRAPH
-    export(examples.deployable(trained.network), torch.from_numpy(inputs), torch.from_numpy(lengths), target)
+    export(examples.deployable(judge), torch.from_numpy(inputs), torch.from_numpy(lengths), target)
     return hashlib.sha256(target.read_bytes()).hexdigest()
 
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from audiomnist.reference import Histogram
+
 DIGIT_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 FSDD = "Free Spoken Digit Dataset"
@@ -39,3 +41,9 @@ def read(report: Path) -> Dataset:
     """Return the dataset that `ingest` reported."""
     corpus = json.loads(report.read_text(encoding="utf-8"))["corpus"]
     return Dataset(corpus["dataset"], corpus["version"])
+
+
+def durations(report: Path) -> Histogram:
+    """Return the deciles of the recordings' durations that `ingest` reported."""
+    deciles = json.loads(report.read_text(encoding="utf-8"))["corpus"]["duration_s"]
+    return Histogram(edges=tuple(deciles.values()), shares=(1 / (len(deciles) + 1),) * (len(deciles) + 1))

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-import soundfile
+import numpy as np
 from pydantic import Field, field_validator
 
-from audiomnist import atomic
+from audiomnist import atomic, audio
 from audiomnist.corpus import dataset, manifest, sources, synthetic
 from audiomnist.corpus.manifest import ManifestError, Recording
 from audiomnist.corpus.synthetic import SyntheticParams
@@ -55,16 +55,19 @@ def ingest(complete: Path, params: DataParams, raw: Path, recordings: Path, repo
     atomic.write_json(report, {"corpus": describe(raw, rows, params)})
 
 
-def describe(raw: Path, rows: list[Recording], params: DataParams) -> dict[str, str | float]:
-    """Return the dataset's name, version and size."""
+def describe(raw: Path, rows: list[Recording], params: DataParams) -> dict[str, Any]:
+    """Return the dataset's name, version and size, and the deciles of the recordings' durations in seconds."""
     name, version = _dataset(params)
-    infos = [soundfile.info(raw / row.file) for row in rows]
+    durations_s = np.array([audio.read(raw / row.file).duration_s for row in rows])
     return {
         "dataset": name,
         "version": version,
         "recordings": len(rows),
         "speakers": len({row.speaker for row in rows}),
-        "seconds": round(sum(info.frames / info.samplerate for info in infos), 3),
+        "seconds": round(float(durations_s.sum()), 3),
+        "duration_s": {
+            f"p{percent}": round(float(np.percentile(durations_s, percent)), 4) for percent in range(10, 100, 10)
+        },
     }
 
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import soundfile
 from pydantic import Field
 
 from audiomnist import audio
@@ -99,10 +98,10 @@ def _recording(folder: Path, recording: manifests.Recording) -> dict[str, Any]:
         return {**row, "decoding": "absent"}
     row["sha256"] = manifests.sha256_of(path)
     try:
-        waveform = audio.read(path)
+        sound = audio.decode(path)
     except audio.BadAudioError as error:
         return {**row, "decoding": error.reason}
-    return {**row, "decoding": "decoded", "channels": soundfile.info(path).channels, **_sound(waveform)}
+    return {**row, "decoding": "decoded", "channels": sound.samples.shape[1], **_sound(audio.mixed(sound))}
 
 
 def _sound(waveform: audio.Waveform) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """What a network's module offers to training: its parameters, its examples, and how it is built."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,9 +8,24 @@ from typing import Any, Protocol
 
 from numpy.random import Generator
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from audiomnist.params import Section
+
+
+class Network(nn.Module, ABC):
+    """A classifier in two steps: inputs to features, which a linear layer turns into logits."""
+
+    classify: nn.Module
+
+    @abstractmethod
+    def embed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """Return features, float32 `(batch, features)`, of padded inputs and their int64 lengths `(batch,)`."""
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """Return logits, float32 `(batch, 10)`."""
+        logits: Tensor = self.classify(self.embed(inputs, lengths))
+        return logits
 
 
 class Examples(Protocol):
@@ -43,10 +59,9 @@ class Architecture:
     Attributes:
         params: the model of its section in params.yaml.
         examples: opens the folder of inputs.
-        build: makes the untrained network from parameters, examples and the training files; its `forward`
-            takes inputs and lengths and returns logits `(batch, 10)`.
+        build: makes the untrained network from parameters, examples and the training files.
     """
 
     params: type[Section]
     examples: Callable[[Path], Examples]
-    build: Callable[[Any, Any, list[str]], nn.Module]
+    build: Callable[[Any, Any, list[str]], Network]

@@ -6,7 +6,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
-from audiomnist.models.architecture import Architecture
+from audiomnist.models.architecture import Architecture, Network
 from audiomnist.models.sequences import CLASSES, pool, valid
 from audiomnist.params import Section
 from audiomnist.tensors import FeatureExamples, Scaling
@@ -30,7 +30,7 @@ class CnnParams(Section):
     masked_fraction: float = Field(ge=0, lt=1)
 
 
-class Cnn(nn.Module):
+class Cnn(Network):
     """Layers of convolution, batch normalisation and ReLU; mean and maximum over time; one linear layer."""
 
     def __init__(self, params: CnnParams, mean: Tensor, deviation: Tensor) -> None:
@@ -43,17 +43,16 @@ class Cnn(nn.Module):
         height = len(mean)
         for _ in params.channels:
             height = (height + 1) // 2
-        self.dropout = nn.Dropout(params.dropout)
-        self.classify = nn.Linear(2 * height * params.channels[-1], CLASSES)
+        features = 2 * height * params.channels[-1]
+        self.classify = nn.Sequential(nn.Dropout(params.dropout), nn.Linear(features, CLASSES))
 
-    def forward(self, mfcc: Tensor, frames: Tensor) -> Tensor:
-        """Return logits `(batch, 10)` of MFCCs `(batch, coefficients, frames)`."""
-        image = self.scale(mfcc, frames).unsqueeze(1)  # (batch, 1, coefficients, frames)
+    def embed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """Return features of MFCCs `(batch, coefficients, frames)`: mean and maximum of each channel and row."""
+        image = self.scale(inputs, lengths).unsqueeze(1)  # (batch, 1, coefficients, frames)
         for layer in self.layers:
-            image, frames = layer(image, frames)  # (batch, channels, rows, columns), halved each time
+            image, lengths = layer(image, lengths)  # (batch, channels, rows, columns), halved each time
         columns = image.flatten(1, 2).transpose(1, 2)  # (batch, columns, channels * rows)
-        logits: Tensor = self.classify(self.dropout(pool(columns, frames)))
-        return logits
+        return pool(columns, lengths)
 
 
 class _Layer(nn.Module):

@@ -3,7 +3,7 @@
 from pydantic import Field
 from torch import Tensor, nn
 
-from audiomnist.models.architecture import Architecture
+from audiomnist.models.architecture import Architecture, Network
 from audiomnist.models.sequences import CLASSES, Recurrent, RecurrentParams, pool
 from audiomnist.text import TOKENS, TranscriptExamples
 
@@ -18,20 +18,18 @@ class LstmParams(RecurrentParams):
     embedding: int = Field(ge=1)
 
 
-class Lstm(nn.Module):
+class Lstm(Network):
     """An embedding of letters; bidirectional recurrent layers; mean and maximum; one linear layer."""
 
     def __init__(self, params: LstmParams) -> None:
         super().__init__()
-        self.embed = nn.Embedding(TOKENS, params.embedding)
+        self.letters = nn.Embedding(TOKENS, params.embedding)
         self.recurrent = Recurrent(params.embedding, params)
         self.classify = nn.Linear(2 * self.recurrent.features, CLASSES)
 
-    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Return logits `(batch, 10)` of token ids `(batch, tokens)`."""
-        states = self.recurrent(self.embed(tokens), lengths)  # (batch, tokens, 2 * units)
-        logits: Tensor = self.classify(pool(states, lengths))
-        return logits
+    def embed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """Return features of token ids `(batch, tokens)`: mean and maximum of each state."""
+        return pool(self.recurrent(self.letters(inputs), lengths), lengths)  # of (batch, tokens, 2 * units)
 
 
 def build(params: LstmParams, examples: TranscriptExamples, files: list[str]) -> Lstm:

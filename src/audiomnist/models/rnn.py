@@ -3,7 +3,7 @@
 from pydantic import Field
 from torch import Tensor, nn
 
-from audiomnist.models.architecture import Architecture
+from audiomnist.models.architecture import Architecture, Network
 from audiomnist.models.sequences import CLASSES, Recurrent, RecurrentParams, pool
 from audiomnist.tensors import FeatureExamples, Scaling
 
@@ -18,7 +18,7 @@ class RnnParams(RecurrentParams):
     masked_fraction: float = Field(ge=0, lt=1)
 
 
-class Rnn(nn.Module):
+class Rnn(Network):
     """Bidirectional recurrent layers; mean and maximum over time; one linear layer."""
 
     def __init__(self, params: RnnParams, mean: Tensor, deviation: Tensor) -> None:
@@ -27,12 +27,10 @@ class Rnn(nn.Module):
         self.recurrent = Recurrent(len(mean), params)
         self.classify = nn.Linear(2 * self.recurrent.features, CLASSES)
 
-    def forward(self, mfcc: Tensor, frames: Tensor) -> Tensor:
-        """Return logits `(batch, 10)` of MFCCs `(batch, coefficients, frames)`."""
-        scaled = self.scale(mfcc, frames).transpose(1, 2)  # (batch, frames, coefficients)
-        states = self.recurrent(scaled, frames)  # (batch, frames, 2 * units)
-        logits: Tensor = self.classify(pool(states, frames))
-        return logits
+    def embed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """Return features of MFCCs `(batch, coefficients, frames)`: mean and maximum of each state."""
+        scaled = self.scale(inputs, lengths).transpose(1, 2)  # (batch, frames, coefficients)
+        return pool(self.recurrent(scaled, lengths), lengths)  # of (batch, frames, 2 * units)
 
 
 def build(params: RnnParams, examples: FeatureExamples, files: list[str]) -> Rnn:

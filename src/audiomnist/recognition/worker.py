@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from audiomnist import audio, processes
+from audiomnist import audio
 from audiomnist.audio import BadAudioError, Waveform
 from audiomnist.recognition.engines import Loader
 from audiomnist.recognition.params import TranscribeParams
@@ -26,8 +26,7 @@ class Outcome:
 
 
 def start(load: Loader, params: TranscribeParams) -> None:
-    """Make this process ready: it ends with its parent and has a recogniser."""
-    processes.end_with_parent()
+    """Give this process its recogniser."""
     _loaded[:] = [load(params)]
 
 

@@ -1,6 +1,6 @@
 """Judging a model bundle on the clips of the split, as the scorer would run it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +9,18 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from audiomnist import atomic, audio, evaluation, inference, splits, transcripts
+from audiomnist.audio import Waveform
+from audiomnist.corpus import foreign
 from audiomnist.evaluation import PROBABILITIES
-from audiomnist.inference import Model
+from audiomnist.hearing import Hear, hearing
+from audiomnist.inference import Model, Predictions
 from audiomnist.report import TITLES, plots
 from audiomnist.splits import Clip
 from audiomnist.text import texts_by_file
 
 _BATCH_CLIPS = 64
+_FOREIGN_CLIPS = 100
+_FOREIGN_SEED = 0
 
 
 def evaluate(
@@ -47,6 +52,8 @@ def evaluate(
     train = table[table["part"] == "train"]
     scored = evaluation.scores(test)
     scored["train_accuracy"] = float((train["predicted"] == train["digit"]).mean())
+    recordings = [audio.read(raw / file) for file in test["file"][:: len(test) // _FOREIGN_CLIPS + 1]]
+    scored["foreign"] = not_knowing(opened, test["ood_score"].to_numpy(), recordings)
     identity = {"dataset": dataset.name, "dataset_version": dataset.version, "test_clips": len(test)}
     atomic.write_json(metrics, {name: identity | evaluation.rounded(scored)})
     with atomic.replaced_file(predictions) as temporary:
@@ -56,30 +63,64 @@ def evaluate(
 
 
 def predict(opened: Model, clips: Sequence[Clip], raw: Path, inputs: Path) -> pd.DataFrame:
-    """Return `file`, `speaker`, `digit`, `part`, `predicted` and `p0` to `p9` for each clip."""
+    """Return `file`, `speaker`, `digit`, `part`, `predicted`, `p0` to `p9` and `ood_score` for each clip."""
     files = [clip.file for clip in clips]
     of_kind = {"waveform": _from_waveforms, "transcript": _from_transcripts}[opened.description.input.kind]
-    probabilities = of_kind(opened, files, raw, inputs)
+    batches = list(of_kind(opened, files, raw, inputs))
+    probabilities = np.concatenate([batch.probabilities for batch in batches])
     table = pd.DataFrame([(clip.file, clip.speaker, clip.digit, clip.part) for clip in clips])
     table.columns = pd.Index(["file", "speaker", "digit", "part"])
     table["predicted"] = probabilities.argmax(axis=1)
     table[PROBABILITIES] = probabilities
+    table["ood_score"] = np.concatenate([batch.ood_scores for batch in batches])
     return table
 
 
-def _from_waveforms(opened: Model, files: list[str], raw: Path, inputs: Path) -> NDArray[np.float32]:
+def not_knowing(
+    opened: Model, familiar: NDArray[np.float32], recordings: Sequence[Waveform]
+) -> dict[str, dict[str, float]]:
+    """Return how well a model tells sounds that are no digit from the clips of the test part.
+
+    Args:
+        opened: the model.
+        familiar: `ood_score` of the test clips.
+        recordings: some of these clips, which are played backwards for one kind of sound.
+
+    Returns:
+        for each kind in `foreign.KINDS`, and `backwards`: `auroc`, area under the receiver operating characteristic
+        of `ood_score`; `noticed`, share of the sounds above 1; `confidence`, the mean. And under `digits` the share
+        of the test clips that are `noticed`, in error.
+    """
+    hear = hearing(opened)
+    kinds = {kind: foreign.sounds(kind, _FOREIGN_CLIPS, _FOREIGN_SEED) for kind in foreign.KINDS}
+    kinds["backwards"] = [foreign.backwards(recording) for recording in recordings]
+    told = {
+        kind: evaluation.novelty_scores(familiar, *_heard(hear, sounds))
+        for kind, sounds in track(kinds.items(), "evaluate on other sounds")
+    }
+    return told | {"digits": {"noticed": float((familiar > 1).mean())}}
+
+
+def _heard(hear: Hear, sounds: Sequence[Waveform]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return `ood_score` and confidence of each sound that the model has an answer to."""
+    batches = [hear(sounds[start : start + _BATCH_CLIPS]) for start in range(0, len(sounds), _BATCH_CLIPS)]
+    answers = [answer for batch in batches for answer in batch if answer is not None]
+    scores = np.array([answer.ood_score for answer in answers], dtype=np.float32)
+    return scores, np.array([answer.probabilities.max() for answer in answers], dtype=np.float32)
+
+
+def _from_waveforms(opened: Model, files: list[str], raw: Path, inputs: Path) -> Iterator[Predictions]:
     del inputs
     prepared = [opened.prepare(audio.read(raw / file)) for file in files]
-    starts = track(range(0, len(prepared), _BATCH_CLIPS), "evaluate")
-    return np.concatenate([opened.predict_waveforms(prepared[start : start + _BATCH_CLIPS]) for start in starts])
+    for start in track(range(0, len(prepared), _BATCH_CLIPS), "evaluate"):
+        yield opened.predict_waveforms(prepared[start : start + _BATCH_CLIPS])
 
 
-def _from_transcripts(opened: Model, files: list[str], raw: Path, inputs: Path) -> NDArray[np.float32]:
+def _from_transcripts(opened: Model, files: list[str], raw: Path, inputs: Path) -> Iterator[Predictions]:
     del raw
     texts = texts_by_file(transcripts.read(inputs))
-    starts = track(range(0, len(files), _BATCH_CLIPS), "evaluate")
-    batches = [[texts[file] for file in files[start : start + _BATCH_CLIPS]] for start in starts]
-    return np.concatenate([opened.predict_texts(batch) for batch in batches])
+    for start in track(range(0, len(files), _BATCH_CLIPS), "evaluate"):
+        yield opened.predict_texts([texts[file] for file in files[start : start + _BATCH_CLIPS]])
 
 
 def _draw(test: pd.DataFrame, history: pd.DataFrame, title: str, folder: Path) -> None:

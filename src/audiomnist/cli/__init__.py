@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from audiomnist.cli.score import INTERRUPTED, score
+from audiomnist.cli.table import app as table
 from audiomnist.errors import AudiomnistError
 
 app = typer.Typer(
@@ -16,29 +18,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-MODEL_UNUSABLE = 4
-
-
-@app.command()
-def score(
-    folder: Annotated[Path, typer.Argument(help="Folder of WAV files; its sub-folders are searched too.")],
-    csv: Annotated[Path, typer.Option("--csv", help="Where the rows go; replaced if it is there.")],
-    model: Annotated[Path, typer.Option(help="Folder of the model bundle.")] = Path("models/selected"),
-) -> None:
-    """Label every WAV file of a folder: a row each, scored or rejected with a reason.
-
-    Status 0: every file has its row. 1: the folder cannot be read. 4: the model cannot be used.
-    """
-    from audiomnist.bundle import BundleError  # noqa: PLC0415 - keeps --help quick
-    from audiomnist.recognition import RecognitionError  # noqa: PLC0415
-    from audiomnist.scoring.folder import score_folder  # noqa: PLC0415
-
-    try:
-        counts = score_folder(folder, model, csv)
-    except (BundleError, RecognitionError) as error:
-        typer.echo(f"audiomnist score: {error}", err=True)
-        raise typer.Exit(MODEL_UNUSABLE) from error
-    typer.echo(f"{counts.scored} scored, {counts.rejected} rejected: {csv}")
+app.command()(score)
+app.add_typer(table, name="table")
 
 
 @app.command()
@@ -92,4 +73,4 @@ def main() -> None:
     except AudiomnistError as error:
         sys.exit(f"audiomnist: {error}")
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)

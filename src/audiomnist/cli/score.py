@@ -1,0 +1,148 @@
+"""The command `audiomnist score`."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from audiomnist.processes import available_cores
+
+if TYPE_CHECKING:
+    from audiomnist.scoring.summary import Summary
+
+USAGE, TOO_MANY_REJECTED, MODEL_UNUSABLE, TABLE_HELD, TABLE_UNWRITABLE, INTERRUPTED = 2, 3, 4, 5, 6, 130
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def score(
+    inbox: Annotated[Path, typer.Argument(help="Folder of WAV and FLAC files; its sub-folders are searched too.")],
+    into: Annotated[Path, typer.Option("--into", help="Folder of the table; made if it is not there.")],
+    model: Annotated[Path, typer.Option(help="Folder of the model bundle.")] = Path("models/selected"),
+    rev: Annotated[str | None, typer.Option(help="Take the bundle as it was in this git revision.")] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Write this run's rows to this file as well.")] = None,
+    min_confidence: Annotated[
+        float, typer.Option(min=0, max=1, help="Withhold labels that are less sure than this.")
+    ] = 0.0,
+    max_rejected_fraction: Annotated[
+        float, typer.Option(min=0, max=1, help="End with status 3 if a larger share of the new files is rejected.")
+    ] = 1.0,
+    batch_size: Annotated[int, typer.Option(min=1, help="Rows of a commit; a crash costs this much work.")] = 4096,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes that label; by default one per core.")] = None,
+    limit: Annotated[int | None, typer.Option(min=0, help="Take at most this many new files.")] = None,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what is new; nothing is written.")] = False,
+    rescore: Annotated[
+        bool, typer.Option("--rescore", help="Score files again that other models have scored.")
+    ] = False,
+    reread: Annotated[
+        bool, typer.Option("--reread", help="Read every file, also those whose size and time are known.")
+    ] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for another run that holds the table.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the run's summary as JSON, to stdout.")] = False,
+) -> None:
+    """Give every new file of a folder its row in a table: a label, or the reason why there is none; exactly once.
+
+    Status 0: every new file is in the table, or deferred to the next run. 2: the command is wrong, or the folder
+    cannot be read. 3: more files were rejected than allowed; the rows are committed. 4: the model cannot be used;
+    nothing was written. 5: another run holds the table. 6: the table or the disk cannot be written; says what was
+    committed. 130: interrupted; what was done is committed.
+    """
+    from audiomnist.scoring import progress, revision  # noqa: PLC0415 - keeps --help quick
+    from audiomnist.scoring.nightly import Order, preview  # noqa: PLC0415
+    from audiomnist.scoring.nightly import score as run  # noqa: PLC0415
+
+    console = Console(stderr=True, quiet=quiet)
+    with _statuses(), revision.bundle_of(model, rev) if rev else nullcontext(model) as bundle, _stop() as stop:
+        _check_suffix(csv)
+        order = Order(
+            inbox, into, bundle, min_confidence, batch_size, workers or available_cores(), limit, rescore, reread, wait
+        )
+        with progress.shown(inbox, console) as shown:
+            summary = (preview if dry_run else run)(order, shown, stop)
+        if csv and not dry_run:
+            _write_rows(csv, into, summary.run_id)
+        _report(summary, console, as_json=as_json)
+    _end(summary, max_rejected_fraction)
+
+
+@contextmanager
+def _statuses() -> Iterator[None]:
+    """Turn what stops a run into a sentence and its exit status."""
+    from audiomnist.bundle import BundleError  # noqa: PLC0415 - keeps --help quick
+    from audiomnist.recognition import RecognitionError  # noqa: PLC0415
+    from audiomnist.scoring.formats import OutputError  # noqa: PLC0415
+    from audiomnist.scoring.inbox import InboxError  # noqa: PLC0415
+    from audiomnist.scoring.lock import LockedError  # noqa: PLC0415
+    from audiomnist.scoring.place import TableError, TableWriteError  # noqa: PLC0415
+
+    statuses = {
+        InboxError: USAGE,
+        BundleError: MODEL_UNUSABLE,
+        RecognitionError: MODEL_UNUSABLE,
+        LockedError: TABLE_HELD,
+        TableError: TABLE_UNWRITABLE,
+        TableWriteError: TABLE_UNWRITABLE,
+        OutputError: TABLE_UNWRITABLE,
+    }
+    try:
+        yield
+    except tuple(statuses) as error:
+        typer.echo(f"audiomnist score: {error}", err=True)
+        raise typer.Exit(statuses[type(error)]) from error
+    except KeyboardInterrupt as interrupt:
+        raise typer.Exit(INTERRUPTED) from interrupt
+
+
+@contextmanager
+def _stop() -> Iterator[Event]:
+    """Yield an event that Ctrl-C, or a service manager, sets; a second time it ends the run at once."""
+    event = Event()
+
+    def handle(_number: int, _frame: object) -> None:
+        if event.is_set():
+            raise KeyboardInterrupt
+        event.set()
+
+    before = {number: signal.signal(number, handle) for number in _ENDING}
+    try:
+        yield event
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _check_suffix(csv: Path | None) -> None:
+    if csv and csv.suffix != ".csv":
+        raise typer.BadParameter(f"{csv} must end with .csv", param_hint="--csv")
+
+
+def _write_rows(csv: Path, table: Path, run_id: str) -> None:
+    from audiomnist.scoring import formats  # noqa: PLC0415 - keeps --help quick
+    from audiomnist.scoring.schema import SCHEMA  # noqa: PLC0415
+    from audiomnist.scoring.table import Table  # noqa: PLC0415
+
+    formats.write(csv, SCHEMA, Table.open(table).scan(only={"run_id": [run_id]}))
+
+
+def _report(summary: "Summary", console: Console, *, as_json: bool) -> None:
+    from audiomnist.scoring.summary import render  # noqa: PLC0415 - keeps --help quick
+
+    if as_json:
+        typer.echo(summary.to_json())
+    else:
+        render(summary, console)
+
+
+def _end(summary: "Summary", max_rejected_fraction: float) -> None:
+    if summary.interrupted:
+        raise typer.Exit(INTERRUPTED)
+    made = summary.scored + summary.abstained + summary.rejected
+    if summary.rejected > max_rejected_fraction * made:
+        typer.echo(f"audiomnist score: {summary.rejected:,} of {made:,} new files were rejected", err=True)
+        raise typer.Exit(TOO_MANY_REJECTED)

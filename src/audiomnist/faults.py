@@ -1,0 +1,15 @@
+"""What can be wrong with the content of a file."""
+
+from audiomnist.errors import AudiomnistError
+
+
+class FaultError(AudiomnistError):
+    """A file's content cannot be used. `reason` is a stable code; `sentence` says it without the file's name."""
+
+    def __init__(self, reason: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+        self.sentence = sentence
+
+    def __reduce__(self) -> tuple[type["FaultError"], tuple[str, str]]:
+        return type(self), (self.reason, self.sentence)

@@ -1,0 +1,64 @@
+"""The files of a Delta Lake table: how they come to the disk, and what a crash leaves of them.
+
+An entry of the log is a file of JSON lines, one per action; an `add` names a data file relative to the table. What
+Delta Lake has half-written stands under its later name with `#` and a number behind it, where no reader looks.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+LOG = "_delta_log"
+_POINTER = "_last_checkpoint"
+
+
+def write_rows(path: Path, rows: pa.Table) -> None:
+    """Write rows to a Parquet file and force it to the disk; an OSError leaves no file."""
+    try:
+        pq.write_table(rows, path, compression="zstd")
+        sync(path)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def sync_commit(table: Path, version: int) -> None:
+    """Force a commit to the disk: its data files, its entry, a checkpoint of it, and the names of them all."""
+    log = table / LOG
+    entry = log / f"{version:020}.json"
+    for path in (*_added(table, entry), entry, *log.glob(f"{version:020}.checkpoint*"), log / _POINTER):
+        if path.exists():
+            sync(path)
+    sync(table)
+    sync(log)
+
+
+def sync(path: Path) -> None:
+    """Force the content of a file, or the names in a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def half_written(table: Path) -> list[Path]:
+    """Return what Delta Lake was writing when it was killed."""
+    return sorted(path for folder in (table, table / LOG) for path in folder.glob("*#*") if path.is_file())
+
+
+def names(table: Path) -> set[str]:
+    """Return the names of all files in the folder and below, relative to it."""
+    return {str(path.relative_to(table)) for path in table.rglob("*") if path.is_file()}
+
+
+def _added(table: Path, entry: Path) -> Iterator[Path]:
+    for line in entry.read_text(encoding="utf-8").splitlines():
+        action = json.loads(line)
+        if "add" in action:
+            yield table / unquote(action["add"]["path"])

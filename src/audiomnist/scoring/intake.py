@@ -1,0 +1,85 @@
+"""Sorting what lies in the inbox: what is new goes on to be read, all else is counted at once."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from threading import Event
+
+from audiomnist.scoring import names, rows
+from audiomnist.scoring.crew import Chunk
+from audiomnist.scoring.inbox import Candidate, Deferred, Found, Unusable
+from audiomnist.scoring.known import Known
+from audiomnist.scoring.rows import Facts, Verdict
+from audiomnist.scoring.summary import Tally
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Which files are taken.
+
+    Attributes:
+        limit: new files at most, None for all.
+        reread: whether files are read whose size and time the table has.
+        chunk_files: files that are handed on in one go.
+        stop: once it is set no more are taken.
+    """
+
+    limit: int | None
+    reread: bool
+    chunk_files: int
+    stop: Event
+
+
+class Intake:
+    """New files in chunks, in the order of the inbox.
+
+    Attributes:
+        unread: rows of things that are rejected without being read; to be taken by who makes the rows.
+    """
+
+    def __init__(self, found: Iterator[Found], known: Known, tally: Tally, terms: Terms) -> None:
+        self.unread: list[tuple[Facts, Verdict]] = []
+        self._found, self._known, self._tally, self._terms = found, known, tally, terms
+        self._taken = 0
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Yield the new files; one that was found but not yielded is counted as left."""
+        chunk: list[Candidate] = []
+        for item in self._found:
+            if self._terms.stop.is_set():
+                break
+            self._tally.add_found()
+            if isinstance(item, Candidate) and self._is_taken(item):
+                chunk.append(item)
+            elif not isinstance(item, Candidate):
+                self._set_aside(item)
+            if len(chunk) == self._terms.chunk_files:
+                yield chunk
+                chunk = []
+        if self._terms.stop.is_set():
+            self._tally.add_left(len(chunk))
+        elif chunk:
+            yield chunk
+
+    def _is_taken(self, item: Candidate) -> bool:
+        path = names.text(item.path)
+        if not self._terms.reread and self._known.has_stat(path, item.size_bytes, item.modified_ns):
+            self._tally.add_known(1)
+            return False
+        return self._is_within_limit()
+
+    def _is_within_limit(self) -> bool:
+        if self._terms.limit is not None and self._taken >= self._terms.limit:
+            self._tally.add_left(1)
+            return False
+        self._taken += 1
+        return True
+
+    def _set_aside(self, item: Deferred | Unusable) -> None:
+        path = names.text(item.path)
+        if isinstance(item, Deferred):
+            self._tally.add_deferred(path, item.reason, item.sentence)
+        elif self._known.has_row(path, None):
+            self._tally.add_known(1)
+        elif self._is_within_limit():
+            facts = Facts(path, item.size_bytes, item.modified_ns)
+            self.unread.append((facts, rows.rejected(path, item.reason, item.sentence)))

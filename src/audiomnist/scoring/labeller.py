@@ -1,0 +1,225 @@
+"""From files to rows of the table: each file is labelled, rejected with a reason, or deferred; none stops the others.
+
+What a file gets depends on its content and the model alone: not on its neighbours, the batch, or the process that
+reads it. Equal contents are predicted once.
+"""
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from audiomnist import audio, wav
+from audiomnist.audio import Waveform
+from audiomnist.faults import FaultError
+from audiomnist.hearing import Answer, Hear
+from audiomnist.scoring import acceptance, inbox, names, rows
+from audiomnist.scoring.acceptance import Limits
+from audiomnist.scoring.decoder import Decoder, DecoderStartError
+from audiomnist.scoring.inbox import Candidate, Deferred, NotReadError
+from audiomnist.scoring.known import Keys, content_key
+from audiomnist.scoring.rows import Facts, Stamp, Verdict
+from audiomnist.scoring.schema import SCHEMA
+from audiomnist.wav import Sound
+
+_BATCH_CLIPS = 64
+# How a file may look while another program still writes it, and how long it must have been left alone to be judged.
+_UNFINISHED = {"empty", "not_audio", "truncated", "lying_sizes", "undecodable"}
+_SETTLED_S = 2.0
+
+
+@dataclass(frozen=True)
+class Task:
+    """What every file of a run is judged by; picklable, for processes of their own.
+
+    Attributes:
+        inbox: the folder that paths are relative to.
+        bundle: the folder of the model.
+        stamp: what all rows of the run share.
+        contents: of which the table has the model's answer.
+        limits: which sounds are taken.
+    """
+
+    inbox: Path
+    bundle: Path
+    stamp: Stamp
+    contents: Keys
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What came of some candidates, each of which is among the rows, judged, or deferred.
+
+    Attributes:
+        rows: of the table.
+        seconds: what each row took.
+        copies: of each row, whether its content was judged for a file before it.
+        judged: files whose content the table has the answer to.
+        deferred: files without a row.
+    """
+
+    rows: pa.Table
+    seconds: list[float]
+    copies: list[bool]
+    judged: list[Facts]
+    deferred: list[Deferred]
+
+    @classmethod
+    def of_none(cls, deferred: list[Deferred]) -> "Labelled":
+        """Return what came of files that are all deferred."""
+        return cls(SCHEMA.empty_table(), [], [], [], deferred)
+
+    def joined(self, other: "Labelled") -> "Labelled":
+        """Return what came of both."""
+        return Labelled(
+            pa.concat_tables([self.rows, other.rows]),
+            self.seconds + other.seconds,
+            self.copies + other.copies,
+            self.judged + other.judged,
+            self.deferred + other.deferred,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """A file that was read, and its sound, or what is wrong with it; None where the table has the answer.
+
+    `began` is when, in seconds since 1970; `seconds` is how long it took.
+    """
+
+    candidate: Candidate
+    facts: Facts
+    sound: Waveform | FaultError | None
+    began: float
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Made:
+    """A row in the making."""
+
+    facts: Facts
+    verdict: Verdict
+    seconds: float
+
+
+class Labeller:
+    """A model, and what it takes to hear files with it; belongs to one thread."""
+
+    def __init__(self, task: Task, hear: Hear) -> None:
+        """Take what files are judged by, and its model, opened."""
+        self._task = task
+        self._hear = hear
+        self._decoder = Decoder(max_duration_s=task.limits.max_duration_s)
+
+    def close(self) -> None:
+        """End the decoder's process, if there is one."""
+        self._decoder.close()
+
+    def label(self, candidates: Sequence[Candidate]) -> Labelled:
+        """Read files and ask the model about the sounds in them."""
+        outcomes = self._settled([self._read(candidate) for candidate in candidates])
+        read = [item for item in outcomes if isinstance(item, _Read)]
+        made = self._judged(read)
+        batch = [(item.facts, item.verdict) for item in made if isinstance(item, _Made)]
+        return Labelled(
+            rows.table(batch, self._task.stamp, datetime.now(UTC)),
+            [item.seconds for item in made if isinstance(item, _Made)],
+            _repeated([facts.content_sha256 for facts, _ in batch]),
+            [item.facts for item in read if item.sound is None],
+            [item for item in (*outcomes, *made) if isinstance(item, Deferred)],
+        )
+
+    def _read(self, candidate: Candidate) -> _Read | Deferred:
+        began, start = time.time(), time.perf_counter()
+        facts = Facts(names.text(candidate.path), candidate.size_bytes, candidate.modified_ns)
+        try:
+            content = inbox.read(self._task.inbox, candidate, self._task.limits.max_bytes)
+            facts, sound = self._sound(facts, content)
+        except NotReadError as error:
+            if isinstance(error.outcome, Deferred):
+                return error.outcome
+            sound = FaultError(error.outcome.reason, error.outcome.sentence)
+        except DecoderStartError as error:
+            return Deferred(candidate.path, "no_decoder", str(error))
+        return _Read(candidate, facts, sound, began, time.perf_counter() - start)
+
+    def _sound(self, facts: Facts, content: bytes) -> tuple[Facts, Waveform | FaultError | None]:
+        """Return the sound in a content, or its fault, and the facts with what was learned on the way."""
+        facts = replace(facts, content_sha256=hashlib.sha256(content).hexdigest())
+        if content_key(str(facts.content_sha256)) in self._task.contents:
+            return facts, None
+        try:
+            sound = wav.parse(content) if wav.is_riff(content) else self._decoder.decode(content)
+            facts = _described(facts, sound)
+            acceptance.check(sound, self._task.limits)
+        except FaultError as fault:
+            return facts, fault
+        return facts, audio.mixed(sound)
+
+    def _settled(self, outcomes: list[_Read | Deferred]) -> list[_Read | Deferred]:
+        """Read files again that look unfinished and were modified a moment ago, once they could have gone on."""
+        if any(map(_is_suspect, outcomes)):
+            time.sleep(_SETTLED_S)
+        return [
+            self._read(item.candidate) if isinstance(item, _Read) and _is_suspect(item) else item for item in outcomes
+        ]
+
+    def _judged(self, read: Sequence[_Read]) -> list[_Made | Deferred]:
+        answers = self._answers(read)
+        judged: list[_Made | Deferred] = []
+        for item in read:
+            if isinstance(item.sound, FaultError):
+                verdict = rows.rejected(item.facts.path, item.sound.reason, item.sound.sentence)
+                judged.append(_Made(item.facts, verdict, item.seconds))
+            elif item.sound is not None:
+                answer, seconds = answers[item.facts.content_sha256]
+                judged.append(self._answered(item, answer, seconds))
+        return judged
+
+    def _answered(self, item: _Read, answer: Answer | None, seconds: float) -> _Made | Deferred:
+        if answer is None:
+            return Deferred(
+                item.candidate.path, "recogniser_failed", "was read, but the speech recogniser failed on it"
+            )
+        return _Made(item.facts, rows.answered(answer, self._task.stamp.min_confidence), item.seconds + seconds)
+
+    def _answers(self, read: Sequence[_Read]) -> dict[str | None, tuple[Answer | None, float]]:
+        """Return the model's answer to each distinct content, and the seconds that it took."""
+        sounds = {item.facts.content_sha256: item.sound for item in read if isinstance(item.sound, Waveform)}
+        contents = sorted(sounds, key=lambda content: sounds[content].duration_s)  # least padding
+        answers: dict[str | None, tuple[Answer | None, float]] = {}
+        for start in range(0, len(contents), _BATCH_CLIPS):
+            batch, began = contents[start : start + _BATCH_CLIPS], time.perf_counter()
+            heard = self._hear([sounds[content] for content in batch])
+            seconds = (time.perf_counter() - began) / len(batch)
+            answers |= {content: (answer, seconds) for content, answer in zip(batch, heard, strict=True)}
+        return answers
+
+
+def _described(facts: Facts, sound: Sound) -> Facts:
+    frames, channels = sound.samples.shape
+    return replace(
+        facts,
+        duration_s=frames / sound.sample_rate_hz,
+        sample_rate_hz=sound.sample_rate_hz,
+        channels=channels,
+        peak=acceptance.peak(sound),
+    )
+
+
+def _is_suspect(item: _Read | Deferred) -> bool:
+    if isinstance(item, Deferred) or not isinstance(item.sound, FaultError) or item.sound.reason not in _UNFINISHED:
+        return False
+    return abs(item.began - item.facts.modified_ns / 1e9) < _SETTLED_S
+
+
+def _repeated(contents: Sequence[str | None]) -> list[bool]:
+    """Return of each content whether it stands there before."""
+    first = {content: place for place, content in reversed([*enumerate(contents)])}
+    return [first[content] < place for place, content in enumerate(contents)]

@@ -1,0 +1,90 @@
+"""Entering what came of files: each is counted once, and each new row goes to the table in a commit."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from audiomnist.scoring import names, rows
+from audiomnist.scoring.history import RUN, RUN_ID
+from audiomnist.scoring.known import Known
+from audiomnist.scoring.labeller import Labelled
+from audiomnist.scoring.place import TableWriteError
+from audiomnist.scoring.rows import Facts, Stamp, Verdict
+from audiomnist.scoring.schema import SCHEMA
+from audiomnist.scoring.summary import Summary, Tally
+from audiomnist.scoring.table import Table
+
+_COUNTED = ("path", "status", "digit", "confidence", "duration_s", "reason", "message")
+
+
+class Ledger:
+    """The rows of one run on their way to the table.
+
+    Attributes:
+        committed: how many rows the run has committed.
+    """
+
+    def __init__(self, table: Table, known: Known, tally: Tally, stamp: Stamp, batch_size: int) -> None:
+        """Take the table and what it has, what counts, what rows of the run share, and how many rows a commit has."""
+        self.committed = 0
+        self._table, self._known, self._tally, self._stamp = table, known, tally, stamp
+        self._batch_size = batch_size
+        self._pending: pa.Table = SCHEMA.empty_table()
+
+    def enter(self, labelled: Labelled) -> None:
+        """Count what came of some files, and commit once there are rows enough."""
+        for item in labelled.deferred:
+            self._tally.add_deferred(names.text(item.path), item.reason, item.sentence)
+        self._add(labelled.rows, labelled.seconds, labelled.copies)
+        if labelled.judged:
+            self._add(*self._copies(labelled.judged))
+        while len(self._pending) > self._batch_size:
+            self._commit({})
+
+    def enter_unread(self, unread: list[tuple[Facts, Verdict]]) -> None:
+        """Enter the rows of things that are rejected without being read."""
+        made = rows.table(unread, self._stamp, datetime.now(UTC))
+        self._add(made, [0.0] * len(made), [False] * len(made))
+
+    def end(self, summary: Summary) -> None:
+        """Commit the rest, and the run's summary with it."""
+        while len(self._pending) > self._batch_size:
+            self._commit({})
+        self._commit({RUN: summary.to_json()})
+        self._table.compact()
+
+    def _add(self, made: pa.Table, seconds: list[float], copies: list[bool]) -> None:
+        """Count rows and keep them for a commit, but for those that the table has."""
+        identities = _tuples(made, "path", "content_sha256")
+        is_new = [not self._known.has_row(*identity) for identity in identities]
+        counted = made.select(_COUNTED).to_pylist()
+        for columns, took, is_copy, new in zip(counted, seconds, copies, is_new, strict=True):
+            if new:
+                self._tally.add_row(**columns, seconds=took, copied=is_copy)
+        self._tally.add_known(is_new.count(False))
+        self._pending = pa.concat_tables([self._pending, made.filter(pa.array(is_new, pa.bool_()))])
+
+    def _copies(self, judged: list[Facts]) -> tuple[pa.Table, list[float], list[bool]]:
+        """Return rows for files whose content the table has the model's answer to."""
+        contents = [str(facts.content_sha256) for facts in judged]
+        answered = self._table.lookup(contents, self._stamp.model_version)
+        by_content = {row["content_sha256"]: row for row in answered.to_pylist()}
+        made = [
+            rows.copied(facts, by_content[content], self._stamp.min_confidence)
+            for facts, content in zip(judged, contents, strict=True)
+        ]
+        return rows.table(made, self._stamp, datetime.now(UTC)), [0.0] * len(made), [True] * len(made)
+
+    def _commit(self, metadata: dict[str, str]) -> None:
+        batch, self._pending = self._pending[: self._batch_size], self._pending[self._batch_size :]
+        try:
+            self._table.append(batch, {RUN_ID: self._stamp.run_id, **metadata})
+        except TableWriteError as error:
+            raise TableWriteError(f"{error} (this run has committed {self.committed:,} rows)") from error
+        self.committed += len(batch)
+
+
+def _tuples(table: pa.Table, *columns: str) -> Iterator[tuple[Any, ...]]:
+    return zip(*(table[column].to_pylist() for column in columns), strict=True)

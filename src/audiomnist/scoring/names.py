@@ -1,0 +1,35 @@
+r"""How a file of the inbox is named: in the table, and on a terminal.
+
+A file system's names are bytes, of which only `/` and NUL are ruled out. In the table a path is text
+from which the bytes can be had back: each byte that is not valid UTF-8 is written `\xNN`, a backslash
+is doubled. On a terminal and in a log everything that does not print is an escape too, so that no name
+can move the cursor, start a new line or turn the direction of writing.
+"""
+
+
+def text(path: bytes) -> str:
+    r"""Return the path as it stands in the table; no two paths have the same text.
+
+    >>> print(text(b"caf\xc3\xa9 \xff.wav"), text(b"a\\b.wav"))
+    café \xff.wav a\\b.wav
+    """
+    return path.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
+
+
+def shown(text: str) -> str:
+    r"""Return text for a terminal or a log: what does not print is written `\n`, `\xNN`, `\uNNNN` or `\UNNNNNNNN`.
+
+    Characters up to 0x7F have the short forms, all others the long ones, so that U+0085 (`\u0085`) and the
+    byte 0x85 (`\x85`, written by `text`) stay apart. Blanks other than the space are escaped as well.
+
+    >>> print(shown("1\n\x1b[2J \u202e🎤.wav"))
+    1\n\x1b[2J \u202e🎤.wav
+    """
+    return "".join(character if character.isprintable() else _escape(character) for character in text)
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    if code < 0x80:  # noqa: PLR2004 - the end of ASCII
+        return character.encode("unicode_escape").decode("ascii")
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"  # noqa: PLR2004 - four hexadecimal digits

@@ -1,0 +1,118 @@
+"""Rows of the table in the making."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from audiomnist.bundle import Description
+from audiomnist.hearing import Answer
+from audiomnist.scoring.names import shown
+from audiomnist.scoring.schema import SCHEMA
+
+_PROBABILITIES = [f"p{digit}" for digit in range(10)]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a file before a model is asked; the fields are columns of the table."""
+
+    path: str
+    size_bytes: int
+    modified_ns: int
+    content_sha256: str | None = None
+    duration_s: float | None = None
+    sample_rate_hz: int | None = None
+    channels: int | None = None
+    peak: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the scorer says of a file; the fields are columns of the table, but for `probabilities`, p0 to p9."""
+
+    status: str
+    digit: int | None = None
+    confidence: float | None = None
+    probabilities: NDArray[np.float32] | None = None
+    ood_score: float | None = None
+    reason: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What all rows of a run share.
+
+    Attributes:
+        run_id: of the run.
+        model_version: SHA-256 of the model's description.
+        min_confidence: below it the label is withheld.
+        columns: those columns of the table that say which model it was.
+    """
+
+    run_id: str
+    model_version: str
+    min_confidence: float
+    columns: dict[str, str | None]
+
+    @classmethod
+    def of(cls, run_id: str, min_confidence: float, description: Description, model_version: str) -> "Stamp":
+        """Return the stamp of a run with a model."""
+        columns = {
+            "model": description.model,
+            "model_version": model_version,
+            "dataset": description.dataset.name,
+            "dataset_version": description.dataset.version,
+            "code_revision": description.code_revision,
+            "run_id": run_id,
+        }
+        return cls(run_id, model_version, min_confidence, columns)
+
+
+def answered(answer: Answer, min_confidence: float) -> Verdict:
+    """Return the verdict that a model's answer amounts to."""
+    digit = int(answer.probabilities.argmax())
+    confidence = float(answer.probabilities[digit])
+    withheld = confidence < min_confidence
+    return Verdict(
+        "abstained" if withheld else "scored",
+        None if withheld else digit,
+        confidence,
+        answer.probabilities,
+        answer.ood_score,
+    )
+
+
+def rejected(path: str, reason: str, sentence: str) -> Verdict:
+    """Return the verdict on a file that cannot be scored."""
+    return Verdict("rejected", reason=reason, message=f"{shown(path)}: {sentence}")
+
+
+def copied(facts: Facts, row: dict[str, Any], min_confidence: float) -> tuple[Facts, Verdict]:
+    """Return facts and verdict of a file whose content has a row of the same model already."""
+    sound = ("duration_s", "sample_rate_hz", "channels", "peak")
+    completed = replace(facts, **{name: row[name] for name in sound})
+    if row["status"] == "rejected":
+        sentence = row["message"].removeprefix(f"{shown(row['path'])}: ")
+        return completed, rejected(facts.path, row["reason"], sentence)
+    probabilities = np.array([row[name] for name in _PROBABILITIES], dtype=np.float32)
+    return completed, answered(Answer(probabilities, row["ood_score"]), min_confidence)
+
+
+def table(rows: Sequence[tuple[Facts, Verdict]], stamp: Stamp, scored_at: datetime) -> pa.Table:
+    """Return rows of the table, made at a time in UTC."""
+    columns: dict[str, list[Any]] = {}
+    for kind, index in ((Facts, 0), (Verdict, 1)):
+        for field in fields(kind):
+            columns[field.name] = [getattr(row[index], field.name) for row in rows]
+    probabilities = columns.pop("probabilities")
+    for digit, name in enumerate(_PROBABILITIES):
+        columns[name] = [None if row is None else row[digit] for row in probabilities]
+    columns |= {name: [value] * len(rows) for name, value in stamp.columns.items()}
+    columns["scored_at"] = [scored_at] * len(rows)
+    return pa.table([pa.array(columns[field.name], field.type) for field in SCHEMA], schema=SCHEMA)
