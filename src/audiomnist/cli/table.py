@@ -1,25 +1,24 @@
 """The commands `audiomnist table ...`."""
 
 import json
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table as Drawn
-from rich.text import Text
 
 from audiomnist.scoring.names import shown
 
 if TYPE_CHECKING:
+    from audiomnist.scoring.history import Run
     from audiomnist.scoring.table import Table
 
 app = typer.Typer(help="Look at the table that `audiomnist score` fills, and keep it.", no_args_is_help=True)
 
 Folder = Annotated[Path, typer.Argument(metavar="TABLE", help="Folder of the table.")]
 
-_SHOWN = ("path", "status", "digit", "confidence", "ood_score", "reason", "model", "scored_at")
+_SHOWN = ("scored_at", "status", "digit", "confidence", "ood_score", "reason", "model", "path")
 
 
 def _opened(folder: Path) -> "Table":
@@ -40,10 +39,8 @@ def show(
 
     only = {column: [value] for column, value in (("status", status), ("reason", reason)) if value is not None}
     found, total = latest(_opened(folder), only, rows)
-    drawn = Drawn(*_SHOWN, box=None)
-    for row in found:
-        drawn.add_row(*(_cell(row[column]) for column in _SHOWN))
-    Console().print(drawn)
+    for line in _aligned([list(_SHOWN), *([_cell(row[column]) for column in _SHOWN] for row in found)]):
+        typer.echo(line)
     typer.echo(f"{len(found):,} of {total:,} rows")
 
 
@@ -61,13 +58,9 @@ def history(
         for run in runs:
             typer.echo(json.dumps({"run_id": run.run_id, "version": run.version, "summary": run.summary}))
         return
-    drawn = Drawn("run", "ended", "version", "model", "found", *OUTCOMES, box=None)
-    for run in runs:
-        told = run.summary or {}
-        counts = [f"{told[name]:,}" if name in told else "-" for name in ("found", *OUTCOMES)]
-        ended = f"{run.committed_at:%Y-%m-%d %H:%M} UTC"
-        drawn.add_row(run.run_id, ended, str(run.version), told.get("model", "did not end"), *counts)
-    Console().print(drawn)
+    heads = ["ended (UTC)", "run", "version", "model", "found", *OUTCOMES]
+    for line in _aligned([heads, *([*_identity(run), *_counts(run)] for run in runs)]):
+        typer.echo(line)
 
 
 @app.command()
@@ -105,11 +98,29 @@ def vacuum(folder: Folder) -> None:
     typer.echo(f"{len(removed):,} files removed")
 
 
-def _cell(value: object) -> Text:
+def _identity(run: "Run") -> list[str]:
+    model = run.summary["model"] if run.summary else "(did not end)"
+    return [f"{run.committed_at:%Y-%m-%d %H:%M}", run.run_id, str(run.version), model]
+
+
+def _counts(run: "Run") -> list[str]:
+    from audiomnist.scoring.summary import OUTCOMES  # noqa: PLC0415 - keeps --help quick
+
+    return [f"{run.summary[name]:,}" if run.summary else "-" for name in ("found", *OUTCOMES)]
+
+
+def _cell(value: object) -> str:
     if value is None:
-        return Text("")
+        return "-"
     if isinstance(value, float):
-        return Text(f"{value:.3f}")
+        return f"{value:.3f}"
     if isinstance(value, datetime):
-        return Text(f"{value:%Y-%m-%d %H:%M:%S}")
-    return Text(shown(str(value)))
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    return shown(str(value))
+
+
+def _aligned(rows: list[list[str]]) -> Iterator[str]:
+    """Yield rows as lines whose columns stand one under the other; the last one is as long as it is."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(map(str.ljust, row, [*widths[:-1], 0]))

@@ -5,6 +5,7 @@ reads it. Equal contents are predicted once.
 """
 
 import hashlib
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -204,12 +205,13 @@ class Labeller:
 
 def _described(facts: Facts, sound: Sound) -> Facts:
     frames, channels = sound.samples.shape
+    peak = acceptance.peak(sound)
     return replace(
         facts,
         duration_s=frames / sound.sample_rate_hz,
         sample_rate_hz=sound.sample_rate_hz,
         channels=channels,
-        peak=acceptance.peak(sound),
+        peak=peak if math.isfinite(peak) else None,
     )
 
 

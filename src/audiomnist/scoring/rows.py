@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from audiomnist.bundle import Description
 from audiomnist.hearing import Answer
+from audiomnist.scoring import program
 from audiomnist.scoring.names import shown
 from audiomnist.scoring.schema import SCHEMA
 
@@ -52,13 +53,13 @@ class Stamp:
         run_id: of the run.
         model_version: SHA-256 of the model's description.
         min_confidence: below it the label is withheld.
-        columns: those columns of the table that say which model it was.
+        columns: those columns of the table that say which model and which program it was.
     """
 
     run_id: str
     model_version: str
     min_confidence: float
-    columns: dict[str, str | None]
+    columns: dict[str, str]
 
     @classmethod
     def of(cls, run_id: str, min_confidence: float, description: Description, model_version: str) -> "Stamp":
@@ -68,7 +69,7 @@ class Stamp:
             "model_version": model_version,
             "dataset": description.dataset.name,
             "dataset_version": description.dataset.version,
-            "code_revision": description.code_revision,
+            "code_revision": program.revision(),
             "run_id": run_id,
         }
         return cls(run_id, model_version, min_confidence, columns)

@@ -202,14 +202,12 @@ class Table:
         formats.write(target, SCHEMA, self.scan())
 
     def compact(self) -> int:
-        """Put files together once many are small; return how many were replaced, which stay until `vacuum`.
-
-        To be called by who holds the lock.
-        """
-        sizes = pa.table(self._delta.get_add_actions())["size_bytes"].to_pylist()
-        if sum(size < _SMALL_BYTES for size in sizes) < _SMALL_FILES:
-            return 0
+        """Put files together once many are small; return how many were replaced, which stay until `vacuum`."""
         with _writing(self.path):
+            self._delta.update_incremental()
+            sizes = pa.table(self._delta.get_add_actions())["size_bytes"].to_pylist()
+            if sum(size < _SMALL_BYTES for size in sizes) < _SMALL_FILES:
+                return 0
             done = self._delta.optimize.compact(
                 target_size=_LARGE_BYTES, max_concurrent_tasks=1, writer_properties=_WRITER
             )
@@ -217,13 +215,14 @@ class Table:
         return int(done["numFilesRemoved"])
 
     def vacuum(self) -> list[str]:
-        """Remove every file that the table as it is does not use; return their names.
+        """Remove every file that the table as it is now does not use; return their names.
 
         These are what crashes left and what `compact` replaced. To be called by who holds the lock, for what a
         writer has not yet committed is among them.
         """
         before = delta_files.names(self.path)
         with _writing(self.path):
+            self._delta.update_incremental()
             self._delta.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False, full=True)
             self._delta.update_incremental()
             for half in delta_files.half_written(self.path):
