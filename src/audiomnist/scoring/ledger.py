@@ -32,19 +32,22 @@ class Ledger:
         self._table, self._known, self._tally, self._stamp = table, known, tally, stamp
         self._batch_size = batch_size
         self._pending: pa.Table = SCHEMA.empty_table()
+        self._judged: list[Facts] = []
 
     def enter(self, labelled: Labelled) -> None:
         """Count what came of some files, and commit once there are rows enough."""
         for item in labelled.deferred:
             self._tally.add_deferred(names.text(item.path), item.reason, item.sentence)
         self._add(labelled.rows, labelled.seconds, labelled.copies)
-        if labelled.judged:
-            self._add(*self._copies(labelled.judged))
+        self._judged += labelled.judged
+        if len(self._judged) >= self._batch_size:
+            self._add_copies()
         while len(self._pending) > self._batch_size:
             self._commit({})
 
-    def enter_unread(self, unread: list[tuple[Facts, Verdict]]) -> None:
-        """Enter the rows of things that are rejected without being read."""
+    def enter_rest(self, unread: list[tuple[Facts, Verdict]]) -> None:
+        """Enter what needs no reading: copies, and the rows of things that are rejected unread."""
+        self._add_copies()
         made = rows.table(unread, self._stamp, datetime.now(UTC))
         self._add(made, [0.0] * len(made), [False] * len(made))
 
@@ -66,8 +69,11 @@ class Ledger:
         self._tally.add_known(is_new.count(False))
         self._pending = pa.concat_tables([self._pending, made.filter(pa.array(is_new, pa.bool_()))])
 
-    def _copies(self, judged: list[Facts]) -> tuple[pa.Table, list[float], list[bool]]:
-        """Return rows for files whose content the table has the model's answer to."""
+    def _add_copies(self) -> None:
+        """Make rows for files whose content the table has the model's answer to; it is read once for many of them."""
+        judged, self._judged = self._judged, []
+        if not judged:
+            return
         contents = [str(facts.content_sha256) for facts in judged]
         answered = self._table.lookup(contents, self._stamp.model_version)
         by_content = {row["content_sha256"]: row for row in answered.to_pylist()}
@@ -75,7 +81,7 @@ class Ledger:
             rows.copied(facts, by_content[content], self._stamp.min_confidence)
             for facts, content in zip(judged, contents, strict=True)
         ]
-        return rows.table(made, self._stamp, datetime.now(UTC)), [0.0] * len(made), [True] * len(made)
+        self._add(rows.table(made, self._stamp, datetime.now(UTC)), [0.0] * len(made), [True] * len(made))
 
     def _commit(self, metadata: dict[str, str]) -> None:
         batch, self._pending = self._pending[: self._batch_size], self._pending[self._batch_size :]
@@ -83,6 +89,7 @@ class Ledger:
             self._table.append(batch, {RUN_ID: self._stamp.run_id, **metadata})
         except TableWriteError as error:
             raise TableWriteError(f"{error} (this run has committed {self.committed:,} rows)") from error
+        self._known.add(batch)
         self.committed += len(batch)
 
 

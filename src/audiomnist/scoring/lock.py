@@ -13,11 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 
 from audiomnist.errors import AudiomnistError
 from audiomnist.scoring.place import unwritable
 
 _NAME = "_audiomnist.lock"
+_ASK_EVERY_S = 0.2
 
 
 class LockedError(AudiomnistError):
@@ -25,12 +27,13 @@ class LockedError(AudiomnistError):
 
 
 @contextmanager
-def held(table: Path, *, wait: bool) -> Iterator[None]:
+def held(table: Path, *, wait: bool, stop: Event | None = None) -> Iterator[None]:
     """Hold the lock of a table, whose folder is made if need be.
 
     Args:
         table: the folder, which `Table.find` has no objection to.
         wait: whether to wait until another run releases it.
+        stop: ends the waiting when it is set, with KeyboardInterrupt.
 
     Raises:
         LockedError: another run holds it; says which.
@@ -38,7 +41,9 @@ def held(table: Path, *, wait: bool) -> Iterator[None]:
     """
     descriptor = _opened(table)
     try:
-        _take(table, descriptor, wait=wait)
+        if wait:
+            _await(descriptor, stop or Event())
+        _take(table, descriptor)
         yield
     finally:
         os.close(descriptor)
@@ -52,9 +57,18 @@ def _opened(table: Path) -> int:
         raise unwritable(table, error) from error
 
 
-def _take(table: Path, descriptor: int, *, wait: bool) -> None:
+def _await(descriptor: int, stop: Event) -> None:
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if stop.wait(_ASK_EVERY_S):
+                raise KeyboardInterrupt from error
+
+
+def _take(table: Path, descriptor: int) -> None:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, _signature(), 0)
     except BlockingIOError as error:

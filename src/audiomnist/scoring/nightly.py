@@ -80,7 +80,7 @@ def score(order: Order, progress: Progress, stop: Event) -> Summary:
     run = _Run(order, progress, stop)
     found = _discovered(order)
     Table.find(order.table)
-    with lock.held(order.table, wait=order.wait):
+    with lock.held(order.table, wait=order.wait, stop=stop):
         return run.score(found)
 
 
@@ -127,7 +127,7 @@ class _Run:
         for labelled in crew.labelled(task, self._hear, intake.chunks(), self._order.workers):
             ledger.enter(labelled)
             self._progress.update(self._tally.counts)
-        ledger.enter_unread(intake.unread)
+        ledger.enter_rest(intake.unread)
         summary = self._summary()
         ledger.end(summary)
         return summary
