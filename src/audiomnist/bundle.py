@@ -7,7 +7,7 @@ nothing needs PyTorch.
 
 import hashlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -18,6 +18,7 @@ from audiomnist.reference import Reference
 
 DESCRIPTION = "bundle.json"
 GRAPH = "model.onnx"
+_SCHEMA_VERSION: Final = 2
 LABELS = tuple(str(digit) for digit in range(10))
 
 
@@ -81,7 +82,7 @@ class Calibration(_Part):
 class Description(_Part):
     """The content of `bundle.json`."""
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[2] = _SCHEMA_VERSION
     model: str
     labels: tuple[str, ...] = LABELS
     input: WaveformInput | TranscriptInput = Field(discriminator="kind")
@@ -102,8 +103,15 @@ def describe(folder: Path) -> tuple[Description, str]:
         return Description.model_validate_json(text), hashlib.sha256(text).hexdigest()
     except ValidationError as error:
         raise BundleError(
-            f"{folder / DESCRIPTION} is not a description of version 2, which this program reads: {error}"
+            f"{folder / DESCRIPTION} is no description that this program reads (version {_SCHEMA_VERSION}): "
+            f"{_first_mistake(error)}. dvc checkout or dvc repro brings one"
         ) from error
+
+
+def _first_mistake(error: ValidationError) -> str:
+    mistake = error.errors(include_url=False)[0]
+    where = ".".join(map(str, mistake["loc"]))
+    return f"{where}: {mistake['msg']}" if where else mistake["msg"]
 
 
 def write_description(folder: Path, description: Description) -> None:
