@@ -1,5 +1,7 @@
 # Everything runs in .venv, whose programs come first on PATH, because dvc starts whatever `python` it finds.
 VENV := .venv
+# Two files of tests at a time, one thread each.
+PYTEST := OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile
 PYTHON ?= python3
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
@@ -20,11 +22,11 @@ quickstart: $(VENV)/installed  ## environment, data, the whole pipeline, a table
 
 .PHONY: test
 test: $(VENV)/installed-test  ## environment, and the tests that take seconds
-	python -m pytest -m "not long"
+	$(PYTEST) -m "not long"
 
 .PHONY: test-all
 test-all: $(VENV)/installed-test  ## every test, the long ones too
-	python -m pytest
+	$(PYTEST)
 
 .PHONY: check
 check: $(VENV)/installed-test  ## ruff, mypy --strict, import-linter

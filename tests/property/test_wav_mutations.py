@@ -1,0 +1,67 @@
+"""Whatever happens to a header, the parser gives the sound that lies within the file, or a reason."""
+
+from collections import Counter
+
+import pytest
+import wav_mutations
+from wav_mutations import CHUNK_HEADER_BYTES, mutated, split, stated_size
+
+from audiomnist import wav
+from audiomnist.wav import Sound, WavError
+
+REASONS = {"empty", "not_audio", "truncated", "lying_sizes", "unsupported_encoding", "bad_channels", "bad_rate"}
+
+
+@pytest.fixture(scope="module")
+def originals() -> list[bytes]:
+    """One small file of each encoding, with an odd number of frames."""
+    return wav_mutations.originals(101)
+
+
+def outcome(content: bytes | memoryview) -> Sound | tuple[str, str]:
+    """Return the sound, or reason and sentence; any other error is the test's."""
+    try:
+        return wav.parse(content)
+    except WavError as error:
+        return error.reason, error.sentence
+
+
+def check_is_the_first_data_chunk(sound: Sound, content: bytes) -> None:
+    """Check that the samples are as many as the chunk holds, all of which lies in the file."""
+    fmt, data = (next(chunk for chunk in split(content) if chunk.startswith(name)) for name in (b"fmt ", b"data"))
+    sample_bits = int.from_bytes(fmt[22:24], "little")
+    assert 0 < sound.samples.size * sample_bits == stated_size(data) * 8 <= len(data[CHUNK_HEADER_BYTES:]) * 8
+    assert sound.samples.shape[1] == int.from_bytes(fmt[10:12], "little")
+    assert sound.sample_rate_hz == int.from_bytes(fmt[12:16], "little")
+
+
+def check_is_the_same(sound: Sound | tuple[str, str], again: Sound | tuple[str, str]) -> None:
+    """Check that two outcomes are alike, NaN included."""
+    if isinstance(sound, Sound) and isinstance(again, Sound):
+        assert sound.samples.tobytes() == again.samples.tobytes()
+        assert sound.samples.shape == again.samples.shape
+        assert sound.sample_rate_hz == again.sample_rate_hz
+    else:
+        assert sound == again
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("count", [5_000, pytest.param(500_000, marks=pytest.mark.long)])
+def test_a_mutated_file_is_a_sound_within_its_bytes_or_has_a_reason(originals: list[bytes], count: int) -> None:
+    """No other error and no warning; what stands beside the file in memory makes no difference."""
+    outcomes: Counter[str] = Counter()
+    for content in mutated(originals, count, seed=count):
+        result = outcome(content)
+        check_is_the_same(result, outcome(memoryview(b"data" * 9 + content + b"data" * 9)[36:-36]))
+        if isinstance(result, Sound):
+            check_is_the_first_data_chunk(result, content)
+        outcomes["a sound" if isinstance(result, Sound) else result[0]] += 1
+    assert set(outcomes) == {"a sound", *REASONS}
+    assert outcomes["a sound"] < count / 2
+
+
+def test_the_same_seed_gives_the_same_mutations(originals: list[bytes]) -> None:
+    """And another seed others."""
+    first, again, other = (list(mutated(originals, 50, seed)) for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
