@@ -83,6 +83,7 @@ def row(path: str, digit: int, day: int) -> dict[str, object]:
         "model_version": "m",
         "dataset": "tones",
         "dataset_version": "1",
+        "code_revision": "0.1.0",
         "run_id": "run",
         "scored_at": datetime(2026, 11, day, tzinfo=UTC),
     }

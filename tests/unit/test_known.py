@@ -47,6 +47,7 @@ def row(path: str, **changes: Any) -> dict[str, Any]:
         "model_version": THIS,
         "dataset": "tones",
         "dataset_version": "1",
+        "code_revision": "0.1.0",
         "run_id": "this",
         "scored_at": datetime(2026, 11, 23, tzinfo=UTC),
         **changes,

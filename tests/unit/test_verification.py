@@ -40,6 +40,7 @@ def scored(path: str) -> dict[str, Any]:
         "model_version": sha256(b"model").hexdigest(),
         "dataset": "tones",
         "dataset_version": "1",
+        "code_revision": "0.1.0",
         "run_id": "this",
         "scored_at": datetime(2026, 11, 23, tzinfo=UTC),
     }

@@ -58,7 +58,7 @@ def names(table: Path) -> set[str]:
 
 
 def _added(table: Path, entry: Path) -> Iterator[Path]:
-    for line in entry.read_text(encoding="utf-8").splitlines():
+    for line in entry.read_bytes().splitlines():
         action = json.loads(line)
         if "add" in action:
             yield table / unquote(action["add"]["path"])

@@ -32,11 +32,12 @@ def bundle_of(model: Path, revision: str) -> Iterator[Path]:
 def _fetch(root: Path, place: Path, revision: str, target: Path) -> None:
     from dvc.api import DVCFileSystem  # noqa: PLC0415 - takes a second, and is for this alone
     from dvc.exceptions import DvcException  # noqa: PLC0415
+    from dvc_data.index import DataIndexDirError  # noqa: PLC0415
     from scmrepo.exceptions import SCMError  # noqa: PLC0415
 
     try:
         DVCFileSystem(url=str(root), rev=revision).get(f"/{place.as_posix()}", str(target), recursive=True)
-    except (DvcException, SCMError, OSError) as error:
+    except (DvcException, DataIndexDirError, SCMError, OSError) as error:
         raise BundleError(
             f"{place} of revision {revision} cannot be had from {root}: {error}. See git log and dvc fetch"
         ) from error

@@ -53,7 +53,11 @@ SCHEMA = pa.schema(
         _column("digit", pa.int8(), "the label, 0 to 9"),
         _column("confidence", pa.float32(), "calibrated probability of the most probable digit"),
         *(_column(name, pa.float32(), f"calibrated probability of the digit {name[1:]}") for name in PROBABILITIES),
-        _column("ood_score", pa.float32(), "how unlike the training data the sound is; larger is stranger"),
+        _column(
+            "ood_score",
+            pa.float32(),
+            "how unlike a digit the sound is; above 1 lies one digit by a new voice in twenty",
+        ),
         _column("reason", pa.string(), "code of the reason for a rejection"),
         _column("message", pa.string(), "that reason in a sentence that names the file"),
         _column("duration_s", pa.float64(), "length of the sound as it is in the file, in seconds"),
@@ -64,7 +68,7 @@ SCHEMA = pa.schema(
         _required("model_version", pa.string(), "SHA-256 of the model bundle's description"),
         _required("dataset", pa.string(), "name of the dataset that the model was trained on"),
         _required("dataset_version", pa.string(), "revision of that dataset"),
-        _column("code_revision", pa.string(), "git revision of the program that scored the file"),
+        _required("code_revision", pa.string(), "git revision, or version, of the program that made the row"),
         _required("run_id", pa.string(), "the run that wrote the row"),
         _required("scored_at", pa.timestamp("us", "UTC"), "when the row was made"),
     ]

@@ -1,0 +1,25 @@
+"""Numbers on the pages are those of the committed run."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SCORING = (ROOT / "docs" / "scoring.md").read_text(encoding="utf-8")
+ROWS = {
+    cells[0]: cells[1:]
+    for line in re.findall(r"^\| `(\w+)` \| (.+) \|$", SCORING.partition("<!-- measurements -->")[2], re.MULTILINE)
+    if len(cells := [line[0], *line[1].split(" | ")]) == 5
+}
+
+
+@pytest.mark.parametrize("column", [1, 2, 3])
+def test_the_table_of_strange_sounds_is_that_of_the_reports(column: int) -> None:
+    """AUROC and mean confidence of each kind of sound, for each model."""
+    model = ("cnn", "rnn", "lstm")[column - 1]
+    report = json.loads((ROOT / "reports" / "metrics" / f"{model}.json").read_text(encoding="utf-8"))[model]["foreign"]
+    kinds = {kind: told for kind, told in report.items() if kind != "digits"}
+    measured = {kind: f"{told['auroc']:.3f}, {told['confidence']:.0%}" for kind, told in kinds.items()}
+    assert {kind: cells[column] for kind, cells in ROWS.items()} == measured
