@@ -16,7 +16,7 @@ SMALL: dict[str, Any] = {
     "data": {"source": "synthetic", "synthetic": {"takes": 4}},
     "split": {"test_fraction": 0.25, "validation_fraction": 0.34},
     "features": {"augment": {"copies": 1}},
-    "train": {"epochs": 2},
+    "train": {"epochs": 2, "speaker_folds": 2},
     "models": {"cnn": {"channels": [4, 8]}, "rnn": {"units": [8]}, "lstm": {"units": [8]}},
 }
 ENVIRONMENT = {

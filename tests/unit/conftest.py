@@ -21,6 +21,7 @@ COMMITTED = Path(__file__).parents[2] / "params.yaml"
 
 SPEAKERS = ("ada", "ben", "cyd")
 PARTS = ("test", "validation", "train", "train", "train")
+DECILES_S = {f"p{percent}": round(0.15 + 0.0025 * percent, 4) for percent in range(10, 100, 10)}
 RECOGNISER = {"engine": "sphinx", "version": "0", "weights_sha256": None, "settings": {"hypotheses": 5}}
 SMALL_NETWORKS = {
     "cnn": {"channels": [6, 12], "kernel": 3, "halve": "stride", "dropout": 0.1, "masked_fraction": 0.1},
@@ -38,7 +39,8 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("toy")
     values = small_params()
     (folder / "params.yaml").write_text(json.dumps(values), encoding="utf-8")
-    (folder / "data.json").write_text('{"corpus": {"dataset": "tones", "version": "1"}}', encoding="utf-8")
+    corpus = {"dataset": "tones", "version": "1", "duration_s": DECILES_S}
+    (folder / "data.json").write_text(json.dumps({"corpus": corpus}), encoding="utf-8")
     (folder / "raw").mkdir()
     for digit, speaker, take in clips():
         path = folder / "raw" / f"{digit}_{speaker}_{take}.wav"
@@ -80,6 +82,7 @@ def small_params() -> dict[str, Any]:
     values["models"] = SMALL_NETWORKS
     values["features"]["augment"]["copies"] = 1
     values["train"] |= {"epochs": 12, "batch_size": 16, "learning_rate": 0.02, "threads": 1, "device": "cpu"}
+    values["train"]["speaker_folds"] = 2
     return values
 
 

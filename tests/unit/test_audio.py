@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from audiomnist import audio
+from audiomnist import audio, wav
 from audiomnist.audio import BadAudioError, Samples, Waveform
+from audiomnist.wav import Sound, WavError
 
 # Ten samples are a frame at 1 kHz: short sounds of a few levels, each held for a while.
 LEVELS = st.sampled_from([0.0, 1e-4, 0.003, 0.1, -0.7, 1.0])
@@ -58,14 +59,39 @@ def test_channels_are_mixed_to_their_mean(tmp_path: Path, tone: Samples) -> None
     np.testing.assert_array_equal(samples, tone / 2)
 
 
-@pytest.mark.parametrize("content", [b"", b"not a sound", b"RIFF\x24\x00\x00\x00WAVEfmt "])
-def test_what_is_no_sound_file_is_unreadable(tmp_path: Path, content: bytes) -> None:
+def test_decoding_keeps_the_channels_apart(tmp_path: Path, tone: Samples) -> None:
+    """Whoever looks at levels sees each channel as it is."""
+    both = np.stack([tone, -0.5 * tone], axis=1)
+    soundfile.write(tmp_path / "stereo.wav", both, 16_000, subtype="FLOAT")
+    sound = audio.decode(tmp_path / "stereo.wav")
+    np.testing.assert_array_equal(sound.samples, both)
+    assert sound.sample_rate_hz == 16_000
+
+
+def test_the_only_channel_is_the_mix(tone: Samples) -> None:
+    """To the bit."""
+    waveform = audio.mixed(Sound(tone[:, None], 11_025))
+    np.testing.assert_array_equal(waveform.samples, tone)
+    assert waveform.sample_rate_hz == 11_025
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "empty"), (b"not a sound", "not_audio"), (b"RIFF\x24\x00\x00\x00WAVEfmt ", "truncated")],
+)
+def test_what_is_no_sound_file_is_told_with_its_path_and_the_parsers_reason(
+    tmp_path: Path, content: bytes, reason: str
+) -> None:
     """No bytes, text, and a header cut short: the error has code, path and sentence."""
     path = tmp_path / "bad.wav"
     path.write_bytes(content)
-    with pytest.raises(BadAudioError, match=r"bad\.wav: not a sound file") as caught:
+    with pytest.raises(WavError) as parsing:
+        wav.parse(content)
+    with pytest.raises(BadAudioError) as caught:
         audio.read(path)
-    assert (caught.value.reason, caught.value.path) == ("unreadable", path)
+    assert (caught.value.reason, caught.value.path) == (reason, path)
+    assert caught.value.sentence == parsing.value.sentence
+    assert str(caught.value) == f"{path}: {parsing.value.sentence}"
 
 
 def test_an_absent_file_and_a_folder_are_unreadable(tmp_path: Path) -> None:
@@ -79,16 +105,17 @@ def test_an_absent_file_and_a_folder_are_unreadable(tmp_path: Path) -> None:
 def test_a_file_without_samples_is_empty(tmp_path: Path) -> None:
     """A sound header alone is not a recording."""
     soundfile.write(tmp_path / "empty.wav", np.zeros(0), 8000)
-    with pytest.raises(BadAudioError, match="holds no samples") as caught:
+    with pytest.raises(BadAudioError, match="holds no sound") as caught:
         audio.read(tmp_path / "empty.wav")
     assert caught.value.reason == "empty"
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_samples_that_are_no_numbers_are_refused(tmp_path: Path, tone: Samples, value: float) -> None:
-    """One of them, in a float file, is enough."""
-    tone[100] = value
-    soundfile.write(tmp_path / "nan.wav", tone, 8000, subtype="FLOAT")
+    """One of them, in one channel of a float file, is enough."""
+    both = np.stack([tone, tone], axis=1)
+    both[100, 1] = value
+    soundfile.write(tmp_path / "nan.wav", both, 8000, subtype="FLOAT")
     with pytest.raises(BadAudioError, match="not finite") as caught:
         audio.read(tmp_path / "nan.wav")
     assert caught.value.reason == "not_finite"
@@ -182,7 +209,7 @@ def test_a_batch_is_as_wide_as_its_longest_clip_or_as_asked(at_least: int, width
 def test_a_recording_of_less_than_ten_milliseconds_is_too_short(tmp_path: Path, rate_hz: int) -> None:
     """So that resampling always leaves something to hear."""
     soundfile.write(tmp_path / "click.wav", np.full(rate_hz // 100 - 1, 0.5), rate_hz)
-    with pytest.raises(BadAudioError, match="less than 10 ms") as caught:
+    with pytest.raises(BadAudioError, match=r"less than 0\.01 s") as caught:
         audio.read(tmp_path / "click.wav")
     assert caught.value.reason == "too_short"
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pickle
+import pkgutil
 import shutil
 import subprocess
 import sys
@@ -12,9 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from audiomnist import bundle, inference, models
+from audiomnist import bundle, inference, models, scoring
 from audiomnist.bundle import BundleError, Description, TranscriptInput, WaveformInput
 
+SCORING = [module.name for module in pkgutil.iter_modules(scoring.__path__, "audiomnist.scoring.")]
+HISTOGRAM = {"edges": [0.5], "shares": [0.25, 0.75]}
+CALIBRATION = {"temperature": 1.5, "typical_novelty": -0.5, "strange_novelty": 2.0}
+REFERENCE = {"labels": [0.1] * 10, "confidence": HISTOGRAM, "duration_s": HISTOGRAM}
 CONTENT: dict[str, Any] = {
     "model": "cnn",
     "input": {
@@ -25,7 +30,8 @@ CONTENT: dict[str, Any] = {
     "code_revision": "0" * 40,
     "split": {"scheme": "random"},
     "parameters": {"train": {"epochs": 1}},
-    "temperature": 1.5,
+    "calibration": CALIBRATION,
+    "reference": REFERENCE,
     "graph_sha256": "0" * 64,
 }
 TRANSCRIPT_INPUT = {"kind": "transcript", "recogniser": {"engine": "sphinx"}}
@@ -144,12 +150,42 @@ def test_a_folder_in_a_files_place_is_refused(name: str, cnn: Path) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"schema_version": 2}, {"schema_version": None}, {"temperature": 0}, {"labels": 3}, {"novelty": True}],
+    [
+        {"schema_version": 1},
+        {"schema_version": 3},
+        {"schema_version": None},
+        {"temperature": 1.5},
+        {"labels": 3},
+        {"novelty": True},
+        {"calibration": CALIBRATION | {"temperature": 0}},
+        {"calibration": CALIBRATION | {"temperature": float("inf")}},
+        {"calibration": CALIBRATION | {"strange_novelty": float("nan")}},
+        {"calibration": CALIBRATION | {"strange_novelty": -0.5}},
+        {"calibration": CALIBRATION | {"strange_novelty": -0.6}},
+        {"calibration": {"temperature": 1.5}},
+        {"reference": None},
+        {"reference": REFERENCE | {"labels": [0.1] * 9 + [0.2]}},
+        {"reference": REFERENCE | {"confidence": {"edges": [0.5, 0.5], "shares": [0.2, 0.3, 0.5]}}},
+        {"reference": REFERENCE | {"duration_s": {"edges": [0.5], "shares": [1.0]}}},
+    ],
 )
 def test_a_description_of_another_version_is_refused(changes: dict[str, Any], cnn: Path) -> None:
-    """So is one with values or keys that version 1 does not have."""
+    """So is one with values or keys that version 2 does not have; the sentence names one of these."""
     redescribe(cnn, **changes)
-    assert f"{cnn / bundle.DESCRIPTION} is not a description of version 1" in refusal(cnn)
+    sentence = refusal(cnn)
+    assert f"{cnn / bundle.DESCRIPTION} is no description that this program reads (version 2): " in sentence
+    assert next(iter(changes)) in sentence
+
+
+def test_a_description_of_version_1_is_refused(cnn: Path) -> None:
+    """A bundle from before calibration knew novelty has a temperature instead."""
+    path = cnn / bundle.DESCRIPTION
+    content = json.loads(path.read_text(encoding="utf-8"))
+    older = {key: content[key] for key in content.keys() - {"calibration", "reference"}}
+    path.write_text(json.dumps(older | {"schema_version": 1, "temperature": 1.5}), encoding="utf-8")
+    sentence = refusal(cnn)
+    assert f"{path} is no description that this program reads (version 2): schema_version" in sentence
+    assert "dvc checkout" in sentence
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"null"])
@@ -181,7 +217,7 @@ def test_the_trap_would_spring(tmp_path: Path) -> None:
     assert (tmp_path / "sprung").exists()
 
 
-@pytest.mark.parametrize("module", ["audiomnist.inference", "audiomnist.scoring.folder", "audiomnist.cli"])
+@pytest.mark.parametrize("module", ["audiomnist.inference", "audiomnist.hearing", "audiomnist.cli", *SCORING])
 def test_the_scorers_modules_import_nothing_of_training(module: str) -> None:
     """A machine that scores needs neither PyTorch nor librosa nor Great Expectations."""
     program = (

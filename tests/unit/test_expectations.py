@@ -184,6 +184,20 @@ def test_each_broken_rule_names_its_recordings(site: Site) -> None:
     }
 
 
+def test_what_cannot_be_decoded_is_measured_by_its_reason(site: Site) -> None:
+    """The reader's code stands in place of numbers; of two channels, the mean is measured."""
+    _write_recordings(site, FILES)
+    (site.data / FILES[0]).write_text("no sound")
+    (site.data / FILES[1]).unlink()
+    soundfile.write(site.data / FILES[2], np.stack([_tone(300), _tone(300, peak=0.1)], axis=1), RATE_HZ)
+    soundfile.write(site.data / FILES[3], np.append(_tone(300), np.nan), RATE_HZ, subtype="FLOAT")
+    measured = GATES["recordings"].measure(site.manifest, site.data).set_index("recording")
+    assert measured.loc[FILES[:5], "decoding"].tolist() == ["not_audio", "absent", "decoded", "not_finite", "decoded"]
+    assert measured.loc[FILES[0], ["sample_rate_hz", "peak"]].isna().all()
+    assert measured.loc[FILES[2], "channels"] == 2
+    assert measured.loc[FILES[2], "peak"] == pytest.approx(0.3, abs=1e-3)
+
+
 def test_good_features_pass(site: Site) -> None:
     """A tensor whose rows agree with index and manifest is let through."""
     _write_features(site)

@@ -1,6 +1,8 @@
 """Export: a recording through the bundle is answered as training's own path answers it."""
 
 import hashlib
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +15,24 @@ from torch import Tensor, nn
 
 from audiomnist import audio, bundle, inference, params, text, transcripts
 from audiomnist.bundle import Description
+from audiomnist.calibration import Calibration
 from audiomnist.corpus import manifest
 from audiomnist.corpus.dataset import Dataset
 from audiomnist.export import ExportError, export
 from audiomnist.featurize import FeatureParams, featurize
-from audiomnist.inference import Model
+from audiomnist.fitting import embed, labels_of
+from audiomnist.inference import Model, Predictions
 from audiomnist.models import architecture
 from audiomnist.models.architecture import Examples
+from audiomnist.novelty import Judged
+from audiomnist.splits import Clip
 
 COMMITTED = Path(__file__).parents[2] / "params.yaml"
 TEMPERATURE = 1.7
+HISTOGRAM = {"edges": [0.5], "shares": [0.5, 0.5]}
+REFERENCE = {"labels": [0.1] * 10, "confidence": HISTOGRAM, "duration_s": HISTOGRAM}
 TOLERANCE = 1e-4
+OOD_TOLERANCE = 1e-3
 # By the second of duration: shorter than a window, one window, usual ones, longer than max_duration_s.
 DURATIONS_S = (0.01, 0.025, 0.11, 0.3, 0.31, 0.9, 1.5)
 RATES_HZ = (8000, 8000, 8000, 16_000, 8000, 44_100, 8000)
@@ -59,7 +68,9 @@ def stirred(network: nn.Module) -> nn.Module:
     return network.eval()
 
 
-def served(model: str, network: nn.Module, examples: Examples, files: list[str], folder: Path) -> Model:
+def served(
+    model: str, network: Judged, calibration: Calibration, examples: Examples, files: list[str], folder: Path
+) -> Model:
     """Export a network, describe it, and open it as the scorer does."""
     inputs, lengths = examples.served(files)
     export(examples.deployable(network), torch.from_numpy(inputs), torch.from_numpy(lengths), folder / bundle.GRAPH)
@@ -70,26 +81,49 @@ def served(model: str, network: nn.Module, examples: Examples, files: list[str],
         "code_revision": None,
         "split": {},
         "parameters": {},
-        "temperature": TEMPERATURE,
+        "calibration": asdict(calibration),
+        "reference": REFERENCE,
         "graph_sha256": hashlib.sha256((folder / bundle.GRAPH).read_bytes()).hexdigest(),
     }
     bundle.write_description(folder, Description.model_validate(content))
     return inference.load(folder, threads=1)
 
 
-def built(model: str, examples: Examples, files: list[str], **changes: Any) -> nn.Module:
-    """Build a model of the committed parameters, with random weights."""
+def built(model: str, examples: Examples, files: list[str], **changes: Any) -> Judged:
+    """Build a model of the committed parameters, with random weights, that judges by the files and by others like them.
+
+    The others have the files' features with some noise.
+    """
     torch.manual_seed(1)
     chosen = architecture(model)
     how = params.section(COMMITTED, f"models.{model}", chosen.params).model_copy(update=changes)
-    return stirred(chosen.build(how, examples, files))
+    network = chosen.build(how, examples, files)
+    stirred(network)
+    clips = [Clip(file, int(file[0]), "ada", "train") for file in files]
+    features = embed(network, examples, clips).repeat(9, 1)
+    noise = 0.3 * features.std() * torch.randn(features.shape)
+    return Judged(network, features + noise, labels_of(clips).repeat(9)).eval()
 
 
-def softmax(network: nn.Module, inputs: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return what the network answers in PyTorch, calibrated."""
+def answered(network: Judged, inputs: NDArray[Any], lengths: NDArray[np.int64]) -> tuple[Calibration, Predictions]:
+    """Return a scale beyond which two in five clips lie, and what the network answers on it in PyTorch."""
     with torch.inference_mode():
-        logits = network(torch.from_numpy(np.ascontiguousarray(inputs)), torch.from_numpy(lengths))
-    return np.asarray((logits / TEMPERATURE).softmax(dim=1).numpy())
+        logits, novelty = network(torch.from_numpy(np.ascontiguousarray(inputs)), torch.from_numpy(lengths))
+    typical, strange = novelty.quantile(torch.tensor([0.2, 0.6])).tolist()
+    ood_scores = (novelty - typical) / (strange - typical)
+    probabilities = (logits / (TEMPERATURE * ood_scores.clamp(min=1)).unsqueeze(1)).softmax(dim=1)
+    return Calibration(TEMPERATURE, typical, strange), Predictions(probabilities.numpy(), ood_scores.numpy())
+
+
+def assert_equal(found: Predictions, expected: Predictions) -> None:
+    """Compare answers: probabilities, and how far out of the distribution the clips lie."""
+    np.testing.assert_allclose(found.probabilities, expected.probabilities, rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(found.ood_scores, expected.ood_scores, rtol=OOD_TOLERANCE, atol=OOD_TOLERANCE)
+
+
+def part(predictions: Predictions, which: slice) -> Predictions:
+    """Return the answers to some of the clips."""
+    return Predictions(predictions.probabilities[which], predictions.ood_scores[which])
 
 
 @pytest.mark.parametrize(
@@ -109,15 +143,16 @@ def test_a_recording_through_the_bundle_is_answered_as_its_features_are(
     examples = architecture(model).examples(corpus / "features")
     files = sorted(path.name for path in (corpus / "raw").iterdir())
     network = built(model, examples, files, **changes)
-    opened = served(model, network, examples, files[2:4], tmp_path)
-    expected = softmax(network, *examples.clean(files))
-    assert np.ptp(expected, axis=0).max() > 0.05
+    calibration, expected = answered(network, *examples.clean(files))
+    opened = served(model, network, calibration, examples, files[2:4], tmp_path)
+    assert np.ptp(expected.probabilities, axis=0).max() > 0.05
+    assert expected.ood_scores.min() < 1 < expected.ood_scores.max()
     prepared = [opened.prepare(audio.read(corpus / "raw" / file)) for file in files]
     together = opened.predict_waveforms(prepared)
-    alone = np.concatenate([opened.predict_waveforms([samples]) for samples in prepared])
-    np.testing.assert_allclose(together, expected, rtol=0, atol=TOLERANCE)
-    np.testing.assert_allclose(alone, expected, rtol=0, atol=TOLERANCE)
-    np.testing.assert_allclose(together.sum(axis=1), 1, atol=1e-5)
+    assert_equal(together, expected)
+    for index, samples in enumerate(prepared):
+        assert_equal(opened.predict_waveforms([samples]), part(expected, slice(index, index + 1)))
+    np.testing.assert_allclose(together.probabilities.sum(axis=1), 1, atol=1e-5)
 
 
 @pytest.mark.parametrize("cell", ["simple", "gru", "lstm"])
@@ -126,44 +161,77 @@ def test_hypotheses_through_the_bundle_are_answered_as_their_tokens_are(cell: st
     examples = architecture("lstm").examples(toy / "transcripts")
     files = ["0_ada_0.wav", "7_ben_1.wav", "3_cyd_2.wav"]
     network = built("lstm", examples, files, cell=cell, units=(9, 7))
-    opened = served("lstm", network, examples, files, tmp_path)
     texts = [*text.texts_by_file(transcripts.read(toy / "transcripts")).values(), [], ["a" * 500], ["?"]]
-    expected = softmax(network, *text.pad_tokens([text.encode(hypotheses) for hypotheses in texts]))
-    np.testing.assert_allclose(opened.predict_texts(texts), expected, rtol=0, atol=TOLERANCE)
-    np.testing.assert_allclose(opened.predict_texts(texts[-3:-2]), expected[-3:-2], rtol=0, atol=TOLERANCE)
+    calibration, expected = answered(network, *text.pad_tokens([text.encode(hypotheses) for hypotheses in texts]))
+    opened = served("lstm", network, calibration, examples, files, tmp_path)
+    assert expected.ood_scores.min() < 1 < expected.ood_scores.max()
+    assert_equal(opened.predict_texts(texts), expected)
+    assert_equal(opened.predict_texts(texts[-3:-2]), part(expected, slice(-3, -2)))
 
 
 class Moody(nn.Module):
-    """A network whose answer depends on how often it was asked, which no graph can express."""
+    """A network one of whose answers depends on how often it was asked, which no graph can express."""
 
-    def __init__(self) -> None:
+    def __init__(self, output: str, step: float) -> None:
         super().__init__()
+        self.output, self.step = output, step
         self.asked = 0
 
-    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
-        """Return the lengths plus the number of questions."""
+    def forward(self, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the lengths twice, in one output with the number of questions."""
         self.asked += 1
-        return inputs.sum(dim=1, keepdim=True) + lengths.unsqueeze(1) + float(self.asked)
+        steady = inputs.sum(dim=1) + lengths
+        moody = steady + self.step * self.asked
+        return (moody if self.output == "logits" else steady).unsqueeze(
+            1
+        ), moody if self.output == "novelty" else steady
 
 
-def test_a_graph_that_answers_differently_is_refused(tmp_path: Path) -> None:
-    """The error says by how much."""
-    with pytest.raises(ExportError, match=r"differs from the network by [1-9]"):
-        export(Moody(), torch.zeros(2, 5), torch.tensor([5, 4]), tmp_path / "model.onnx")
+@pytest.mark.parametrize("output", ["logits", "novelty"])
+def test_a_graph_that_answers_differently_is_refused(output: str, tmp_path: Path) -> None:
+    """The error says by how much, and in what."""
+    with pytest.raises(ExportError, match=rf"differs from the network by 0\.\d+ in its {output}"):
+        export(Moody(output, 2.0), torch.zeros(2, 5), torch.tensor([5, 4]), tmp_path / "model.onnx")
+
+
+REFUSED = pytest.raises(ExportError)
+
+
+@pytest.mark.parametrize(("step", "outcome"), [(3e-4, nullcontext()), (3e-3, REFUSED), (-3e-3, REFUSED)])
+@pytest.mark.parametrize("output", ["logits", "novelty"])
+@pytest.mark.parametrize("length", [1, 1000])
+def test_a_graph_may_differ_by_a_thousandth_of_each_answer(
+    output: str, step: float, outcome: AbstractContextManager[Any], length: int, tmp_path: Path
+) -> None:
+    """Not by a thousandth of the largest one."""
+    with outcome:
+        export(
+            Moody(output, step * length),
+            torch.zeros(2, 5),
+            torch.tensor([length, 9 * length]),
+            tmp_path / "model.onnx",
+        )
 
 
 class Lost(nn.Module):
-    """A network that does not know its answer."""
+    """A network that does not know one of its answers."""
 
-    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
-        """Return what is not a number."""
-        return inputs.sum(dim=1, keepdim=True) * lengths.unsqueeze(1) * float("nan")
+    def __init__(self, output: str) -> None:
+        super().__init__()
+        self.output = output
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what is not a number in one output."""
+        known = inputs.sum(dim=1) * lengths
+        lost = known * float("nan")
+        return (lost if self.output == "logits" else known).unsqueeze(1), lost if self.output == "novelty" else known
 
 
-def test_a_graph_that_answers_with_no_number_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("output", ["logits", "novelty"])
+def test_a_graph_that_answers_with_no_number_is_refused(output: str, tmp_path: Path) -> None:
     """NaN is no agreement."""
-    with pytest.raises(ExportError):
-        export(Lost(), torch.zeros(2, 5), torch.tensor([5, 4]), tmp_path / "model.onnx")
+    with pytest.raises(ExportError, match=output):
+        export(Lost(output), torch.zeros(2, 5), torch.tensor([5, 4]), tmp_path / "model.onnx")
 
 
 def test_export_switches_dropout_off(tmp_path: Path) -> None:
@@ -174,8 +242,8 @@ def test_export_switches_dropout_off(tmp_path: Path) -> None:
             super().__init__()
             self.dropout = nn.Dropout(0.9)
 
-        def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
-            return torch.as_tensor(self.dropout(inputs) + lengths.unsqueeze(1))
+        def forward(self, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+            return torch.as_tensor(self.dropout(inputs) + lengths.unsqueeze(1)), inputs.sum(dim=1)
 
     network = Dropping().train()
     export(network, torch.ones(2, 10), torch.tensor([1, 2]), tmp_path / "model.onnx")

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 
+from audiomnist.audio import BadAudioError
 from audiomnist.corpus import dataset, ingest, manifest, sources
 from audiomnist.corpus.archive import ArchiveError
 from audiomnist.corpus.ingest import DataParams
@@ -336,8 +339,32 @@ def test_the_report_counts_recordings_speakers_and_seconds(checkout: Checkout) -
         "recordings": 12,
         "speakers": 3,
         "seconds": 1.2,
+        "duration_s": {f"p{percent}": 0.1 for percent in range(10, 100, 10)},
     }
     assert dataset.read(checkout.root / "report.json") == dataset.Dataset(dataset.FSDD, "1.0.10, only ada, bob, eve")
+
+
+def test_the_report_has_the_deciles_of_the_durations(checkout: Checkout, source: Path) -> None:
+    """In seconds; a reference for later runs is made of them."""
+    for index, path in enumerate(sorted(source.iterdir())):
+        soundfile.write(path, np.full(800 * (index + 1), index + 1, dtype=np.int16), 8000, subtype="PCM_16")
+    manifest.write(checkout.complete, manifest.describe_folder(source))
+    report = checkout.ingest("ada", "bob", "eve")
+    deciles = np.quantile(np.arange(1, 13) / 10, np.arange(1, 10) / 10)
+    assert list(report["duration_s"]) == ["p10", "p20", "p30", "p40", "p50", "p60", "p70", "p80", "p90"]
+    assert list(report["duration_s"].values()) == pytest.approx(deciles.tolist(), abs=1e-4)
+    assert report["seconds"] == pytest.approx(7.8)
+    found = dataset.durations(checkout.root / "report.json")
+    assert found.edges == tuple(report["duration_s"].values())
+    assert found.shares == pytest.approx([0.1] * 10)
+
+
+def test_a_recording_that_is_no_sound_has_no_duration_to_report(checkout: Checkout, source: Path) -> None:
+    """The error names it, although it is what the manifest lists."""
+    (source / "3_ada_0.wav").write_bytes(b"not a sound")
+    manifest.write(checkout.complete, manifest.describe_folder(source))
+    with pytest.raises(BadAudioError, match=r"3_ada_0\.wav"):
+        checkout.ingest("ada", "bob", "eve")
 
 
 @pytest.mark.parametrize(

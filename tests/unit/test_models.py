@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from audiomnist import models, params
 from audiomnist.models import architecture
+from audiomnist.models.architecture import Network
 from audiomnist.models.cnn import CnnParams
 from audiomnist.models.lstm import LstmParams
 from audiomnist.models.rnn import RnnParams
@@ -31,14 +32,20 @@ RNN = RECURRENT | {"masked_fraction": 0.0}
 LSTM = RECURRENT | {"embedding": 4}
 
 
-def logits_of(model: str, network_params: params.Section, toy: Path) -> torch.Tensor:
-    """Build a network and return what it answers to ten clips."""
+def built(model: str, network_params: params.Section, toy: Path) -> tuple[Network, torch.Tensor, torch.Tensor]:
+    """Build a network to be asked; return it with ten clips and their lengths."""
     chosen = architecture(model)
     examples = chosen.examples(toy / INPUTS[model])
-    network = chosen.build(network_params, examples, FILES).eval()
     inputs, lengths = examples.clean(FILES)
+    network = chosen.build(network_params, examples, FILES).eval()
+    return network, torch.from_numpy(inputs), torch.from_numpy(lengths)
+
+
+def logits_of(model: str, network_params: params.Section, toy: Path) -> torch.Tensor:
+    """Build a network and return what it answers to ten clips."""
+    network, inputs, lengths = built(model, network_params, toy)
     with torch.inference_mode():
-        answer: torch.Tensor = network(torch.from_numpy(inputs), torch.from_numpy(lengths))
+        answer: torch.Tensor = network(inputs, lengths)
     return answer
 
 
@@ -57,6 +64,28 @@ def test_every_network_builds_at_the_sizes_of_the_paper(model: str, toy: Path) -
     logits = logits_of(model, architecture(model).params.model_validate(PAPER_SIZES[model]), toy)
     assert logits.shape == (10, 10)
     assert logits.isfinite().all()
+
+
+@pytest.mark.parametrize("model", models.MODULES)
+def test_every_network_answers_by_a_linear_layer_over_its_features(model: str, toy: Path) -> None:
+    """Features are a row of numbers for each clip; asked in two steps or in one, the answer is the same."""
+    committed = params.section(COMMITTED, f"models.{model}", architecture(model).params)
+    network, inputs, lengths = built(model, committed, toy)
+    with torch.inference_mode():
+        features = network.embed(inputs, lengths)
+        half = network.classify(features / 2)
+        zero = network.classify(torch.zeros_like(features))
+        answer = network(inputs, lengths)
+        assert torch.equal(network.classify(features), answer)
+    assert (features.ndim, len(features), features.dtype) == (2, 10, torch.float32)
+    assert features.std(dim=0).max() > 0
+    torch.testing.assert_close(2 * half - zero, answer, rtol=1e-4, atol=1e-5)
+
+
+def test_a_network_without_features_cannot_be_made() -> None:
+    """`embed` is what each must bring."""
+    with pytest.raises(TypeError, match="embed"):
+        Network()  # type: ignore[abstract]
 
 
 def test_the_committed_file_has_a_section_for_each_model_and_no_other() -> None:

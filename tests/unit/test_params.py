@@ -123,6 +123,7 @@ def test_a_speaker_named_twice_is_a_mistake(altered: Altered, tmp_path: Path) ->
         ("features.augment.speed", [1.2, 0.8]),
         ("transcribe.engine", "parrot"),
         ("train.epochs", 0),
+        ("train.speaker_folds", 1),
         ("models.lstm.units", []),
         ("data.speakers", []),
     ],

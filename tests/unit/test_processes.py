@@ -7,10 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from audiomnist import processes
+from audiomnist import params, processes
+from audiomnist.params import ParamsError
 
 DEADLINE_S = 10
 # A child that echoes its input until there is no more of it; it says when it is ready.
@@ -33,6 +35,27 @@ from audiomnist.processes import available_cores
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 print(available_cores())
 """
+# A parent whose pool has long work; each process says when it has begun.
+POOL = """
+import time
+from functools import partial
+from audiomnist.processes import pool
+with pool(2, partial(print, flush=True), "ready") as started:
+    for _ in range(2):
+        started.submit(time.sleep, 60)
+"""
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+MARK = "AUDIOMNIST_TEST_MARK"
+
+
+def mark(value: str) -> None:
+    """Leave a mark in this process."""
+    os.environ[MARK] = value
+
+
+def settings() -> dict[str, str | None]:
+    """Return what this process was told of threads, and its mark."""
+    return {name: os.environ.get(name) for name in (*THREADS, MARK)}
 
 
 @contextmanager
@@ -80,3 +103,38 @@ def test_cores_are_those_that_the_process_may_use() -> None:
     counted = subprocess.run([sys.executable, "-c", ON_ONE_CORE], capture_output=True, check=True, text=True)
     assert int(counted.stdout) == 1
     assert 1 <= processes.available_cores() <= (os.cpu_count() or 1)
+
+
+def test_a_pools_processes_end_with_their_killed_parent() -> None:
+    """In the middle of their work: both ends of the pipe close."""
+    with subprocess.Popen([sys.executable, "-c", POOL], stdout=subprocess.PIPE, text=True) as parent:
+        assert [next_line(parent), next_line(parent)] == ["ready\n", "ready\n"]
+        parent.send_signal(signal.SIGKILL)
+        assert next_line(parent) == ""
+
+
+def test_a_pools_processes_have_one_thread_each_and_are_started_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process keeps its own settings, those that it lacks included."""
+    monkeypatch.setenv(THREADS[0], "7")
+    monkeypatch.setenv(THREADS[1], "5")
+    monkeypatch.delenv(THREADS[2], raising=False)
+    before = settings()
+    with processes.pool(1, mark, "here") as started:
+        found = started.submit(settings).result(DEADLINE_S * 3)
+    assert found == {**dict.fromkeys(THREADS, "1"), MARK: "here"}
+    assert settings() == before
+
+
+def test_a_pool_that_is_left_drops_what_is_queued(tmp_path: Path) -> None:
+    """What has not begun by then never does."""
+    with processes.pool(1, mark, "here") as started:
+        queued = [started.submit(Path.touch, tmp_path / str(number)) for number in range(100)]
+    assert all(future.done() for future in queued)
+    assert queued[-1].cancelled()
+    assert not (tmp_path / "99").exists()
+
+
+def test_an_error_of_ours_comes_out_of_a_pool_as_it_is() -> None:
+    """With its sentence."""
+    with processes.pool(1, mark, "here") as started, pytest.raises(ParamsError, match=r"nowhere\.yaml cannot be read"):
+        started.submit(params.read, Path("nowhere.yaml")).result(DEADLINE_S * 3)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,18 @@ import pytest
 from rich.console import Console
 
 from audiomnist import audio, bundle, evaluation, inference, models
+from audiomnist.audio import Waveform
+from audiomnist.corpus import foreign
 from audiomnist.errors import AudiomnistError
 from audiomnist.evaluation import PROBABILITIES
+from audiomnist.recognition import Hypothesis, Recognition, engines
 from audiomnist.report import TITLES, assessment, plots, results
 from audiomnist.report.comparison import ComparisonError, compare
 from audiomnist.report.selection import select
 
 INPUTS = {"cnn": "features", "rnn": "features", "lstm": "transcripts"}
 PNG = b"\x89PNG\r\n\x1a\n"
+SOUNDS = (*foreign.KINDS, "backwards")
 KEYS = {
     "dataset",
     "dataset_version",
@@ -32,7 +37,29 @@ KEYS = {
     "train_accuracy",
     *(f"recall.{digit}" for digit in range(10)),
     *(f"speaker.{name}" for name in ("ada", "ben", "cyd")),
+    *(f"foreign.{kind}.{what}" for kind in SOUNDS for what in ("auroc", "noticed", "confidence")),
+    "foreign.digits.noticed",
 }
+
+
+class Mumble:
+    """A recogniser that hears the same in every sound, and stands in for the one that the transcripts name."""
+
+    engine = "sphinx"
+    version = "0"
+    weights_sha256 = None
+
+    def recognise(self, waveforms: Sequence[Waveform]) -> list[Recognition]:
+        """Hear what is no digit."""
+        return [Recognition.of([Hypothesis("mumble", -1.0)], 0.0) for _ in waveforms]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def mumble() -> Iterator[None]:
+    """Let foreign sounds be heard at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(engines.ENGINES, "sphinx", lambda _params: Mumble())
+        yield
 
 
 def judge(model: str, toy: Path, trained: Path, out: Path) -> None:
@@ -97,11 +124,30 @@ def test_the_metrics_of_a_model_have_just_the_documented_keys(model: str, judged
 def test_the_predictions_are_those_of_the_test_part(model: str, judged: Path) -> None:
     """A row for each of its clips and none of the others; the metrics follow from them."""
     table = pd.read_parquet(judged / "predictions" / f"{model}.parquet")
-    assert list(table) == ["file", "speaker", "digit", "predicted", *PROBABILITIES]
+    assert list(table) == ["file", "speaker", "digit", "predicted", *PROBABILITIES, "ood_score"]
     assert table["file"].tolist() == [f"{d}_{name}_0.wav" for d in range(10) for name in ("ada", "ben", "cyd")]
     assert (table[PROBABILITIES].to_numpy().argmax(axis=1) == table["predicted"]).all()
     scored = read_json(judged / "metrics" / f"{model}.json")[model]
     assert evaluation.rounded(evaluation.scores(table)).items() <= scored.items()
+
+
+@pytest.mark.parametrize("model", models.MODULES)
+def test_the_share_of_digits_that_are_called_strange_is_that_of_the_predictions(model: str, judged: Path) -> None:
+    """Those whose score is above 1."""
+    table = pd.read_parquet(judged / "predictions" / f"{model}.parquet")
+    told = read_json(judged / "metrics" / f"{model}.json")[model]["foreign"]["digits"]["noticed"]
+    assert told == pytest.approx((table["ood_score"] > 1).mean(), abs=1e-6)
+
+
+def test_a_model_of_transcripts_is_judged_on_what_is_heard_in_other_sounds(trained: Path, judged: Path) -> None:
+    """Where that is always the same, each kind has the model's answer to it."""
+    answer = inference.load(trained / "lstm", threads=1).predict_texts([["mumble"]])
+    table = pd.read_parquet(judged / "predictions" / "lstm.parquet")
+    told = read_json(judged / "metrics" / "lstm.json")["lstm"]["foreign"]
+    for kind in SOUNDS:
+        assert told[kind]["confidence"] == pytest.approx(answer.probabilities.max(), abs=1e-5)
+        assert told[kind]["noticed"] == float(answer.ood_scores[0] > 1)
+        assert told[kind]["auroc"] == pytest.approx((table["ood_score"] < answer.ood_scores[0]).mean(), abs=1e-3)
 
 
 def test_the_predictions_of_a_waveform_model_are_those_of_its_bundle(toy: Path, trained: Path, judged: Path) -> None:
@@ -109,7 +155,7 @@ def test_the_predictions_of_a_waveform_model_are_those_of_its_bundle(toy: Path, 
     opened = inference.load(trained / "rnn", threads=1)
     table = pd.read_parquet(judged / "predictions" / "rnn.parquet")
     first = opened.prepare(audio.read(toy / "raw" / table["file"][0]))
-    expected = opened.predict_waveforms([first])[0]
+    expected = opened.predict_waveforms([first]).probabilities[0]
     np.testing.assert_allclose(table.loc[0, PROBABILITIES].to_numpy(dtype=float), expected, atol=1e-5)
 
 

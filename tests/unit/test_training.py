@@ -3,23 +3,28 @@
 import csv
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+import pyarrow as pa
 import pytest
 import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from audiomnist import bundle, models, params
-from audiomnist.fitting import Trained, TrainParams, fit
+from audiomnist import bundle, calibration, inference, models, params, strangers, training, transcripts
+from audiomnist.curves import drawn
+from audiomnist.fitting import FittingError, Recipe, TrainParams, fit
 from audiomnist.models import architecture
-from audiomnist.models.architecture import Architecture
+from audiomnist.models.architecture import Architecture, Network
 from audiomnist.params import ParamsError, Section
+from audiomnist.reference import histogram_of
 from audiomnist.splits import Clip
 from audiomnist.splits import read as read_split
 from audiomnist.training import train
@@ -36,6 +41,7 @@ HOW = TrainParams(
     seed=0,
     threads=1,
     device="cpu",
+    speaker_folds=2,
 )
 CLIPS = [Clip(f"{part}{digit}", digit, "ada", part) for part in ("train", "validation", "test") for digit in (0, 1)]
 
@@ -95,17 +101,18 @@ class Script:
         return {}
 
 
-class Clock(nn.Module):
+class Clock(Network):
     """A network that hands its inputs on, and counts its training steps: one per epoch here."""
 
     steps: Tensor
 
     def __init__(self) -> None:
         super().__init__()
+        self.classify = nn.Identity()
         self.weight = nn.Parameter(torch.zeros(10))
         self.register_buffer("steps", torch.zeros(()))
 
-    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+    def embed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Return the inputs."""
         del lengths
         if self.training:
@@ -134,16 +141,42 @@ def read_curves(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def run(script: Script, curves: Path, **changes: int) -> Trained:
+def run(script: Script, curves: Path, **changes: int) -> Network:
     """Train the clock."""
-    return fit(CLOCK, Section(), script, CLIPS, HOW.model_copy(update=changes), curves)
+    recipe = Recipe(CLOCK, Section(), Path(), HOW.model_copy(update=changes), CLIPS)
+    with drawn(curves, recipe.how.epochs) as add:
+        return fit(recipe, script, add)
 
 
-def trained_again(model: str, toy: Path, folder: Path, split: Path | None = None) -> None:
-    """Train a model on the toy corpus, three epochs long."""
+class Here(Executor):
+    """Does its work at once, in this process."""
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Return what has been done already."""
+        done: Future[Any] = Future()
+        done.set_result(work(*args, **kwargs))
+        return done
+
+
+@contextmanager
+def in_this_process(processes: int, start: Callable[..., None], *arguments: Any) -> Iterator[Executor]:
+    """Stand in for a pool of processes."""
+    assert processes >= 1
+    start(*arguments)
+    yield Here()
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let trainings run in this process, which saves the start of others."""
+    monkeypatch.setattr(training, "pool", in_this_process)
+
+
+def trained_again(model: str, toy: Path, folder: Path, split: Path | None = None, **changes: Any) -> None:
+    """Train a model on the toy corpus, with other values in the section `train` where they are given."""
     folder.mkdir()
     values = params.read(toy / "params.yaml")
-    values["train"]["epochs"] = 3
+    values["train"] |= changes
     (folder / "params.yaml").write_text(json.dumps(values), encoding="utf-8")
     train(
         model,
@@ -156,42 +189,118 @@ def trained_again(model: str, toy: Path, folder: Path, split: Path | None = None
     )
 
 
+def recipe_of(model: str, toy: Path, clips: list[Clip], **changes: Any) -> Recipe:
+    """Return the recipe of a training on the toy corpus."""
+    chosen = architecture(model)
+    network_params = params.section(toy / "params.yaml", f"models.{model}", chosen.params)
+    how = params.section(toy / "params.yaml", "train", TrainParams).model_copy(update=changes)
+    return Recipe(chosen, network_params, toy / INPUTS[model], how, clips)
+
+
+def write_split(path: Path, clips: list[Clip]) -> None:
+    """Write a split."""
+    rows = [f"{clip.file},{clip.digit},{clip.speaker},{clip.part}" for clip in clips]
+    path.write_text("\n".join(["file,digit,speaker,part", *rows, ""]), encoding="utf-8")
+
+
 def weights(graph: Path) -> dict[str, bytes]:
     """Return the numbers in a graph, by name."""
     return {tensor.name: tensor.raw_data for tensor in onnx.load(graph).graph.initializer}
 
 
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("model", models.MODULES)
-def test_two_runs_give_the_same_bytes(model: str, toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Curves, graph and description."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("one", "two"):
-        trained_again(model, toy, tmp_path / name)
-    for file in ("curves.csv", "out/model.onnx", "out/bundle.json"):
-        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+def test_two_runs_give_the_same_bytes(model: str, toy: Path, trained: Path, tmp_path: Path) -> None:
+    """Curves, graph and description; one ran in processes of its own, the other in this one."""
+    trained_again(model, toy, tmp_path / "two")
+    assert (tmp_path / "two" / "curves.csv").read_bytes() == (trained / f"{model}.csv").read_bytes()
+    for file in (bundle.GRAPH, bundle.DESCRIPTION):
+        assert (tmp_path / "two" / "out" / file).read_bytes() == (trained / model / file).read_bytes()
 
 
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("model", models.MODULES)
-def test_the_test_part_chooses_nothing(model: str, toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With other labels in the test part, weights, temperature and all but the test curve stay the same."""
-    monkeypatch.chdir(tmp_path)
-    clips = read_split(toy / "split.csv")
-    rows = [
-        f"{clip.file},{(clip.digit + 1) % 10 if clip.part == 'test' else clip.digit},{clip.speaker},{clip.part}"
-        for clip in clips
+def test_the_test_part_chooses_nothing(model: str, toy: Path, trained: Path, tmp_path: Path) -> None:
+    """With other labels in the test part, weights, calibration and all but the test curve stay the same."""
+    clips = [
+        replace(clip, digit=(clip.digit + 1) % 10) if clip.part == "test" else clip
+        for clip in read_split(toy / "split.csv")
     ]
-    (tmp_path / "split.csv").write_text("\n".join(["file,digit,speaker,part", *rows, ""]), encoding="utf-8")
-    trained_again(model, toy, tmp_path / "true")
+    write_split(tmp_path / "split.csv", clips)
     trained_again(model, toy, tmp_path / "false", tmp_path / "split.csv")
-    graphs = [tmp_path / name / "out" / "model.onnx" for name in ("true", "false")]
+    graphs = [trained / model / bundle.GRAPH, tmp_path / "false" / "out" / bundle.GRAPH]
     assert any(weights(graphs[0]).values())
     assert weights(graphs[0]) == weights(graphs[1])
     descriptions = [bundle.describe(graph.parent)[0] for graph in graphs]
     assert descriptions[0] == descriptions[1]
-    curves = [read_curves(tmp_path / name / "curves.csv") for name in ("true", "false")]
+    curves = [read_curves(trained / f"{model}.csv"), read_curves(tmp_path / "false" / "curves.csv")]
     for true, false in zip(*curves, strict=True):
         assert {name for name in COLUMNS if true[name] != false[name]} <= {"test_loss", "test_accuracy"}
         assert true["test_loss"] != false["test_loss"]
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    "model", ["lstm", pytest.param("cnn", marks=pytest.mark.long), pytest.param("rnn", marks=pytest.mark.long)]
+)
+def test_the_folds_of_the_speakers_bear_on_calibration_alone(
+    model: str, toy: Path, trained: Path, tmp_path: Path
+) -> None:
+    """With three folds or two, the network that is served, what it calls novel, and its curves are bit for bit one."""
+    trained_again(model, toy, tmp_path / "three", speaker_folds=3)
+    graphs = [trained / model / bundle.GRAPH, tmp_path / "three" / "out" / bundle.GRAPH]
+    assert any(weights(graphs[0]).values())
+    assert weights(graphs[0]) == weights(graphs[1])
+    assert (tmp_path / "three" / "curves.csv").read_bytes() == (trained / f"{model}.csv").read_bytes()
+    two, three = (bundle.describe(graph.parent)[0] for graph in graphs)
+    assert two.calibration != three.calibration
+
+
+@pytest.mark.parametrize("model", ["lstm", pytest.param("cnn", marks=pytest.mark.long)])
+def test_a_model_is_calibrated_by_voices_that_were_new_to_networks_like_it(
+    model: str, toy: Path, trained: Path
+) -> None:
+    """The reference of confidence is of its own validation part."""
+    recipe = recipe_of(model, toy, read_split(toy / "split.csv"))
+    folds = strangers.folds(recipe)
+    assert len(folds) == 2
+    expected = calibration.calibrate(strangers.joined([strangers.answers_of(fold) for fold in folds]))
+    examples = recipe.examples()
+    network = fit(recipe, examples, lambda _epoch, _scores: None)
+    own = strangers.answers(strangers.judged(network, recipe, examples), examples, recipe.part("validation"))
+    description, _ = bundle.describe(trained / model)
+    assert description.calibration.model_dump() == asdict(expected)
+    assert description.reference.confidence == histogram_of(calibration.confidence(own, expected).numpy())
+
+
+@pytest.mark.usefixtures("here")
+def test_the_model_of_a_single_voice_is_calibrated_by_its_validation_part(toy: Path, tmp_path: Path) -> None:
+    """There is no voice to leave out."""
+    clips = [clip for clip in read_split(toy / "split.csv") if clip.speaker == "ben"]
+    write_split(tmp_path / "split.csv", clips)
+    trained_again("lstm", toy, tmp_path / "ben", tmp_path / "split.csv")
+    recipe = recipe_of("lstm", toy, clips)
+    examples = recipe.examples()
+    network = fit(recipe, examples, lambda _epoch, _scores: None)
+    own = strangers.answers(strangers.judged(network, recipe, examples), examples, recipe.part("validation"))
+    description, _ = bundle.describe(tmp_path / "ben" / "out")
+    assert description.calibration.model_dump() == asdict(calibration.calibrate(own))
+
+
+@pytest.mark.usefixtures("here")
+def test_transcripts_without_a_fault_make_a_model(toy: Path, tmp_path: Path) -> None:
+    """Where all clips of a digit are alike to the network, novelty has a measure all the same."""
+    table = transcripts.read(toy / "transcripts")
+    rows = [row | {"hypotheses": row["hypotheses"][:1]} for row in table.to_pylist()]
+    (tmp_path / "toy" / "transcripts").mkdir(parents=True)
+    transcripts.write(tmp_path / "toy" / "transcripts", pa.Table.from_pylist(rows, schema=table.schema))
+    for name in ("params.yaml", "split.csv", "data.json"):
+        (tmp_path / "toy" / name).write_bytes((toy / name).read_bytes())
+    trained_again("lstm", tmp_path / "toy", tmp_path / "lstm")
+    opened = inference.load(tmp_path / "lstm" / "out", threads=1)
+    found = opened.predict_texts([["zero"], ["nine"], ["who goes there"]])
+    assert found.probabilities.argmax(axis=1).tolist()[:2] == [0, 9]
+    assert found.ood_scores[2] > found.ood_scores[:2].max()
 
 
 @pytest.mark.parametrize("model", models.MODULES)
@@ -213,17 +322,9 @@ def test_training_ends_when_patience_has_run_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("margins", "best"), [([1, 2, 3, 4, 5, 6], 6), ([9, 1, 2, 3], 1), ([1, 5, 2, 6, 3, 4], 4)])
 def test_the_weights_of_the_best_epoch_are_returned(margins: list[float], best: int, tmp_path: Path) -> None:
     """Best by validation loss; the network is in evaluation mode."""
-    network = run(Script(margins), tmp_path / "curves.csv").network
+    network = run(Script(margins), tmp_path / "curves.csv")
     assert network.state_dict()["steps"] == best
     assert not network.training
-
-
-def test_the_answers_for_calibration_are_those_of_the_validation_part(tmp_path: Path) -> None:
-    """With its labels beside them."""
-    trained = run(Script([2]), tmp_path / "curves.csv")
-    assert trained.labels.tolist() == [0, 1]
-    assert trained.logits.shape == (2, 10)
-    assert trained.logits.diagonal().tolist() == [2, 2]
 
 
 def test_an_interruption_leaves_a_row_for_each_finished_epoch(tmp_path: Path) -> None:
@@ -255,11 +356,12 @@ def test_training_draws_from_the_training_part_alone(tmp_path: Path) -> None:
     assert [sorted(files) for files in script.seen] == [["train0", "train1"]] * 6
 
 
-def test_a_batch_normalisation_never_meets_a_single_clip(tmp_path: Path) -> None:
+def test_a_batch_normalisation_never_meets_a_single_clip() -> None:
     """A last batch of one clip is left out of its epoch."""
     script = Script([1])
     extra = [Clip(f"train{digit}", digit, "ada", "train") for digit in (2, 3, 4)]
-    fit(CLOCK, Section(), script, CLIPS + extra, HOW.model_copy(update={"epochs": 1}), tmp_path / "curves.csv")
+    recipe = Recipe(CLOCK, Section(), Path(), HOW.model_copy(update={"epochs": 1}), CLIPS + extra)
+    fit(recipe, script, lambda _epoch, _scores: None)
     assert [len(files) for files in script.seen] == [2, 2]
 
 
@@ -276,13 +378,36 @@ def test_a_bundle_says_where_it_comes_from(model: str, toy: Path, trained: Path)
         "model": values["models"][model],
     }
     assert description.input.kind == {"features": "waveform", "transcripts": "transcript"}[INPUTS[model]]
-    assert 0.05 <= description.temperature <= 20
+    assert 0.05 <= description.calibration.temperature <= 20
 
 
+@pytest.mark.parametrize("model", models.MODULES)
+def test_a_bundle_says_what_its_training_clips_were_like(model: str, toy: Path, trained: Path) -> None:
+    """As many of each digit, the corpus's deciles of duration, and confidence in [0, 1]."""
+    reference = bundle.describe(trained / model)[0].reference
+    assert reference.labels == pytest.approx([0.1] * 10)
+    deciles = json.loads((toy / "data.json").read_text(encoding="utf-8"))["corpus"]["duration_s"]
+    assert reference.duration_s.edges == tuple(deciles.values())
+    assert reference.duration_s.shares == pytest.approx([0.1] * 10)
+    assert all(0.1 <= edge <= 1 for edge in reference.confidence.edges)
+
+
+@pytest.mark.usefixtures("here")
+def test_the_shares_of_the_digits_are_those_of_the_training_part(toy: Path, tmp_path: Path) -> None:
+    """A digit that it lacks has none, and is no trouble."""
+    clips = [clip for clip in read_split(toy / "split.csv") if clip.digit != 3]
+    fewer = [clip for clip in clips if clip.part != "train" or clip.digit != 5 or clip.speaker == "ada"]
+    write_split(tmp_path / "split.csv", fewer)
+    trained_again("lstm", toy, tmp_path / "lstm", tmp_path / "split.csv", epochs=2)
+    labels = bundle.describe(tmp_path / "lstm" / "out")[0].reference.labels
+    assert labels == pytest.approx([0 if digit == 3 else (3 if digit == 5 else 9) / 75 for digit in range(10)])
+
+
+@pytest.mark.usefixtures("here")
 def test_outside_a_checkout_there_is_no_revision(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bundle that was trained from an unpacked archive says so, and training goes on."""
     monkeypatch.chdir(tmp_path)
-    trained_again("lstm", toy, tmp_path / "lstm")
+    trained_again("lstm", toy, tmp_path / "lstm", epochs=2)
     assert bundle.describe(tmp_path / "lstm" / "out")[0].code_revision is None
 
 
@@ -291,6 +416,7 @@ def test_outside_a_checkout_there_is_no_revision(toy: Path, tmp_path: Path, monk
     [
         lambda values: values["train"].update(epochs=0),
         lambda values: values["train"].update(device="tpu"),
+        lambda values: values["train"].update(speaker_folds=1),
         lambda values: values["models"]["lstm"].update(cell="elman"),
         lambda values: values["models"].pop("lstm"),
     ],
@@ -314,6 +440,20 @@ def test_a_mistake_in_the_parameters_is_told_before_training(
         )
     assert not (tmp_path / "out").exists()
     assert not (tmp_path / "curves.csv").exists()
+
+
+def test_a_training_that_diverges_says_so_and_leaves_no_bundle(toy: Path, tmp_path: Path) -> None:
+    """Out of the process that it happened in, with the parameter to change."""
+    with pytest.raises(FittingError, match=r"diverged in epoch \d+: lower train\.learning_rate"):
+        trained_again("lstm", toy, tmp_path / "lstm", learning_rate=1e30)
+    assert not (tmp_path / "lstm" / "out").exists()
+
+
+def test_a_single_training_clip_is_too_few(tmp_path: Path) -> None:
+    """The error names the section to change."""
+    recipe = Recipe(CLOCK, Section(), tmp_path, HOW, [clip for clip in CLIPS if clip.file != "train1"])
+    with pytest.raises(FittingError, match=r"1 training clips are too few: see split in params\.yaml"):
+        fit(recipe, Script([1]), lambda _epoch, _scores: None)
 
 
 def test_copies_of_training_clips_are_drawn_and_the_clean_ones_too(toy: Path) -> None:
