@@ -49,7 +49,8 @@ class _Lines:
         now = time.monotonic()
         if now - self._last >= _LINE_EVERY_S:
             self._last = now
-            self._console.print(f"{counts['found']:,} found, {_told(counts, now - self._began)}", highlight=False)
+            line = f"{counts['found']:,} found, {_told(counts, now - self._began)}"
+            self._console.print(line, highlight=False, soft_wrap=True)
 
 
 class _OnTerminal:
