@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from audiomnist.errors import AudiomnistError
 from audiomnist.scoring.names import shown
 
 if TYPE_CHECKING:
@@ -76,9 +77,12 @@ def export(
 @app.command()
 def verify(folder: Folder) -> None:
     """Hold every row against the rules of the data dictionary; status 1 if one is broken."""
-    from audiomnist import verification  # noqa: PLC0415 - keeps --help quick
+    try:
+        from audiomnist import verification  # noqa: PLC0415 - keeps --help quick
 
-    rows = verification.verify(folder)
+        rows = verification.verify(folder)
+    except ImportError as error:
+        raise AudiomnistError(f"table verify needs all of audiomnist's dependencies: {error}") from error
     typer.echo(f"{rows:,} rows, and every rule holds")
 
 
