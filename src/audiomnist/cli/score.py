@@ -1,5 +1,6 @@
 """The command `audiomnist score`."""
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -53,6 +54,7 @@ def score(
     nothing was written. 5: another run holds the table. 6: the table or the disk cannot be written; says what was
     committed. 130: interrupted; what was done is committed.
     """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # ONNX Runtime would write into the home folder and ask for a server
     from audiomnist.scoring import progress, revision  # noqa: PLC0415 - keeps --help quick
     from audiomnist.scoring.nightly import Order, preview  # noqa: PLC0415
     from audiomnist.scoring.nightly import score as run  # noqa: PLC0415
