@@ -1,0 +1,130 @@
+"""What a user may not write or read stops a run, or puts a file off, until the permission is given."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import sounds
+from nights import tree
+from remains import assert_same, commits, rows
+from scorer import AS_NOBODY, Scorer, end_of, wait_until
+
+SOUNDS = 20
+
+
+@pytest.fixture
+def public(bundle: Path) -> Iterator[Path]:
+    """A folder that every user may enter, with a bundle, an inbox and a folder for tables in it."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for number in range(SOUNDS):
+            content = sounds.encoded(sounds.tone(number % 10, seed=number))
+            sounds.put(folder / "inbox", f"{number % 2}/{number:02}.wav", content)
+        shutil.copytree(bundle, folder / "bundle")
+        (folder / "tables").mkdir()
+        permit(folder, 0o777)
+        yield folder
+        permit(folder, 0o777)
+
+
+@pytest.fixture
+def scorer(public: Path) -> Scorer:
+    """How a user who is not root scores the inbox."""
+    return Scorer(public / "inbox", public / "tables" / "table", public / "bundle", launcher=AS_NOBODY)
+
+
+def permit(folder: Path, mode: int) -> None:
+    """Give all users these permissions for a folder and what is in it."""
+    folder.chmod(mode | 0o700)
+    for path in folder.iterdir():
+        if path.is_dir():
+            permit(path, mode)
+        else:
+            path.chmod(mode)
+    folder.chmod(mode)
+
+
+def test_a_table_that_may_only_be_read(scorer: Scorer) -> None:
+    """The run ends with status 6 and changes nothing; with the permission it goes on."""
+    assert scorer.summary("--limit", "5").scored == 5
+    permit(scorer.table, 0o555)
+    before = tree(scorer.table)
+    ended = scorer.ended()
+    assert (ended.status, ended.out) == (6, "")
+    assert f"{scorer.table} cannot be written: " in ended.err
+    assert "ermission denied" in ended.err
+    assert tree(scorer.table) == before
+    permit(scorer.table, 0o777)
+    assert scorer.summary().scored == SOUNDS - 5
+
+
+def test_a_table_that_may_not_be_made(scorer: Scorer) -> None:
+    """The run ends with status 6, and there is none."""
+    scorer.table.parent.chmod(0o555)
+    ended = scorer.ended()
+    assert (ended.status, ended.out) == (6, "")
+    assert f"{scorer.table} cannot be written: " in ended.err
+    assert list(scorer.table.parent.iterdir()) == []
+
+
+@pytest.mark.long
+def test_a_table_that_may_no_longer_be_written(scorer: Scorer, many: Path, undisturbed_many: pa.Table) -> None:
+    """The run ends with status 6 and says what it has committed; with the permission it goes on."""
+    shutil.rmtree(scorer.inbox)
+    shutil.copytree(many, scorer.inbox)
+    permit(scorer.inbox, 0o777)
+    with scorer.started() as process:
+        wait_until(lambda: commits(scorer.table) >= 3 or process.poll() is not None)
+        permit(scorer.table, 0o555)
+        ended = end_of(process)
+    assert (ended.status, ended.out) == (6, "")
+    committed = len(rows(scorer.table))
+    assert 0 < committed < len(undisturbed_many)
+    assert f"(this run has committed {committed} rows)" in ended.err
+    permit(scorer.table, 0o777)
+    assert scorer.summary().scored == len(undisturbed_many) - committed
+    assert_same(scorer.table, undisturbed_many)
+
+
+def test_an_inbox_that_may_not_be_read(scorer: Scorer) -> None:
+    """The run ends with status 2, and there is no table."""
+    scorer.inbox.chmod(0o000)
+    ended = scorer.ended()
+    assert (ended.status, ended.out) == (2, "")
+    assert "Traceback" not in ended.err
+    assert not scorer.table.exists()
+
+
+def test_a_bundle_that_may_not_be_read(scorer: Scorer) -> None:
+    """The run ends with status 4, and there is no table."""
+    scorer.bundle.chmod(0o000)
+    ended = scorer.ended()
+    assert (ended.status, ended.out) == (4, "")
+    assert "ermission denied" in ended.err
+    assert not scorer.table.exists()
+
+
+def test_a_table_that_may_not_be_read(scorer: Scorer) -> None:
+    """The run ends with status 6."""
+    scorer.table.mkdir(mode=0o000)
+    ended = scorer.ended()
+    assert (ended.status, ended.out) == (6, "")
+    assert "ermission denied" in ended.err
+
+
+def test_a_file_and_a_folder_that_may_not_be_read(scorer: Scorer) -> None:
+    """They are put off, and the next run takes them once it may."""
+    scorer.inbox.joinpath("0").chmod(0o000)
+    scorer.inbox.joinpath("1/07.wav").chmod(0o000)
+    summary = scorer.summary()
+    assert (summary.found, summary.scored, summary.deferred) == (11, 9, 2)
+    assert summary.by_deferred_reason == {"no_permission": 2}
+    assert {file.path for file in summary.deferred_files} == {"0", "1/07.wav"}
+    assert set(rows(scorer.table)["path"].to_pylist()).isdisjoint({"0", "1/07.wav"})
+    permit(scorer.inbox, 0o777)
+    after = scorer.summary()
+    assert (after.found, after.scored, after.known) == (SOUNDS, 11, 9)
+    assert len(rows(scorer.table)) == SOUNDS

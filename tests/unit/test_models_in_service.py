@@ -1,0 +1,91 @@
+"""Each of the three models in the scorer's service, trained on toy digits: what it answers stands in the table."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import small_bundles
+from nights import answer, by_path, score
+from sounds import encoded, put, put_bad, tone
+
+from audiomnist import audio, bundle, inference
+from audiomnist.corpus.synthetic import SyntheticParams, write_corpus
+from audiomnist.recognition import engines
+from audiomnist.recognition.params import from_record
+from audiomnist.scoring.nightly import Order
+
+
+@pytest.fixture
+def order(tmp_path: Path, trained: Path) -> Order:
+    """An order to score an inbox, which is empty, with the cnn."""
+    (tmp_path / "inbox").mkdir()
+    return Order(tmp_path / "inbox", tmp_path / "table", trained / "cnn")
+
+
+def with_model(order: Order, model: Path) -> Order:
+    """Return the order with another model."""
+    return Order(order.inbox, order.table, model)
+
+
+@pytest.mark.parametrize("model", ["cnn", "rnn"])
+def test_models_of_waveforms_know_the_digits(order: Order, trained: Path, model: str) -> None:
+    """In files of several rates, channels and encodings, and between bad ones."""
+    for digit, (rate_hz, subtype) in enumerate([(8000, "PCM_16"), (16_000, "FLOAT"), (44_100, "PCM_24")] * 3):
+        sound = np.tile(tone(digit, 0.3, rate_hz)[:, None], 1 + digit % 2)
+        put(order.inbox / f"{rate_hz}", f"{digit}.wav", encoded(sound, rate_hz, subtype))
+    put(order.inbox, "9.flac", encoded(tone(9), container="FLAC"))
+    put_bad(order.inbox, 40)
+    summary = score(with_model(order, trained / model))
+    assert (summary.scored, summary.rejected, summary.model) == (10, 40, model)
+    heard = {path: row["digit"] for path, row in by_path(order.table).items() if row["status"] == "scored"}
+    assert heard == {path: int(Path(path).stem) for path in heard}
+    assert summary.by_label == {str(digit): 1 for digit in range(10)}
+
+
+@pytest.mark.parametrize("model", ["cnn", "rnn"])
+@pytest.mark.parametrize("rate_hz", [4000, 8000, 192_000])
+def test_sounds_of_any_length_that_is_taken_are_answered(order: Order, trained: Path, model: str, rate_hz: int) -> None:
+    """From two windows to ten times what the model hears, silence at the ends included."""
+    for seconds in (0.05, 0.1, 1.0, 1.001, 10.0):
+        noise = np.random.default_rng(0).normal(0, 0.1, round(seconds * rate_hz))
+        put(order.inbox, f"{seconds}.wav", encoded(noise, rate_hz))
+    put(order.inbox, "ends.wav", encoded(np.pad(tone(3, 0.3, rate_hz), rate_hz), rate_hz))
+    score(with_model(order, trained / model))
+    found = by_path(order.table)
+    assert {row["status"] for row in found.values()} == {"scored"}
+    for row in found.values():
+        assert answer(row).sum() == pytest.approx(1, abs=1e-5)
+        assert row["confidence"] == pytest.approx(answer(row).max())
+        assert np.isfinite(row["ood_score"])
+
+
+@pytest.fixture
+def hearing(trained: Path, tmp_path: Path) -> Path:
+    """The lstm, which knows the words of the digits, with Whisper to make them out."""
+    folder = Path(shutil.copytree(trained / "lstm", tmp_path / "lstm"))
+    path = folder / bundle.DESCRIPTION
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["input"]["recogniser"] = small_bundles.WHISPER
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return folder
+
+
+def test_the_model_of_transcripts_answers_what_is_heard(order: Order, hearing: Path, tmp_path: Path) -> None:
+    """Spoken digits, through the speech recogniser: in a batch as each by hand."""
+    (tmp_path / "spoken").mkdir()
+    spoken = write_corpus(tmp_path / "spoken", ["beatrice"], SyntheticParams(seed=0, takes=1))
+    for recording in spoken:
+        put(order.inbox, recording.file, (tmp_path / "spoken" / recording.file).read_bytes())
+    put_bad(order.inbox, 20)
+    summary = score(with_model(order, hearing))
+    assert (summary.found, summary.scored, summary.rejected, summary.model) == (30, 10, 20, "lstm")
+    recogniser = engines.load(from_record(small_bundles.WHISPER))
+    model = inference.load(hearing, threads=1)
+    found = by_path(order.table)
+    for recording in spoken:
+        (heard,) = recogniser.recognise([audio.read(order.inbox / recording.file)])
+        expected = model.predict_texts([[hypothesis.text for hypothesis in heard.hypotheses]])
+        np.testing.assert_allclose(answer(found[recording.file]), expected.probabilities[0], rtol=0, atol=1e-5)
+    assert sum(found[recording.file]["digit"] == recording.digit for recording in spoken) >= 3
