@@ -61,14 +61,15 @@ def put(folder: Path, name: str | bytes, content: bytes, modified_ns: int = SETT
 def put_good(folder: Path, count: int) -> dict[str, int]:
     """Write distinct sounds that are taken; return the digit of each.
 
-    All encodings, rates and numbers of channels occur with each other, so far as the count suffices.
+    All encodings, rates and numbers of channels occur with each other, so far as the count suffices. No two channels
+    of a file are alike.
     """
     digits = {}
     for index, (container, subtype) in zip(range(count), cycle(ENCODINGS), strict=False):
         digit, rate_hz = index % 10, RATES_HZ[index % len(RATES_HZ)]
         channels = CHANNELS[index // len(ENCODINGS) % len(CHANNELS)]
         seconds = 0.15 + 0.25 * (index * 0.618 % 1)
-        samples = np.tile(tone(digit, seconds, rate_hz, seed=index)[:, None], channels)
+        samples = tone(digit, seconds, rate_hz, seed=index)[:, None] * np.linspace(1, 0.3, channels)
         name = f"good-{index:04}.{'flac' if container == 'FLAC' else 'wav'}"
         put(folder, name, encoded(samples, rate_hz, subtype, container))
         digits[name] = digit

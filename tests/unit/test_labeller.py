@@ -23,6 +23,7 @@ from audiomnist.scoring.known import Keys, content_key
 from audiomnist.scoring.labeller import Labelled, Labeller, Task
 
 DEAF_S = 0.777
+SURENESS = float(np.float32(0.91))
 
 
 class Ear:
@@ -38,7 +39,7 @@ class Ear:
 
     def _answer(self, clip: Waveform) -> Answer:
         probabilities = np.full(10, 0.01, dtype=np.float32)
-        probabilities[int(10 * np.abs(clip.samples).max())] = 0.91
+        probabilities[int(10 * np.abs(clip.samples).max())] = SURENESS
         return Answer(probabilities, clip.duration_s)
 
     @property
@@ -194,7 +195,8 @@ def test_contents_whose_answer_the_table_has_are_not_heard_again(folder: Path, e
 
 
 @pytest.mark.parametrize(
-    ("least", "status", "digit"), [(0.0, "scored", 5), (0.9, "scored", 5), (0.92, "abstained", None)]
+    ("least", "status", "digit"),
+    [(0.0, "scored", 5), (0.9, "scored", 5), (SURENESS, "scored", 5), (0.92, "abstained", None)],
 )
 def test_an_unsure_label_is_withheld_and_the_probabilities_are_not(
     folder: Path, ear: Ear, least: float, status: str, digit: int | None

@@ -5,11 +5,14 @@ import hashlib
 import json
 import os
 import pickle
+import pty
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +139,25 @@ class TestOutput:
         assert ESCAPE.encode() not in ended.stderr
         assert b"\r" not in ended.stderr
 
+    def test_on_a_terminal_the_bar_keeps_out_of_the_json(self, inbox: Path, table: Path, cnn: Path) -> None:
+        """A person watches while a program reads."""
+        ours, its = pty.openpty()
+        with os.fdopen(ours, "rb", closefd=True, buffering=0) as terminal:
+            options = ("--into", str(table), "--model", str(cnn), "--workers", "1", "--json")
+            command = [sys.executable, "-m", "audiomnist", "score", str(inbox), *options]
+            with subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=its, env=environment(TERM="xterm")
+            ) as process:
+                os.close(its)
+                shown = everything(terminal)
+                assert process.stdout is not None
+                out = process.stdout.read().decode()
+        assert process.returncode == 0
+        assert Summary.from_json(out).found == 10
+        assert out.count("\n") == 1
+        assert ESCAPE.encode() in shown
+        assert b"2 rejected" in shown
+
     def test_a_file_of_rows_has_those_of_the_run(self, score: Score, inbox: Path, tmp_path: Path) -> None:
         """Of all columns; those of the run before are in the table only."""
         score()
@@ -187,6 +209,15 @@ class TestOutput:
         """With the reason, safely."""
         put(inbox, "a\x1b[2J.part", b"")
         assert "unfinished_name       a\\x1b[2J.part: has the name of an unfinished file" in score().err
+
+
+def everything(terminal: FileIO) -> bytes:
+    """Return what is shown on a terminal until the last program leaves it."""
+    shown = b""
+    with suppress(OSError):
+        while part := terminal.read(4096):
+            shown += part
+    return shown
 
 
 def told(ended: Ended) -> dict[str, int]:
@@ -319,10 +350,11 @@ class TestTableThatCannotBe:
     def test_rows_that_cannot_be_written_to_a_file_are_in_the_table(
         self, score: Score, table: Path, tmp_path: Path
     ) -> None:
-        """The file's name is told."""
+        """The file's name is told, after what was committed."""
         (tmp_path / "rows.csv").mkdir()
         ended = score("--csv", tmp_path / "rows.csv")
         assert ended.status == 6
+        assert "found 10 = 8 scored" in ended.err
         assert f"audiomnist score: {tmp_path / 'rows.csv'} cannot be written: " in ended.err
         assert len(rows(table)) == 10
         assert list((tmp_path / "rows.csv").iterdir()) == []

@@ -21,11 +21,15 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def score(
-    inbox: Annotated[Path, typer.Argument(help="Folder of WAV and FLAC files; its sub-folders are searched too.")],
-    into: Annotated[Path, typer.Option("--into", help="Folder of the table; made if it is not there.")],
-    model: Annotated[Path, typer.Option(help="Folder of the model bundle.")] = Path("models/selected"),
+    inbox: Annotated[
+        Path, typer.Argument(readable=False, help="Folder of WAV and FLAC files; its sub-folders are searched too.")
+    ],
+    into: Annotated[Path, typer.Option("--into", readable=False, help="Folder of the table; made if it is not there.")],
+    model: Annotated[Path, typer.Option(readable=False, help="Folder of the model bundle.")] = Path("models/selected"),
     rev: Annotated[str | None, typer.Option(help="Take the bundle as it was in this git revision.")] = None,
-    csv: Annotated[Path | None, typer.Option("--csv", help="Write this run's rows to this file as well.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", readable=False, help="Write this run's rows to this file as well.")
+    ] = None,
     min_confidence: Annotated[
         float, typer.Option(min=0, max=1, help="Withhold labels that are less sure than this.")
     ] = 0.0,

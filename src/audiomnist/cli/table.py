@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Look at the table that `audiomnist score` fills, and keep it.", no_args_is_help=True)
 
-Folder = Annotated[Path, typer.Argument(metavar="TABLE", help="Folder of the table.")]
+Folder = Annotated[Path, typer.Argument(metavar="TABLE", readable=False, help="Folder of the table.")]
 
 _SHOWN = ("scored_at", "status", "digit", "confidence", "ood_score", "reason", "model", "path")
 
@@ -67,7 +67,9 @@ def history(
 @app.command()
 def export(
     folder: Folder,
-    to: Annotated[Path, typer.Option("--to", help="File to write: .parquet, .csv or .jsonl, by its suffix.")],
+    to: Annotated[
+        Path, typer.Option("--to", readable=False, help="File to write: .parquet, .csv or .jsonl, by its suffix.")
+    ],
 ) -> None:
     """Write all rows to one file, which appears whole or not at all."""
     _opened(folder).export(to)
