@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from remains import assert_same, commits, rows
-from scorer import Process, Scorer, end_of, members, summary_of, wait_for_the_last, wait_for_workers, wait_until
+from scorer import Process, Scorer, end_of, summary_of, wait_for_the_last, wait_for_workers, wait_until
 
 from audiomnist.scoring.table import Table
 
@@ -46,7 +46,7 @@ def assert_interrupted(scorer: Scorer, process: Process) -> int:
     assert run.summary is not None
     assert run.summary["interrupted"]
     assert len(rows(scorer.table)) == summary.scored
-    assert members(process) == []
+    wait_for_the_last(process)
     return summary.scored
 
 

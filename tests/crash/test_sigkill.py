@@ -162,14 +162,13 @@ def test_one_run_makes_up_for_many_that_were_killed_at_random_instants(
     many: Path, bundle: Path, undisturbed_many: pa.Table, tmp_path: Path
 ) -> None:
     """Five instants between the first and the last commit, with one process that labels or two."""
-    draw, kills = random.Random(11), 5
-    fallen: list[int] = []
-    for kill in range(kills):
-        scorer = Scorer(many, tmp_path / "table", bundle, MANY_BATCH, workers=1 + kill % 2)
-        least = 1 + kill * MANY_COMMITS // kills + draw.randrange(MANY_COMMITS // kills // 2)
-        fallen.append(killed_at_random(scorer, least, 0.05, draw))
+    draw = random.Random(11)
+    fallen = [0]
+    for least in range(1, 30, 6):
+        scorer = Scorer(many, tmp_path / "table", bundle, MANY_BATCH, workers=1 + len(fallen) % 2)
+        fallen.append(killed_at_random(scorer, max(least, fallen[-1] + 1), 0.04, draw))
     assert fallen == sorted(set(fallen))
-    assert 1 <= fallen[0] <= MANY_COMMITS // 2 < fallen[-1] < MANY_COMMITS
+    assert fallen[1] <= MANY_COMMITS // 2 < fallen[-1] < MANY_COMMITS
     assert_made_up_for(scorer, undisturbed_many)
 
 

@@ -27,7 +27,7 @@ from audiomnist.scoring.nightly import Order
 GOOD, BAD, LENGTHS = 76, 12, 24
 SPOKEN = 12
 QUICK, LONG = settings(max_examples=20), settings(max_examples=300)
-QUICK_RUNS, LONG_RUNS = settings(max_examples=3), settings(max_examples=20)
+QUICK_RUNS, LONG_RUNS = settings(max_examples=2), settings(max_examples=20)
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,7 @@ def _together(task: Task, chunks: Iterator[Chunk], workers: int) -> Iterator[Lab
                     yield _first_of(waiting)
             is_left = False
         except BrokenProcessPool:
+            _model(task)  # no file is to blame where the model itself can no longer be used
             while waiting:
                 yield _carefully(task, waiting.popleft()[0])
 

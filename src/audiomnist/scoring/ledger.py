@@ -1,6 +1,7 @@
 """Entering what came of files: each is counted once, and each new row goes to the table in a commit."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -56,7 +57,8 @@ class Ledger:
         while len(self._pending) > self._batch_size:
             self._commit({})
         self._commit({RUN: summary.to_json()})
-        self._table.compact()
+        with self._telling():
+            self._table.compact()
 
     def _add(self, made: pa.Table, seconds: list[float], copies: list[bool]) -> None:
         """Count rows and keep them for a commit, but for those that the table has."""
@@ -85,12 +87,18 @@ class Ledger:
 
     def _commit(self, metadata: dict[str, str]) -> None:
         batch, self._pending = self._pending[: self._batch_size], self._pending[self._batch_size :]
-        try:
+        with self._telling():
             self._table.append(batch, {RUN_ID: self._stamp.run_id, **metadata})
-        except TableWriteError as error:
-            raise TableWriteError(f"{error} (this run has committed {self.committed:,} rows)") from error
         self._known.add(batch)
         self.committed += len(batch)
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Add to what goes wrong how much was committed before."""
+        try:
+            yield
+        except TableWriteError as error:
+            raise TableWriteError(f"{error} (this run has committed {self.committed:,} rows)") from error
 
 
 def _tuples(table: pa.Table, *columns: str) -> Iterator[tuple[Any, ...]]:
