@@ -71,9 +71,9 @@ def score(
         )
         with progress.shown(inbox, console) as shown:
             summary = (preview if dry_run else run)(order, shown, stop)
+        _report(summary, console, as_json=as_json)
         if csv and not dry_run:
             _write_rows(csv, into, summary.run_id)
-        _report(summary, console, as_json=as_json)
     _end(summary, max_rejected_fraction)
 
 

@@ -7,12 +7,13 @@ labelled again in halves, each by a process of its own, until the one file that 
 import signal
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 
 from audiomnist import inference
 from audiomnist.bundle import BundleError
+from audiomnist.errors import AudiomnistError
 from audiomnist.hearing import Hear, hearing
 from audiomnist.processes import pool
 from audiomnist.scoring.inbox import Candidate, Deferred
@@ -23,7 +24,7 @@ Chunk = Sequence[Candidate]
 _AHEAD = 2
 _DIED = "made the process die that read it, perhaps for want of memory"
 
-_own: list[Labeller] = []
+_own: list[Labeller | AudiomnistError] = []
 
 
 def labelled(task: Task, hear: Hear, chunks: Iterable[Chunk], workers: int) -> Iterator[Labelled]:
@@ -51,16 +52,25 @@ def _together(task: Task, chunks: Iterator[Chunk], workers: int) -> Iterator[Lab
         try:
             with pool(workers, _start, task) as processes:
                 for chunk in chunks:
-                    waiting.append((chunk, processes.submit(_label, chunk)))
+                    waiting.append((chunk, _submitted(processes, chunk)))
                     if len(waiting) == workers * _AHEAD:
                         yield _first_of(waiting)
                 while waiting:
                     yield _first_of(waiting)
             is_left = False
         except BrokenProcessPool:
-            _model(task)  # no file is to blame where the model itself can no longer be used
             while waiting:
                 yield _carefully(task, waiting.popleft()[0])
+
+
+def _submitted(processes: ProcessPoolExecutor, chunk: Chunk) -> Future[Labelled]:
+    """Hand a chunk to the processes; if these have died by now, return a future that says so."""
+    try:
+        return processes.submit(_label, chunk)
+    except BrokenProcessPool as error:
+        future: Future[Labelled] = Future()
+        future.set_exception(error)
+        return future
 
 
 def _first_of(waiting: deque[tuple[Chunk, Future[Labelled]]]) -> Labelled:
@@ -81,10 +91,13 @@ def _carefully(task: Task, chunk: Chunk) -> Labelled:
 
 
 def _start(task: Task) -> None:
-    """Open the model in this process, and leave it to its parent to end it."""
+    """Open the model in this process, and leave it to the parent to end it and to tell what is wrong with the model."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    _own[:] = [Labeller(task, _model(task))]
+    try:
+        _own[:] = [Labeller(task, _model(task))]
+    except AudiomnistError as error:
+        _own[:] = [error]
 
 
 def _model(task: Task) -> Hear:
@@ -95,4 +108,7 @@ def _model(task: Task) -> Hear:
 
 
 def _label(chunk: Chunk) -> Labelled:
-    return _own[0].label(chunk)
+    (own,) = _own
+    if isinstance(own, AudiomnistError):
+        raise own
+    return own.label(chunk)
