@@ -34,6 +34,9 @@ class BadAudioError(AudiomnistError):
         self.sentence = sentence
         self.reason = reason
 
+    def __reduce__(self) -> tuple[type["BadAudioError"], tuple[Path, str, str]]:
+        return type(self), (self.path, self.reason, self.sentence)
+
 
 @dataclass(frozen=True, eq=False)
 class Waveform:
@@ -67,7 +70,8 @@ def decode(path: Path) -> Sound:
         raise BadAudioError(path, error.reason, error.sentence) from error
     duration_s = len(sound.samples) / sound.sample_rate_hz
     if duration_s < _MIN_DURATION_S:
-        raise BadAudioError(path, "too_short", f"lasts {duration_s:.4f} s, less than {_MIN_DURATION_S} s")
+        held = f"{len(sound.samples)} samples at {sound.sample_rate_hz} Hz"
+        raise BadAudioError(path, "too_short", f"holds {held}, less than {_MIN_DURATION_S} s")
     if not np.isfinite(sound.samples).all():
         raise BadAudioError(path, "not_finite", "holds samples that are not finite numbers")
     return sound

@@ -8,12 +8,12 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from audiomnist.errors import AudiomnistError
+from audiomnist.onnx_session import session
 
 _OPSET = 17
 _TOLERANCE = 1e-3
@@ -58,8 +58,7 @@ def export(network: nn.Module, inputs: Tensor, lengths: Tensor, target: Path) ->
 def _check(network: nn.Module, inputs: Tensor, lengths: Tensor, target: Path) -> None:
     with torch.inference_mode():
         expected: list[NDArray[np.float32]] = [output.numpy() for output in network(inputs, lengths)]
-    session = onnxruntime.InferenceSession(target, providers=["CPUExecutionProvider"])
-    found = session.run([*_OUTPUTS], {"inputs": inputs.numpy(), "lengths": lengths.numpy()})
+    found = session(target, threads=1).run([*_OUTPUTS], {"inputs": inputs.numpy(), "lengths": lengths.numpy()})
     for name, actual, exact in zip(_OUTPUTS, found, expected, strict=True):
         difference = float((np.abs(actual - exact) / np.maximum(1, np.abs(exact))).max())
         if not difference <= _TOLERANCE:

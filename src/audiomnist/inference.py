@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from audiomnist import audio
@@ -21,6 +20,7 @@ from audiomnist.bundle import (
     describe,
     read_graph,
 )
+from audiomnist.onnx_session import session
 from audiomnist.text import encode, pad_tokens
 
 _TENSORS = {
@@ -96,15 +96,11 @@ def load(folder: Path, threads: int) -> Model:
     """
     description, version = describe(folder)
     graph = read_graph(folder, description)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
     try:
-        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        opened = session(graph, threads)
     except Exception as error:  # onnxruntime's errors share no base class but this
         raise BundleError(f"{folder / GRAPH} is no graph that can be run: {error}") from error
-    given = [node.type for node in session.get_inputs()]
+    given = [node.type for node in opened.get_inputs()]
     if given != _TENSORS[description.input.kind]:
         raise BundleError(f"{folder / GRAPH} takes {given}, and {DESCRIPTION} says {description.input.kind}")
-    return Model(description, version, session)
+    return Model(description, version, opened)

@@ -5,10 +5,13 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any
+
+# By which a terminal or a service manager asks a process to end.
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -47,7 +50,7 @@ def pool(processes: int, start: Callable[..., None], *arguments: Any) -> Iterato
         arguments: of `start`.
     """
     context = multiprocessing.get_context("spawn")
-    with _one_thread_each():
+    with one_thread_each():
         executor = ProcessPoolExecutor(processes, context, initializer=_started, initargs=(start, arguments))
         try:
             yield executor
@@ -61,7 +64,7 @@ def _started(start: Callable[..., None], arguments: tuple[Any, ...]) -> None:
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
+def one_thread_each() -> Iterator[None]:
     """Give the processes that start meanwhile one thread for linear algebra."""
     before = {name: os.environ.get(name) for name in _THREADS}
     os.environ.update(dict.fromkeys(_THREADS, "1"))
@@ -73,3 +76,13 @@ def _one_thread_each() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def held_back(signals: Collection[signal.Signals]) -> Iterator[None]:
+    """Block signals in this thread, and for good in the processes that it starts meanwhile."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -34,11 +34,12 @@ class Answers:
 
 
 def folds(recipe: Recipe) -> list[Fold]:
-    """Deal the speakers into folds; a single speaker cannot be left out, and makes no fold."""
+    """Deal the speakers into folds; none is made that leaves no clip to train on or to choose by."""
     heard = [clip for clip in recipe.clips if clip.part != "test"]
     speakers = sorted({clip.speaker for clip in heard})
     count = min(recipe.how.speaker_folds, len(speakers)) if len(speakers) > 1 else 0
-    return [_without(recipe, heard, set(speakers[index::count])) for index in range(count)]
+    dealt = [_without(recipe, heard, set(speakers[index::count])) for index in range(count)]
+    return [fold for fold in dealt if fold.recipe.part("train") and fold.recipe.part("validation")]
 
 
 def _without(recipe: Recipe, heard: Sequence[Clip], speakers: set[str]) -> Fold:

@@ -1,4 +1,4 @@
-"""A file that kills whoever reads it, as one does that a library crashes on; imported by the processes it kills."""
+"""What harms whoever reads a file, as a library does that crashes on it; imported by the processes it harms."""
 
 import os
 import signal
@@ -17,3 +17,10 @@ class Deadly(Keys):
         if key == self._poison:
             os.kill(os.getpid(), signal.SIGKILL)
         return super().__contains__(key)
+
+
+class Broken(Keys):
+    """Known contents that cannot be asked."""
+
+    def __contains__(self, key: bytes) -> bool:
+        return bool(1 / 0)

@@ -133,6 +133,11 @@ def holds(pid: int, place: Path) -> bool:
     return any(path.is_relative_to(place) for path in opened)
 
 
+def is_asleep(pid: int) -> bool:
+    """Return whether a process waits for something."""
+    return _read(pid, "stat").rpartition(b") ")[2].startswith(b"S")
+
+
 def kill(pids: list[int]) -> None:
     """Kill processes, some of which may be dead."""
     for pid in pids:

@@ -1,13 +1,19 @@
 """Who labels: one process or several give the same, and a file that kills its process harms no other."""
 
+import os
+import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
+from multiprocessing import active_children
 from pathlib import Path
 
 import pytest
 import small_bundles
-from deadly import Deadly
+from deadly import Broken, Deadly
 from nights import STAMP, Row, assert_same_answers
+from scorer import DEADLINE_S, is_asleep, wait_until
 from sounds import put, put_bad, put_good
 
 from audiomnist import inference
@@ -15,10 +21,10 @@ from audiomnist.bundle import BundleError
 from audiomnist.corpus import manifest
 from audiomnist.hearing import Hear, hearing
 from audiomnist.scoring import crew, inbox
-from audiomnist.scoring.crew import Chunk
 from audiomnist.scoring.inbox import Candidate
 from audiomnist.scoring.known import Keys, content_key
-from audiomnist.scoring.labeller import Labelled, Task
+from audiomnist.scoring.labeller import Chunk, Labelled, Task
+from audiomnist.scoring.worker import Worker
 
 POISON = b"kills whoever asks for it"
 
@@ -119,6 +125,58 @@ def test_a_file_that_kills_its_process_is_deferred_and_no_other(task: Task, hear
     others = [item.path.decode() for part in parts for item in part if item.path.decode() != path.name]
     assert [name for part in done for name in paths(part)] == others
     assert_same_answers(rows(together(done)), {name: expected[name] for name in others})
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_process_that_is_killed_while_it_has_nothing_to_do_is_replaced(task: Task, hear: Hear, which: int) -> None:
+    """Whichever of two it is, the other one does not wait for it for ever."""
+    expected = rows(together([*crew.labelled(task, hear, chunks(task, 3), 1)]))
+    with closing(crew.labelled(task, hear, chunks(task, 3), 2)) as parts, ThreadPoolExecutor(1) as thread:
+        done = [next(parts)]
+        idle = sorted(child.pid for child in active_children() if child.pid)
+        wait_until(lambda: all(is_asleep(pid) for pid in idle))
+        assert len(idle) == 2
+        os.kill(idle[which], signal.SIGKILL)
+        done += thread.submit(list, parts).result(DEADLINE_S)
+    assert_same_answers(rows(together(done)), expected)
+
+
+def test_what_a_process_has_in_hand_when_it_is_killed_is_labelled_again(task: Task, hear: Hear) -> None:
+    """By another one, and no file is blamed."""
+    expected = rows(together([*crew.labelled(task, hear, chunks(task, 24), 1)]))
+    worker = Worker(task)
+    try:
+        worker.label(chunks(task, 24)[0])
+        (process,) = active_children()
+        os.kill(int(process.pid or 0), signal.SIGSTOP)
+        with ThreadPoolExecutor(1) as thread:
+            answer = thread.submit(worker.label, chunks(task, 24)[0])
+            process.kill()
+            assert_same_answers(rows(answer.result(DEADLINE_S)), expected)
+    finally:
+        worker.close()
+
+
+def test_a_worker_that_is_closed_starts_no_other_process(task: Task) -> None:
+    """Who waits for its answer waits no longer."""
+    worker = Worker(task)
+    worker.label(chunks(task, 24)[0])
+    (process,) = active_children()
+    os.kill(int(process.pid or 0), signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as thread:
+        answer = thread.submit(worker.label, chunks(task, 24)[0])
+        worker.close()
+        assert answer.exception(DEADLINE_S) is not None
+    assert active_children() == []
+
+
+def test_an_error_that_nobody_foresaw_is_raised_here(task: Task, hear: Hear) -> None:
+    """With what the process knows of it; it is not taken for the fault of a file."""
+    broken = replace(task, contents=Broken(bytearray()))
+    with pytest.raises(ZeroDivisionError) as caught:
+        list(crew.labelled(broken, hear, chunks(task, 12), 2))
+    assert "in __contains__" in "".join(caught.value.__notes__)
+    assert active_children() == []
 
 
 def test_a_model_that_is_exchanged_meanwhile_is_told(task: Task, hear: Hear, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Event
 
 import pytest
+from scorer import holds, wait_until
 
 from audiomnist.scoring.lock import LockedError, held
 from audiomnist.scoring.place import TableWriteError
@@ -119,19 +120,13 @@ def test_who_waits_gets_it_in_the_end(table: Path) -> None:
         assert line_of(first) == "held\n"
         with started(HOLDER, table, "wait") as second:
             assert second.stdout is not None
-            while not has_open(second.pid, table / "_audiomnist.lock"):
-                assert second.poll() is None
+            wait_until(lambda: holds(second.pid, table / "_audiomnist.lock"))
             assert select.select([second.stdout], [], [], 1)[0] == []
             assert first.stdin is not None
             first.stdin.close()
             assert line_of(second) == "held\n"
             with pytest.raises(LockedError, match=f"pid {second.pid} "), held(table, wait=False):
                 pass
-
-
-def has_open(pid: int, path: Path) -> bool:
-    """Return whether a process has a file open."""
-    return any(os.path.realpath(link) == str(path.resolve()) for link in Path(f"/proc/{pid}/fd").iterdir())
 
 
 def test_waiting_ends_when_it_is_asked_to(table: Path) -> None:

@@ -1,6 +1,5 @@
 """The command `audiomnist score`."""
 
-import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -11,13 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from audiomnist.processes import available_cores
+from audiomnist.processes import ENDING_SIGNALS, available_cores
 
 if TYPE_CHECKING:
     from audiomnist.scoring.summary import Summary
 
 USAGE, TOO_MANY_REJECTED, MODEL_UNUSABLE, TABLE_HELD, TABLE_UNWRITABLE, INTERRUPTED = 2, 3, 4, 5, 6, 130
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def score(
@@ -58,7 +56,6 @@ def score(
     nothing was written. 5: another run holds the table. 6: the table or the disk cannot be written; says what was
     committed. 130: interrupted; what was done is committed.
     """
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # ONNX Runtime would write into the home folder and ask for a server
     from audiomnist.scoring import progress, revision  # noqa: PLC0415 - keeps --help quick
     from audiomnist.scoring.nightly import Order, preview  # noqa: PLC0415
     from audiomnist.scoring.nightly import score as run  # noqa: PLC0415
@@ -112,10 +109,12 @@ def _stop() -> Iterator[Event]:
 
     def handle(_number: int, _frame: object) -> None:
         if event.is_set():
+            for number in ENDING_SIGNALS:
+                signal.signal(number, signal.SIG_IGN)  # the end is near: nothing shall break it off
             raise KeyboardInterrupt
         event.set()
 
-    before = {number: signal.signal(number, handle) for number in _ENDING}
+    before = {number: signal.signal(number, handle) for number in ENDING_SIGNALS}
     try:
         yield event
     finally:

@@ -1,6 +1,7 @@
 """Which dataset the numbers speak of."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,4 +47,6 @@ def read(report: Path) -> Dataset:
 def durations(report: Path) -> Histogram:
     """Return the deciles of the recordings' durations that `ingest` reported."""
     deciles = json.loads(report.read_text(encoding="utf-8"))["corpus"]["duration_s"]
-    return Histogram(edges=tuple(deciles.values()), shares=(1 / (len(deciles) + 1),) * (len(deciles) + 1))
+    share = 1 / (len(deciles) + 1)
+    times = Counter(deciles.values())  # equal deciles are one edge
+    return Histogram(edges=tuple(times), shares=(share, *(share * count for count in times.values())))

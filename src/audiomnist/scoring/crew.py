@@ -1,33 +1,20 @@
-"""Who labels: this process itself, or several beside it.
+"""Who labels: this process itself, or several beside it, each of which is replaced when it dies."""
 
-A process that dies, for want of memory or by a fault in a library, takes no file with it: what it had in hand is
-labelled again in halves, each by a process of its own, until the one file that kills it is found and deferred.
-"""
-
-import signal
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from queue import SimpleQueue
 
-from audiomnist import inference
-from audiomnist.bundle import BundleError
-from audiomnist.errors import AudiomnistError
-from audiomnist.hearing import Hear, hearing
-from audiomnist.processes import pool
-from audiomnist.scoring.inbox import Candidate, Deferred
-from audiomnist.scoring.labeller import Labelled, Labeller, Task
-
-Chunk = Sequence[Candidate]
+from audiomnist.hearing import Hear
+from audiomnist.scoring.labeller import Chunk, Labelled, Labeller, Task
+from audiomnist.scoring.worker import Worker
 
 _AHEAD = 2
-_DIED = "made the process die that read it, perhaps for want of memory"
-
-_own: list[Labeller | AudiomnistError] = []
 
 
-def labelled(task: Task, hear: Hear, chunks: Iterable[Chunk], workers: int) -> Iterator[Labelled]:
+def labelled(task: Task, hear: Hear, chunks: Iterable[Chunk], workers: int) -> Generator[Labelled, None, None]:
     """Label chunks of candidates, in their order; only some of them are held at a time.
 
     Args:
@@ -36,79 +23,46 @@ def labelled(task: Task, hear: Hear, chunks: Iterable[Chunk], workers: int) -> I
         chunks: taken as there is room for them.
         workers: processes; 1 is this one, and no other is started.
     """
-    return _alone(Labeller(task, hear), chunks) if workers == 1 else _together(task, iter(chunks), workers)
+    return _alone(Labeller(task, hear), chunks) if workers == 1 else _together(task, chunks, workers)
 
 
-def _alone(labeller: Labeller, chunks: Iterable[Chunk]) -> Iterator[Labelled]:
+def _alone(labeller: Labeller, chunks: Iterable[Chunk]) -> Generator[Labelled, None, None]:
     with closing(labeller):
         for chunk in chunks:
             yield labeller.label(chunk)
 
 
-def _together(task: Task, chunks: Iterator[Chunk], workers: int) -> Iterator[Labelled]:
-    waiting: deque[tuple[Chunk, Future[Labelled]]] = deque()
-    is_left = True
-    while is_left:
-        try:
-            with pool(workers, _start, task) as processes:
-                for chunk in chunks:
-                    waiting.append((chunk, _submitted(processes, chunk)))
-                    if len(waiting) == workers * _AHEAD:
-                        yield _first_of(waiting)
-                while waiting:
-                    yield _first_of(waiting)
-            is_left = False
-        except BrokenProcessPool:
-            while waiting:
-                yield _carefully(task, waiting.popleft()[0])
+def _together(task: Task, chunks: Iterable[Chunk], workers: int) -> Generator[Labelled, None, None]:
+    waiting: deque[Future[Labelled]] = deque()
+    with _processes(replace(task, contents=task.contents.snapshot()), workers) as submit:
+        for chunk in chunks:
+            waiting.append(submit(chunk))
+            if len(waiting) == workers * _AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
-def _submitted(processes: ProcessPoolExecutor, chunk: Chunk) -> Future[Labelled]:
-    """Hand a chunk to the processes; if these have died by now, return a future that says so."""
+@contextmanager
+def _processes(task: Task, count: int) -> Iterator[Callable[[Chunk], Future[Labelled]]]:
+    """Yield what hands a chunk to the process that is free first; for each of them a thread of this one waits."""
+    workers = [Worker(task) for _ in range(count)]
+    free: SimpleQueue[Worker] = SimpleQueue()
+    for worker in workers:
+        free.put(worker)
+    threads = ThreadPoolExecutor(count)
     try:
-        return processes.submit(_label, chunk)
-    except BrokenProcessPool as error:
-        future: Future[Labelled] = Future()
-        future.set_exception(error)
-        return future
+        yield lambda chunk: threads.submit(_label, free, chunk)
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
+        for worker in workers:
+            worker.close()
+        threads.shutdown()
 
 
-def _first_of(waiting: deque[tuple[Chunk, Future[Labelled]]]) -> Labelled:
-    result = waiting[0][1].result()
-    waiting.popleft()
-    return result
-
-
-def _carefully(task: Task, chunk: Chunk) -> Labelled:
+def _label(free: SimpleQueue[Worker], chunk: Chunk) -> Labelled:
+    worker = free.get()
     try:
-        with pool(1, _start, task) as process:
-            return process.submit(_label, chunk).result()
-    except BrokenProcessPool:
-        if len(chunk) == 1:
-            return Labelled.of_none([Deferred(chunk[0].path, "worker_died", _DIED)])
-        half = len(chunk) // 2
-        return _carefully(task, chunk[:half]).joined(_carefully(task, chunk[half:]))
-
-
-def _start(task: Task) -> None:
-    """Open the model in this process, and leave it to the parent to end it and to tell what is wrong with the model."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    try:
-        _own[:] = [Labeller(task, _model(task))]
-    except AudiomnistError as error:
-        _own[:] = [error]
-
-
-def _model(task: Task) -> Hear:
-    model = inference.load(task.bundle, threads=1)
-    if model.version != task.stamp.model_version:
-        raise BundleError(f"{task.bundle} was exchanged while the run was beginning: run again")
-    return hearing(model)
-
-
-def _label(chunk: Chunk) -> Labelled:
-    (own,) = _own
-    if isinstance(own, AudiomnistError):
-        raise own
-    return own.label(chunk)
+        return worker.label(chunk)
+    finally:
+        free.put(worker)

@@ -29,6 +29,7 @@ import numpy as np
 
 from audiomnist.errors import AudiomnistError
 from audiomnist.faults import FaultError
+from audiomnist.processes import ENDING_SIGNALS, held_back
 from audiomnist.wav import Sound
 
 READY = b"ready\n"
@@ -39,7 +40,6 @@ _COMMAND = (sys.executable, "-P", "-m", "audiomnist.scoring.decoding_child")
 _START_LIMIT_S = 60.0
 _MAX_HEADER_BYTES = 1 << 16
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-_SIGNALS_TO_THE_PARENT = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
 class DecodingError(FaultError):
@@ -128,7 +128,7 @@ class _Child:
     def __init__(self, command: Sequence[str], max_samples_bytes: int) -> None:
         """Start it, and wait until it is ready; raises OSError or EOFError if it does not come to that."""
         pipe = subprocess.PIPE
-        with _held_back(_SIGNALS_TO_THE_PARENT):
+        with held_back(ENDING_SIGNALS):
             self._process = subprocess.Popen(  # noqa: S603 - the program is this one's own
                 command, bufsize=0, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=environ | _ONE_THREAD
             )
@@ -197,16 +197,6 @@ class _Child:
     def _ending(self) -> str:
         status = self._process.returncode
         return f"status {status}" if status >= 0 else f"signal {-status} ({signal.strsignal(-status)})"
-
-
-@contextmanager
-def _held_back(signals: Sequence[signal.Signals]) -> Iterator[None]:
-    """Block signals in this thread, and for good in the processes that it starts meanwhile."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _wait(pipe: FileIO, event: int, deadline: float) -> None:

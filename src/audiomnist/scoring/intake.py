@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from threading import Event
 
 from audiomnist.scoring import names, rows
-from audiomnist.scoring.crew import Chunk
 from audiomnist.scoring.inbox import Candidate, Deferred, Found, Unusable
 from audiomnist.scoring.known import Known
+from audiomnist.scoring.labeller import Chunk
 from audiomnist.scoring.rows import Facts, Verdict
 from audiomnist.scoring.summary import Tally
 

@@ -4,7 +4,9 @@ A key is a hash or the first half of one, long enough that no two things share i
 """
 
 from collections.abc import Iterable
+from copy import copy
 from hashlib import blake2b
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +32,12 @@ class Keys:
             return True
         place = int(self._sorted.searchsorted(key))
         return self._sorted[place : place + 1].tobytes() == key
+
+    def snapshot(self) -> Self:
+        """Return what it holds now; keys that are added to one are not in the other."""
+        other = copy(self)
+        self._unsorted = set(self._unsorted)
+        return other
 
     def update(self, keys: Iterable[bytes]) -> None:
         """Add keys, some of which may be there already."""

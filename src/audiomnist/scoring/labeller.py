@@ -27,6 +27,9 @@ from audiomnist.scoring.rows import Facts, Stamp, Verdict
 from audiomnist.scoring.schema import SCHEMA
 from audiomnist.wav import Sound
 
+# Files that are labelled in one go.
+Chunk = Sequence[Candidate]
+
 _BATCH_CLIPS = 64
 # How a file may look while another program still writes it, and how long it must have been left alone to be judged.
 _UNFINISHED = {"empty", "not_audio", "truncated", "lying_sizes", "undecodable"}
@@ -122,7 +125,7 @@ class Labeller:
         """End the decoder's process, if there is one."""
         self._decoder.close()
 
-    def label(self, candidates: Sequence[Candidate]) -> Labelled:
+    def label(self, candidates: Chunk) -> Labelled:
         """Read files and ask the model about the sounds in them."""
         outcomes = self._settled([self._read(candidate) for candidate in candidates])
         read = [item for item in outcomes if isinstance(item, _Read)]

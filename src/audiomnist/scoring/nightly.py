@@ -8,6 +8,7 @@ remembers what was done: `audiomnist.scoring.table` says why that gives every ro
 import os
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -125,9 +126,10 @@ class _Run:
         intake = self._intake(found, known)
         ledger = Ledger(table, known, self._tally, self._stamp, self._order.batch_size)
         task = Task(self._order.inbox, self._order.model, self._stamp, known.contents)
-        for labelled in crew.labelled(task, self._hear, intake.chunks(), self._order.workers):
-            ledger.enter(labelled)
-            self._progress.update(self._tally.counts)
+        with closing(crew.labelled(task, self._hear, intake.chunks(), self._order.workers)) as parts:
+            for labelled in parts:
+                ledger.enter(labelled)
+                self._progress.update(self._tally.counts)
         ledger.enter_rest(intake.unread)
         summary = self._summary()
         ledger.end(summary)
