@@ -7,7 +7,8 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 # DVC runs stages in folders of its own, where a relative path would lead elsewhere.
 ifneq ($(AUDIOMNIST_SOURCE),)
-export AUDIOMNIST_SOURCE := $(abspath $(AUDIOMNIST_SOURCE))
+override AUDIOMNIST_SOURCE := $(shell realpath -ms -- '$(AUDIOMNIST_SOURCE)')
+export AUDIOMNIST_SOURCE
 endif
 
 .DEFAULT_GOAL := help

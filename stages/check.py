@@ -5,9 +5,9 @@ from pathlib import Path
 from audiomnist import pipeline, stage
 
 
-def check(parameters: Path, out: Path) -> None:
+def check(parameters: Path, manifest: Path, out: Path) -> None:
     """Check the parameters."""
-    pipeline.check(parameters, out)
+    pipeline.check(parameters, manifest, out)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,13 @@
 
 Everything is written under a temporary name beside the target, flushed to the disk with fsync,
 then renamed: a reader, or a run after a crash, sees the old content or the new, never a part. A folder
-that replaces another is absent for the instant between two renames.
+that replaces another is absent for the instant between two renames. What a killed run leaves under a temporary
+name begins with a dot; the next one that writes the same folder removes it.
 """
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -34,8 +36,9 @@ def replaced_file(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def replaced_directory(target: Path) -> Iterator[Path]:
-    """Yield a temporary folder to fill; on success it takes the place of `target`."""
+    """Yield a temporary folder to fill; on success it takes the place of `target`. One at a time may write it."""
     target.parent.mkdir(parents=True, exist_ok=True)
+    _remove_remains(target)
     temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     former = temporary.with_name(f"{temporary.name}.former")
     try:
@@ -50,6 +53,13 @@ def replaced_directory(target: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(former, ignore_errors=True)
+
+
+def _remove_remains(target: Path) -> None:
+    name = re.compile(rf"\.{re.escape(target.name)}\.[a-z0-9_]{{8}}(\.former)?")
+    for path in target.parent.iterdir():
+        if name.fullmatch(path.name):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def write_text(target: Path, text: str) -> None:

@@ -50,12 +50,14 @@ class FrontEndParams(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> "FrontEndParams":
-        if self.fft_samples < self.window_samples:
-            raise ValueError("fft_samples must be at least window_samples")
-        if not self.low_hz < self.high_hz <= self.sample_rate_hz / 2:
-            raise ValueError("low_hz < high_hz <= sample_rate_hz / 2 must hold")
-        if self.coefficients > self.mel_bands:
-            raise ValueError("coefficients must be at most mel_bands")
+        demands = {
+            "fft_samples must be at least window_samples": self.fft_samples >= self.window_samples,
+            "low_hz < high_hz <= sample_rate_hz / 2 must hold": self.low_hz < self.high_hz <= self.sample_rate_hz / 2,
+            "coefficients must be at most mel_bands": self.coefficients <= self.mel_bands,
+            "max_duration_s must be at least window_samples long": self.max_samples >= self.window_samples,
+        }
+        if not all(demands.values()):
+            raise ValueError("; ".join(demand for demand, is_met in demands.items() if not is_met))
         return self
 
     @property

@@ -55,7 +55,7 @@ class TrainParams(Section):
     learning_rate: float = Field(gt=0)
     weight_decay: float = Field(ge=0)
     label_smoothing: float = Field(ge=0, lt=1)
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, lt=2**63)
     threads: int = Field(ge=1)
     device: Literal["auto", "cpu", "cuda"]
     speaker_folds: int = Field(ge=2)
@@ -154,7 +154,7 @@ class _Run:
         parts: dict[str, list[Clip]],
         params: TrainParams,
     ) -> None:
-        self.device = _device(params.device)
+        self.device = device(params.device)
         self.network, self.examples, self.parts, self.params = network.to(self.device), examples, parts, params
         self.rng = np.random.default_rng(params.seed)
         self.optimiser = torch.optim.AdamW(
@@ -244,8 +244,9 @@ def _seed(params: TrainParams) -> None:
     torch.use_deterministic_algorithms(mode=True)
 
 
-def _device(wish: str) -> torch.device:
+def device(wish: str) -> torch.device:
+    """Return the device that `train.device` names; raises FittingError if it is not there."""
     if wish == "cuda" and not torch.cuda.is_available():
-        raise FittingError("train.device is cuda, and there is none: auto takes what there is")
+        raise FittingError("train.device: it is cuda, and there is none: auto takes what there is")
     automatic = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(automatic if wish == "auto" else wish)

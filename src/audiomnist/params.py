@@ -1,5 +1,6 @@
 """Reading params.yaml: one frozen model per section, every mistake told in one message."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,8 +50,21 @@ def validated(path: Path, model: type[SectionT], value: Any, prefix: str = "") -
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        lines = [_mistake(prefix, mistake) for mistake in error.errors()]
-        raise ParamsError("\n".join([f"{path}: {len(lines)} mistake(s)", *lines])) from error
+        raise told(path, mistakes(model, value, prefix)) from error
+
+
+def mistakes(model: type[BaseModel], value: Any, prefix: str = "") -> list[str]:
+    """Return what keeps `value` from being a `model`: where, what, and what was given."""
+    try:
+        model.model_validate(value)
+    except ValidationError as error:
+        return [_mistake(prefix, mistake) for mistake in error.errors()]
+    return []
+
+
+def told(path: Path, mistakes: Sequence[str]) -> ParamsError:
+    """Return an error that tells mistakes, a line each."""
+    return ParamsError("\n".join([f"{path}: {len(mistakes)} mistake(s)", *(f"  {mistake}" for mistake in mistakes)]))
 
 
 def _mistake(prefix: str, mistake: Any) -> str:
@@ -58,4 +72,4 @@ def _mistake(prefix: str, mistake: Any) -> str:
     shown = mistake["type"] not in {"extra_forbidden", "missing"} and not isinstance(mistake["input"], dict)
     given = f" (given: {mistake['input']!r})" if shown else ""
     what = "is not a parameter" if mistake["type"] == "extra_forbidden" else mistake["msg"]
-    return f"  {where or 'the file'}: {what}{given}"
+    return f"{where or 'the file'}: {what}{given}"

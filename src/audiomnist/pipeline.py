@@ -1,19 +1,21 @@
 """The whole of params.yaml, checked before any stage does anything."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from audiomnist import atomic, params
+from audiomnist import atomic, fitting, params
+from audiomnist.corpus import manifest as manifests
 from audiomnist.corpus.ingest import DataParams
+from audiomnist.corpus.synthetic import VOICES
 from audiomnist.expectations import ValidateParams
 from audiomnist.featurize import FeatureParams
-from audiomnist.fitting import TrainParams
+from audiomnist.fitting import FittingError, TrainParams
 from audiomnist.models.cnn import CnnParams
 from audiomnist.models.lstm import LstmParams
 from audiomnist.models.rnn import RnnParams
-from audiomnist.params import Section
+from audiomnist.params import Section, SectionT
 from audiomnist.recognition.params import TranscribeParams
 from audiomnist.splits import SplitParams
 
@@ -49,19 +51,61 @@ class Parameters(Section):
     train: TrainParams
     models: ModelsParams
 
-    @model_validator(mode="after")
-    def _held_out_speaks(self) -> "Parameters":
-        by_speaker = self.split.scheme == "speaker" and self.data.source == "recordings"
-        if by_speaker and self.split.held_out not in self.data.speakers:
-            raise ValueError(f"split.held_out is {self.split.held_out!r}, who is not among data.speakers")
-        return self
 
-
-def check(parameters: Path, out: Path) -> None:
-    """Read every section of params.yaml; raises ParamsError with all mistakes in one message.
+def check(parameters: Path, manifest: Path, out: Path) -> None:
+    """Read every section of params.yaml, and hold them against one another, the manifest and this machine.
 
     `out` is written only when there is none. Its content is always the same, so that nothing that hangs on
     it runs again because some parameter changed.
+
+    Raises:
+        ParamsError: tells all mistakes in one message.
+        ManifestError: the manifest cannot be read.
     """
-    params.validated(parameters, Parameters, params.read(parameters))
+    content = params.read(parameters)
+    found = [*params.mistakes(Parameters, content), *_contradictions(content, manifest)]
+    if found:
+        raise params.told(parameters, found)
     atomic.write_text(out, "params.yaml is valid\n")
+
+
+def _contradictions(content: dict[str, Any], manifest: Path) -> list[str]:
+    """Return what cannot be, of the sections that can be read."""
+    data = _readable(content, "data", DataParams)
+    split = _readable(content, "split", SplitParams)
+    train = _readable(content, "train", TrainParams)
+    found = _unheard(data, manifest) if data else []
+    if data and split:
+        found += _held_out_by_nobody(data, split)
+    if train:
+        found += _unavailable(train)
+    return found
+
+
+def _readable(content: dict[str, Any], name: str, model: type[SectionT]) -> SectionT | None:
+    value = content.get(name)
+    return None if params.mistakes(model, value) else model.model_validate(value)
+
+
+def _unheard(data: DataParams, manifest: Path) -> list[str]:
+    if data.source != "recordings":
+        return []
+    strangers = sorted(set(data.speakers) - {recording.speaker for recording in manifests.read(manifest)})
+    return [f"data.speakers: {name} speaks in no recording of {manifest}" for name in strangers]
+
+
+def _held_out_by_nobody(data: DataParams, split: SplitParams) -> list[str]:
+    speakers, where = set(data.speakers), "data.speakers"
+    if data.source == "synthetic":
+        speakers, where = {voice.speaker for voice in VOICES}, "the voices of the synthetic corpus"
+    if split.scheme != "speaker" or split.held_out in speakers:
+        return []
+    return [f"split.held_out: {split.held_out!r} is not among {where} ({', '.join(sorted(speakers))})"]
+
+
+def _unavailable(train: TrainParams) -> list[str]:
+    try:
+        fitting.device(train.device)
+    except FittingError as error:
+        return [str(error)]
+    return []

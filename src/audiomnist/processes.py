@@ -19,15 +19,18 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def end_with_parent() -> None:
+def end_with_parent(parent: int | None = None) -> None:
     """Let the kernel end this process when its parent dies, so that no killed run goes on working.
 
-    Linux only; elsewhere it does nothing. To be called first of all, by a process whose parent still lives; the
-    death of the thread that started it counts as the parent's.
+    If the parent is dead already, it ends now. Linux only; elsewhere it does nothing. The death of the thread that
+    started this process counts as the parent's.
+
+    Args:
+        parent: the id of the process that started this one; without it, whoever is the parent now is taken for it.
     """
     if not sys.platform.startswith("linux"):
         return
-    parent = os.getppid()
+    parent = parent or os.getppid()
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -51,15 +54,17 @@ def pool(processes: int, start: Callable[..., None], *arguments: Any) -> Iterato
     """
     context = multiprocessing.get_context("spawn")
     with one_thread_each():
-        executor = ProcessPoolExecutor(processes, context, initializer=_started, initargs=(start, arguments))
+        executor = ProcessPoolExecutor(
+            processes, context, initializer=_started, initargs=(os.getpid(), start, arguments)
+        )
         try:
             yield executor
         finally:
             executor.shutdown(cancel_futures=True)
 
 
-def _started(start: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-    end_with_parent()
+def _started(parent: int, start: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    end_with_parent(parent)
     start(*arguments)
 
 

@@ -1,6 +1,7 @@
 """How every stage script starts: options from its signature, errors as sentences, no orphans."""
 
 import inspect
+import os
 import sys
 from collections.abc import Callable
 from typing import Annotated
@@ -10,13 +11,16 @@ import typer
 from audiomnist.errors import AudiomnistError
 from audiomnist.processes import end_with_parent
 
+_PARENT = "AUDIOMNIST_PARENT"
+
 
 def run(stage: Callable[..., None]) -> None:
     """Run a stage from the command line: each parameter of the function is an option of its name.
 
-    An AudiomnistError ends the process with its text and status 1; the death of the parent (`dvc`) ends it too.
+    An AudiomnistError ends the process with its text and status 1; the death of the parent (`dvc`) ends it too, even
+    where that fell before this call: dvc.yaml says who the parent is in AUDIOMNIST_PARENT.
     """
-    end_with_parent()
+    end_with_parent(int(os.environ.get(_PARENT) or os.getppid()))
     parameters = inspect.signature(stage).parameters.values()
     stage.__annotations__ = {
         parameter.name: Annotated[parameter.annotation, typer.Option()] for parameter in parameters

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from rich.progress import track
 
 from audiomnist import atomic, bundle, calibration, curves, params, splits, strangers
 from audiomnist.bundle import Description
@@ -71,8 +72,10 @@ def _trained(recipe: Recipe, target: Path) -> tuple[Network, Answers | None]:
     without = strangers.folds(recipe)
     with pool(min(available_cores(), 1 + len(without)), torch.set_num_threads, recipe.how.threads) as processes:
         served = processes.submit(_served, recipe, target)
-        unheard = list(processes.map(strangers.answers_of, without))
-        return served.result(), strangers.joined(unheard) if without else None
+        unheard = [processes.submit(strangers.answers_of, fold) for fold in without]
+        network = served.result()
+        answers = [future.result() for future in track(unheard, "voices left out, for the calibration")]
+        return network, strangers.joined(answers) if answers else None
 
 
 def _served(recipe: Recipe, target: Path) -> Network:

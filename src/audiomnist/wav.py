@@ -22,8 +22,10 @@ says of itself counts for little while the file is not whole:
     unsupported_encoding, bad_channels, bad_rate
     lying_sizes           the size of a frame does not follow from channels and bits, more bits are said to be valid
                           than there are, or the sound ends within a frame
+    too_long              the sound lasts longer than the caller takes
 """
 
+import math
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -92,14 +94,18 @@ def is_riff(content: bytes | memoryview) -> bool:
     return any(magic.startswith(start) for magic in (b"RIFF", b"RIFX", b"RF64", b"BW64"))
 
 
-def parse(content: bytes | memoryview) -> Sound:
+def parse(content: bytes | memoryview, max_duration_s: float = math.inf) -> Sound:
     """Decode a WAVE file.
 
     Integers become fractions of their full scale (16 bits: of 32768). Floats are taken as they are, be they NaN,
     infinite or beyond [-1, 1]; those of 64 bits are rounded to 32.
 
+    Args:
+        content: the file.
+        max_duration_s: longer sounds are refused before memory is taken for their samples.
+
     Raises:
-        WavError: the bytes are no WAVE file, not all of one, or one that is not read.
+        WavError: the bytes are no WAVE file, not all of one, one that is not read, or too long.
     """
     file = memoryview(content)
     fmt, data = _fmt_and_data(file, _riff_end(file))
@@ -110,6 +116,9 @@ def parse(content: bytes | memoryview) -> Sound:
     form = _format(fmt)
     if len(data) % form.frame_bytes:
         raise _lying(f"{len(data)} bytes of sound are no whole number of frames of {form.frame_bytes}")
+    duration_s = len(data) / form.frame_bytes / form.sample_rate_hz
+    if duration_s > max_duration_s:
+        raise WavError("too_long", f"lasts {duration_s:.1f} s, more than {max_duration_s:g} s")
     return Sound(form.decode(data).reshape(-1, form.channels), form.sample_rate_hz)
 
 

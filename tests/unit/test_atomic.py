@@ -127,6 +127,19 @@ def test_an_error_leaves_the_old_folder_and_nothing_beside_it(target_folder: Pat
     assert names(target_folder.parent) == ["target"]
 
 
+def test_what_a_killed_run_left_of_a_folder_is_removed_by_the_next(target_folder: Path) -> None:
+    """And nothing else that looks like it."""
+    for name in (".target.abcd_123", ".target.abcd_124.former"):
+        (target_folder.parent / name).mkdir()
+        (target_folder.parent / name / "half").touch()
+    others = [".target", ".target.toolong89", ".target.csv.abcd1234", ".other.abcd1234"]
+    for name in others:
+        (target_folder.parent / name).mkdir()
+    with atomic.replaced_directory(target_folder):
+        pass
+    assert names(target_folder.parent) == sorted([*others, "target"])
+
+
 def test_an_error_leaves_no_folder_where_there_was_none(tmp_path: Path) -> None:
     """The target does not come into being."""
     with pytest.raises(RuntimeError):

@@ -72,11 +72,11 @@ def source(recordings: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class Upstream(http.server.ThreadingHTTPServer):
-    """A server that gives the same answer to everyone."""
+    """A server that gives the same answer to everyone, after some that break off in the middle."""
 
     body = b""
     status = 200
-    announced: int | None = None
+    breaks = 0
 
     @property
     def url(self) -> str:
@@ -92,13 +92,14 @@ class Answer(http.server.BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         """Announce the body."""
         self.send_response(self.server.status)
-        self.send_header("Content-Length", str(self.server.announced or len(self.server.body)))
+        self.send_header("Content-Length", str(len(self.server.body) * (2 if self.server.breaks else 1)))
         self.end_headers()
 
     def do_GET(self) -> None:
         """Send the body."""
         self.do_HEAD()
         self.wfile.write(self.server.body)
+        self.server.breaks = max(0, self.server.breaks - 1)
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -248,6 +249,15 @@ def test_a_failure_leaves_an_older_raw_folder(checkout: Checkout, source: Path) 
     assert checkout.written() == {"raw", "recordings.csv", "report.json"}
 
 
+def test_a_recording_that_cannot_be_read_is_told_in_a_sentence(checkout: Checkout, source: Path) -> None:
+    """With the path and the reason; nothing is left."""
+    (source / "3_ada_0.wav").unlink()
+    (source / "3_ada_0.wav").symlink_to("/proc/self/mem")  # not even root can read where nothing is mapped
+    with pytest.raises(SourceError, match=r"the recordings in .* cannot be copied to .*: .*"):
+        checkout.ingest("ada", "bob", "eve")
+    assert checkout.written() == set()
+
+
 def test_a_damaged_archive_leaves_nothing(checkout: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The archive's error comes through, and raw does not come into being."""
     (tmp_path / "packed.tar.gz").write_bytes(b"no archive")
@@ -298,7 +308,7 @@ def answer_not_found(upstream: Upstream) -> None:
 
 def answer_in_part(upstream: Upstream) -> None:
     """Let the connection break off before the announced end."""
-    upstream.announced = 2 * len(upstream.body)
+    upstream.breaks = 100
 
 
 @pytest.mark.parametrize("answer", [answer_not_found, answer_in_part])
@@ -310,6 +320,13 @@ def test_a_download_that_fails_is_a_source_error(
     with pytest.raises(SourceError, match=r"data\.source: synthetic"):
         checkout.ingest("ada", "bob", "eve")
     assert checkout.written() == set()
+
+
+def test_a_download_that_breaks_off_is_begun_again(checkout: Checkout, upstream: Upstream) -> None:
+    """Twice at most."""
+    upstream.breaks = 2
+    checkout.ingest("ada", "bob", "eve")
+    assert_complete(checkout)
 
 
 def test_a_configured_source_comes_before_upstream(checkout: Checkout, closed_port: str, source: Path) -> None:

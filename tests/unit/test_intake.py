@@ -72,6 +72,12 @@ def test_new_files_come_in_chunks_in_the_order_of_the_inbox(count: int, sizes: l
     assert done.counts == ({"found": count} if count else {})
 
 
+def test_large_files_come_in_smaller_chunks() -> None:
+    """Their sounds are in memory at one time."""
+    large = [Candidate(f"{number}.wav".encode(), 6 * 2**20, MODIFIED_NS) for number in range(7)]
+    assert [len(chunk) for chunk in Sorted(large, chunk_files=256).chunks] == [3, 3, 1]
+
+
 def test_no_more_is_taken_from_the_inbox_than_the_chunk_in_hand_needs() -> None:
     """So memory does not grow with the inbox."""
     found = iter(numbered(100))

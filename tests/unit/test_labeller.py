@@ -231,9 +231,10 @@ def test_what_was_learned_of_a_bad_file_stands_in_its_row(folder: Path, ear: Ear
     """Of a sound that was decoded everything, of one that was not its hash, of one that was not read its size."""
     put_bad(folder, len(BAD))
     rows = {row["path"].split(" ", 1)[1]: row for row in labelled(task(folder), ear).rows.to_pylist()}
-    long = rows["too long.wav"]
-    assert (long["duration_s"], long["sample_rate_hz"], long["channels"]) == (10.01, 8000, 1)
-    assert 0.4 < long["peak"] <= 0.5
+    short = rows["too short.wav"]
+    assert (short["duration_s"], short["sample_rate_hz"], short["channels"]) == (0.045, 8000, 1)
+    assert 0.4 < short["peak"] <= 0.5
+    assert rows["too long.wav"]["duration_s"] is rows["FLAC too long.wav"]["duration_s"] is None
     assert rows["out of range.wav"]["peak"] == 30_000
     assert rows["NaN.wav"]["duration_s"] == 0.3
     assert rows["NaN.wav"]["peak"] is rows["infinity.wav"]["peak"] is None

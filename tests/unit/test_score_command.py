@@ -479,10 +479,8 @@ def with_recogniser(folder: Path, **changes: Any) -> None:
     redescribe(folder, input=given | {"recogniser": given["recogniser"] | changes})
 
 
-NOWHERE = {"hypotheses": 5, "weights": {"model_path": "/nowhere"}}
 RECOGNISERS: dict[str, tuple[dict[str, Any], str]] = {
     "altered weights": ({"weights_sha256": "0" * 64}, "put back the weights"),
-    "weights elsewhere": ({"weights_sha256": None, "settings": NOWHERE}, "names /nowhere, which is not a folder"),
     "unknown engine": ({"engine": "parrot"}, "not a recogniser that this program knows"),
     "unknown settings": ({"settings": {"hypotheses": 5, "loudness": 3}}, "not a recogniser that this program knows"),
 }

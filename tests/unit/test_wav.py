@@ -282,6 +282,21 @@ def test_a_file_cut_anywhere_is_truncated(subtype: str, container: str) -> None:
         assert len(wav.parse(content[:end]).samples) == 51
 
 
+def test_a_sound_that_is_too_long_is_refused_before_memory_is_taken_for_it() -> None:
+    """One of the longest duration is read."""
+    content = riff(fmt(TAGS["ALAW"], bits=8), data(bytes(2_000_000)))
+    duration_s = 2_000_000 / wav.parse(content).sample_rate_hz
+    assert len(wav.parse(content, duration_s).samples) == 2_000_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(WavError, match=r"lasts \d+\.\d s, more than 10 s") as caught:
+            wav.parse(content, 10)
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
+    assert caught.value.reason == "too_long"
+
+
 @pytest.mark.parametrize("subtype", BITS)
 def test_memory_is_a_small_multiple_of_the_content(subtype: str) -> None:
     """At the peak some twelve times as much as a file of 300 kB, whatever the header of one of 100 bytes says."""

@@ -44,8 +44,11 @@ def parse_name(file: str, sha256: str) -> Recording:
 
 
 def describe_folder(folder: Path) -> list[Recording]:
-    """Return a recording for each `*.wav` in `folder`, ordered by name."""
-    return sorted(parse_name(path.name, sha256_of(path)) for path in folder.glob("*.wav"))
+    """Return a recording for each `*.wav` in `folder`, ordered by name; raises ManifestError if there is none."""
+    recordings = sorted(parse_name(path.name, sha256_of(path)) for path in folder.glob("*.wav"))
+    if not recordings:
+        raise ManifestError(f"{folder} holds no *.wav")
+    return recordings
 
 
 def sha256_of(path: Path) -> str:
@@ -92,7 +95,7 @@ def verify(folder: Path, recordings: Sequence[Recording], source: str) -> None:
         "altered": altered,
     }
     if any(problems.values()):
-        lines = [f"  {len(names)} {kind}: {listed(names)}" for kind, names in problems.items() if names]
+        lines = [f"  {len(names)} {kind}: {', '.join(names)}" for kind, names in problems.items() if names]
         raise ManifestError("\n".join([f"{source} is not what the manifest says:", *lines]))
 
 

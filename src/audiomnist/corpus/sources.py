@@ -8,11 +8,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.exceptions import ChunkedEncodingError
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from urllib3.util.retry import Retry
 
@@ -28,6 +29,7 @@ REMEDIES = (
 )
 
 _CONNECT_S, _READ_S = 10, 60
+_DOWNLOADS = 3
 _CHUNK_BYTES = 2**16
 
 
@@ -55,9 +57,7 @@ def upstream_is_reachable(timeout_s: float = 5) -> bool:
 
 def _fetch_local(source: Path, folder: Path) -> str:
     if source.is_dir():
-        recordings = source / "recordings" if (source / "recordings").is_dir() else source
-        for path in filter(Path.is_file, recordings.glob("*.wav")):
-            shutil.copyfile(path, folder / path.name)
+        _copy_recordings(source / "recordings" if (source / "recordings").is_dir() else source, folder)
     elif source.is_file() and archive.is_archive(source):
         archive.extract_recordings(source, folder)
     else:
@@ -68,15 +68,31 @@ def _fetch_local(source: Path, folder: Path) -> str:
     return str(source)
 
 
+def _copy_recordings(source: Path, folder: Path) -> None:
+    try:
+        for path in filter(Path.is_file, source.glob("*.wav")):
+            shutil.copyfile(path, folder / path.name)
+    except OSError as error:
+        raise SourceError(f"the recordings in {source} cannot be copied to {folder.parent}: {error}") from error
+
+
 @contextmanager
 def _downloaded() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "upstream.tar.gz"
         try:
-            _download(target)
+            _download_stubbornly(target)
         except requests.RequestException as error:
             raise SourceError(f"{UPSTREAM_URL} cannot be reached ({type(error).__name__}). {REMEDIES}") from error
         yield target
+
+
+def _download_stubbornly(target: Path) -> None:
+    """Download, from the start again where the connection breaks off in the middle."""
+    for _ in range(_DOWNLOADS - 1):
+        with suppress(ChunkedEncodingError, requests.ConnectionError, requests.Timeout):
+            return _download(target)
+    return _download(target)
 
 
 def _download(target: Path) -> None:

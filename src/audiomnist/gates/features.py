@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from audiomnist.gates.rules import Rule, among, at_most, between, unique
 from audiomnist.gates.tables import MeasurementError, found_in, read_manifest, read_table, usual
@@ -40,6 +40,12 @@ class FeatureBounds(Section):
     max_value_db: float
     min_deviation_over_time_db: float = Field(gt=0)
     min_deviation_over_coefficients_db: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _some_value_is_allowed(self) -> "FeatureBounds":
+        if self.min_value_db > self.max_value_db:
+            raise ValueError("min_value_db must be at most max_value_db")
+        return self
 
 
 def rules(bounds: FeatureBounds) -> list[Rule]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from audiomnist import audio
 from audiomnist.corpus import manifest as manifests
@@ -43,6 +43,12 @@ class RecordingBounds(Section):
     max_clipped_fraction: float = Field(ge=0, le=1)
     min_digits_per_speaker: int = Field(ge=1, le=10)
     max_takes_off_balance: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _some_duration_is_allowed(self) -> "RecordingBounds":
+        if self.min_duration_s > self.max_duration_s:
+            raise ValueError("min_duration_s must be at most max_duration_s")
+        return self
 
 
 def rules(bounds: RecordingBounds) -> list[Rule]:

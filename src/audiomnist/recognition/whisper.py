@@ -30,18 +30,13 @@ class WhisperRecogniser:
 
     engine = "whisper"
 
-    def __init__(self, params: WhisperParams, hypotheses: int) -> None:
+    def __init__(self, params: WhisperParams, hypotheses: int, model_path: str | None = None) -> None:
         """Load the weights.
 
         Raises:
-            RecognitionError: they are absent, altered, or not English-only, or the beam is too narrow.
+            RecognitionError: they are absent, altered, or not English-only.
         """
-        if params.beam_size < hypotheses:
-            raise RecognitionError(
-                f"transcribe.whisper.beam_size is {params.beam_size}, which cannot give "
-                f"{hypotheses} hypotheses (transcribe.hypotheses): widen the beam or ask for fewer"
-            )
-        folder = weights.locate(params.weights)
+        folder = weights.locate(params.weights, model_path)
         self.version = f"faster-whisper {version('faster-whisper')}, ctranslate2 {ctranslate2.__version__}"
         self.weights_sha256 = params.weights.sha256
         self._params = params

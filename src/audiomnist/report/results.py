@@ -16,7 +16,8 @@ def read(comparison: Path) -> dict[str, Any]:
     """Return the comparison that the stage `compare` wrote; raises AudiomnistError if there is none."""
     try:
         found: dict[str, Any] = json.loads(comparison.read_text(encoding="utf-8"))["comparison"]
-    except (OSError, ValueError, KeyError) as error:
+        rows(found)
+    except (OSError, ValueError, LookupError, TypeError) as error:
         raise AudiomnistError(f"no comparison can be read from {comparison} ({error}): dvc repro writes it") from error
     return found
 

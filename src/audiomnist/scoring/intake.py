@@ -11,6 +11,9 @@ from audiomnist.scoring.labeller import Chunk
 from audiomnist.scoring.rows import Facts, Verdict
 from audiomnist.scoring.summary import Tally
 
+# What the files of a chunk may have together: their sounds are in memory at one time, in up to twelve times as much.
+_CHUNK_BYTES = 16 * 2**20
+
 
 @dataclass(frozen=True)
 class Terms:
@@ -19,7 +22,7 @@ class Terms:
     Attributes:
         limit: new files at most, None for all.
         reread: whether files are read whose size and time the table has.
-        chunk_files: files that are handed on in one go.
+        chunk_files: files that are handed on in one go, at most; fewer where they are large.
         stop: once it is set no more are taken.
     """
 
@@ -44,17 +47,19 @@ class Intake:
     def chunks(self) -> Iterator[Chunk]:
         """Yield the new files; one that was found but not yielded is counted as left."""
         chunk: list[Candidate] = []
+        size_bytes = 0
         for item in self._found:
             if self._terms.stop.is_set():
                 break
             self._tally.add_found()
             if isinstance(item, Candidate) and self._is_taken(item):
                 chunk.append(item)
+                size_bytes += item.size_bytes
             elif not isinstance(item, Candidate):
                 self._set_aside(item)
-            if len(chunk) == self._terms.chunk_files:
+            if len(chunk) == self._terms.chunk_files or size_bytes > _CHUNK_BYTES:
                 yield chunk
-                chunk = []
+                chunk, size_bytes = [], 0
         if self._terms.stop.is_set():
             self._tally.add_left(len(chunk))
         elif chunk:

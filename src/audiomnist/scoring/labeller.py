@@ -159,12 +159,17 @@ class Labeller:
         if content_key(str(facts.content_sha256)) in self._task.contents:
             return facts, None
         try:
-            sound = wav.parse(content) if wav.is_riff(content) else self._decoder.decode(content)
+            sound = self._decoded(content)
             facts = _described(facts, sound)
             acceptance.check(sound, self._task.limits)
         except FaultError as fault:
             return facts, fault
         return facts, audio.mixed(sound)
+
+    def _decoded(self, content: bytes) -> Sound:
+        if wav.is_riff(content):
+            return wav.parse(content, self._task.limits.max_duration_s)
+        return self._decoder.decode(content)
 
     def _settled(self, outcomes: list[_Read | Deferred]) -> list[_Read | Deferred]:
         """Read files again that look unfinished and were modified a moment ago, once they could have gone on."""

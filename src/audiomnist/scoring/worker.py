@@ -6,6 +6,7 @@ waits for the answer knows; there is no lock and no queue in which others would 
 """
 
 import multiprocessing
+import os
 import traceback
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
@@ -88,7 +89,7 @@ class Worker:
             if self._is_closed:
                 raise _DiedError
             self._pipe, theirs = context.Pipe()
-            self._process = context.Process(target=_work, args=(theirs, self._task), daemon=True)
+            self._process = context.Process(target=_work, args=(os.getpid(), theirs, self._task), daemon=True)
             with theirs, _starting, one_thread_each(), held_back(ENDING_SIGNALS):
                 self._process.start()
             return self._pipe
@@ -104,9 +105,9 @@ class _DiedError(Exception):
     """A process that labels is no more, or could not be started."""
 
 
-def _work(pipe: Connection, task: Task) -> None:
+def _work(parent: int, pipe: Connection, task: Task) -> None:
     """Answer chunks as long as the parent wants; it is left to the parent to end this process."""
-    end_with_parent()
+    end_with_parent(parent)
     labeller = _opened(task)
     while True:
         try:
