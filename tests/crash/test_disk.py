@@ -1,6 +1,7 @@
 """A full disk stops a run with a sentence; once there is space, one more run completes the table."""
 
 import re
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -83,6 +84,20 @@ def test_a_disk_without_space_for_compaction(inbox: Path, bundle: Path, undistur
     assert scorer.summary().known == ROWS
     assert commits(scorer.table) == ROWS + 2
     assert_same(scorer.table, undisturbed)
+
+
+@pytest.mark.parametrize("left_over", ["part-orphan.parquet", "_delta_log/00000000000000000099.json#1"])
+def test_vacuum_makes_room_on_a_full_disk(disk: SmallDisk, inbox: Path, bundle: Path, left_over: str) -> None:
+    """What a crash left is removed first, for Delta Lake needs some room for what it says of its removals."""
+    scorer = Scorer(inbox, disk.folder / "table", bundle, launcher=disk.launcher)
+    assert scorer.summary().found == ROWS + 1
+    disk.write(f"table/{left_over}", 512 * KIB)
+    disk.leave(0)
+    vacuum = subprocess.run(
+        [*disk.launcher, "table", "vacuum", str(scorer.table)], capture_output=True, check=False, text=True
+    )
+    assert (vacuum.returncode, vacuum.stderr) == (0, "")
+    assert vacuum.stdout == f"{left_over}\n1 files removed\n"
 
 
 def test_a_csv_on_a_full_disk(

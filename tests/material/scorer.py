@@ -43,7 +43,7 @@ class Scorer:
     def started(self, *options: str) -> Iterator[Process]:
         """Start a run in a session of its own; at the end kill all that is left of it."""
         with subprocess.Popen(
-            [*self.launcher, "score", str(self.inbox), *self._options(), *options],
+            self.command(*options),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -64,9 +64,11 @@ class Scorer:
         """Carry out a run; return its summary, having checked its exit status."""
         return summary_of(self.ended("--json", *options), status)
 
-    def _options(self) -> list[str]:
+    def command(self, *options: str) -> list[str]:
+        """Return the words of the command."""
         folders = ["--into", str(self.table), "--model", str(self.bundle)]
-        return [*folders, "--batch-size", str(self.batch_size), "--workers", str(self.workers)]
+        sizes = ["--batch-size", str(self.batch_size), "--workers", str(self.workers)]
+        return [*self.launcher, "score", str(self.inbox), *folders, *sizes, *options]
 
 
 def summary_of(ended: Ended, status: int) -> Summary:

@@ -34,6 +34,10 @@ class SmallDisk:
         status = os.statvfs(self._seen)
         self._filler.write_bytes(bytes(status.f_bavail * status.f_bsize - free_bytes))
 
+    def write(self, name: str, size_bytes: int) -> None:
+        """Write a file of that size."""
+        self._seen.joinpath(name).write_bytes(bytes(size_bytes))
+
     def make_space(self) -> None:
         """Remove that file."""
         self._filler.unlink()

@@ -59,7 +59,8 @@ class Sorted:
         terms = Terms(limit, reread, chunk_files, stop or Event())
         self.intake = Intake(iter(found), table_with(*known), self.tally, terms)
         self.chunks = [[item.path.decode() for item in chunk] for chunk in self.intake.chunks()]
-        self.unread = [facts.path for facts, _ in self.intake.unread]
+        self.rejected = self.intake.unread()
+        self.unread = [facts.path for facts, _ in self.rejected]
         self.counts = {name: files for name, files in self.tally.counts.items() if files}
 
 
@@ -119,12 +120,21 @@ def test_what_is_deferred_or_cannot_be_read_is_not_handed_on() -> None:
     done = Sorted([*files("a.wav"), PART, PIPE, *files("b.wav")])
     assert done.chunks == [["a.wav", "b.wav"]]
     assert done.counts == {"found": 4, "deferred": 1}
-    assert done.intake.unread == [
+    assert done.rejected == [
         (
             Facts("pipe", 0, MODIFIED_NS),
             Verdict("rejected", reason="not_a_file", message="pipe: is no file but a pipe"),
         )
     ]
+
+
+def test_what_cannot_be_read_can_be_taken_meanwhile() -> None:
+    """So memory does not grow with it, though there be nothing to read beside it."""
+    pipes: list[Found] = [Unusable(b"%d" % number, 0, MODIFIED_NS, "not_a_file", "is a pipe") for number in range(10)]
+    intake = Intake(iter(pipes), table_with(), Tally(REFERENCE), Terms(None, False, 4, Event()))
+    taken = [(len(chunk), len(intake.unread())) for chunk in intake.chunks()]
+    assert taken == [(0, 4), (0, 4)]
+    assert len(intake.unread()) == 2
 
 
 def test_what_cannot_be_read_is_known_once_it_has_its_row() -> None:

@@ -4,6 +4,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -150,7 +151,7 @@ def test_clips_of_like_length_are_heard_together_and_not_too_many(folder: Path, 
 
 
 def test_equal_contents_are_heard_once_and_have_their_rows(folder: Path, ear: Ear) -> None:
-    """The first is no copy, the others are; so it is with contents that are rejected."""
+    """Each file under its own name and time; so it is with contents that are rejected."""
     for name in ("a.wav", "c.wav", "deep/d.wav"):
         put(folder, name, loud(0.35), modified_ns=SETTLED_NS + len(name))
     put(folder, "b.wav", loud(0.55))
@@ -169,15 +170,17 @@ def test_equal_contents_are_heard_once_and_have_their_rows(folder: Path, ear: Ea
     }
     assert rows["deep/d.wav"]["modified_ns"] == SETTLED_NS + 10
     assert rows["f.wav"]["message"].startswith("f.wav: ")
-    copies = dict(zip(done.rows["path"].to_pylist(), done.copies, strict=True))
-    assert copies == {
-        "a.wav": False,
-        "b.wav": False,
-        "c.wav": True,
-        "deep/d.wav": True,
-        "e.wav": False,
-        "f.wav": True,
-    }
+
+
+def test_equal_contents_that_come_one_after_the_other_are_heard_once(folder: Path, ear: Ear) -> None:
+    """The answers are the same."""
+    for name in ("a.wav", "b.wav", "c.wav"):
+        put(folder, name, loud(0.35))
+    with closing(Labeller(task(folder), ear)) as labeller:
+        done = [labeller.label([item]).rows.to_pylist()[0] for item in candidates(folder)]
+    assert ear.clips == 1
+    assert [row["path"] for row in done] == ["a.wav", "b.wav", "c.wav"]
+    assert len({row["confidence"] for row in done}) == 1
 
 
 def test_contents_whose_answer_the_table_has_are_not_heard_again(folder: Path, ear: Ear) -> None:
@@ -264,7 +267,7 @@ def test_a_clip_that_the_recogniser_fails_on_is_deferred_with_its_copies(folder:
     done = labelled(task(folder), ear)
     assert deferred(done) == {"a.wav": "recogniser_failed", "c.wav": "recogniser_failed"}
     assert {path: row["digit"] for path, row in by_path(done).items()} == {"b.wav": 3, "d.wav": 8}
-    assert len(done.seconds) == len(done.copies) == 2
+    assert len(done.seconds) == 2
 
 
 def grown(path: Path) -> None:
@@ -409,7 +412,7 @@ def files_of_all_kinds(folder: Path) -> Path:
 def test_nothing_comes_of_no_files(folder: Path, ear: Ear) -> None:
     """The model is not asked."""
     done = labelled(task(folder), ear)
-    assert (done.rows.num_rows, done.seconds, done.copies, done.judged, done.deferred) == (0, [], [], [], [])
+    assert (done.rows.num_rows, done.seconds, done.judged, done.deferred) == (0, [], [], [])
     assert ear.batches == []
 
 
@@ -421,5 +424,5 @@ def test_what_came_of_two_parts_joined_is_what_came_of_both(files_of_all_kinds: 
     parts = [labelled(task(files_of_all_kinds), ear, part) for part in (files[:17], files[17:])]
     joined = parts[0].joined(parts[1])
     assert joined.rows.drop(["scored_at"]).equals(whole.rows.drop(["scored_at"]))
-    assert len(joined.seconds) == len(joined.copies) == joined.rows.num_rows
+    assert len(joined.seconds) == joined.rows.num_rows
     assert joined.deferred == whole.deferred

@@ -48,9 +48,9 @@ def scored(*contents: int) -> Labelled:
 
 
 def of(made: Sequence[tuple[Facts, Verdict]], deferred: Sequence[Deferred] = (), stamp: Stamp = STAMP) -> Labelled:
-    """Return what came of files that are no copies, each in a millisecond."""
+    """Return what came of files, each in a millisecond."""
     table = making.table(made, stamp, NOW)
-    return Labelled(table, [0.001] * len(made), [False] * len(made), [], [*deferred])
+    return Labelled(table, [0.001] * len(made), [], [*deferred])
 
 
 class Book:
@@ -70,7 +70,8 @@ class Book:
 
     def end(self, unread: Sequence[tuple[Facts, Verdict]] = ()) -> Summary:
         """End the run."""
-        self.ledger.enter_rest([*unread])
+        self.ledger.enter_unread([*unread])
+        self.ledger.enter_copies()
         summary = self.tally.summary(RUN, NOW, 1.0, interrupted=False)
         self.ledger.end(summary)
         return summary
@@ -246,6 +247,17 @@ def test_what_was_committed_is_known_from_then_on(book: Book) -> None:
     book.ledger.enter(scored(*range(5)))
     assert book.known.has_content(facts("x", 3).content_sha256 or "")
     assert not book.known.has_content(facts("x", 4).content_sha256 or "")
+
+
+def test_a_content_that_comes_again_is_counted_as_copied(book: Book) -> None:
+    """In the same chunk, in another one, or after its row was committed; a thing without content never is."""
+    again = [(facts(f"again {content}.wav", content), making.answered(heard(1), 0.0)) for content in (0, 0, 4)]
+    book.ledger.enter(scored(*range(5)))
+    book.ledger.enter(of(again[1:2]))
+    book.ledger.enter(of(again[2:]))
+    book.ledger.enter(of([(facts(f"new {number}.wav", 9), making.answered(heard(1), 0.0)) for number in range(2)]))
+    summary = book.end([LOOP, (replace(LOOP[0], path="f"), LOOP[1])])
+    assert (summary.scored, summary.rejected, summary.copied) == (9, 2, 3)
 
 
 def test_a_touched_file_is_known(folder: Path) -> None:

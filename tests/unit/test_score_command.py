@@ -173,6 +173,12 @@ class TestOutput:
         assert score("--csv", target).status == 0
         assert target.read_text(encoding="utf-8").count("\n") == 1
 
+    def test_a_file_of_rows_may_have_any_name(self, score: Score, tmp_path: Path) -> None:
+        """One that is no text too."""
+        target = tmp_path / os.fsdecode(b"\xff\n.csv")
+        assert score("--csv", target).status == 0
+        assert len(target.read_text(encoding="utf-8").splitlines()) == 11
+
     def test_a_dry_run_tells_what_is_new_and_writes_nothing(self, score: Score, table: Path, tmp_path: Path) -> None:
         """Neither table nor rows."""
         before = tree(tmp_path)
@@ -209,6 +215,49 @@ class TestOutput:
         """With the reason, safely."""
         put(inbox, "a\x1b[2J.part", b"")
         assert "unfinished_name       a\\x1b[2J.part: has the name of an unfinished file" in score().err
+
+
+class TestOutputThatIsNotTaken:
+    """A full disk under the log, or a reader that is gone, costs no file its row."""
+
+    @pytest.fixture
+    def command(self, inbox: Path, table: Path, cnn: Path) -> list[str]:
+        """The program as a service starts it."""
+        return [sys.executable, "-m", "audiomnist", "score", str(inbox), "--into", str(table), "--model", str(cnn)]
+
+    def test_a_log_that_cannot_be_written_stops_no_run(self, command: list[str], table: Path) -> None:
+        """Neither while it goes on nor at its end."""
+        with Path("/dev/full").open("wb") as full:
+            ended = subprocess.run(command, stderr=full, check=False, env=environment())
+        assert ended.returncode == 0
+        (run,) = Table.open(table).runs()
+        assert run.summary is not None
+        assert run.summary["found"] == len(rows(table)) == 10
+
+    def test_a_log_that_nobody_reads_stops_no_run_and_hides_no_status(self, command: list[str], table: Path) -> None:
+        """As behind `2>&1 | head`."""
+        reader, writer = os.pipe()
+        os.close(reader)
+        ended = subprocess.run(
+            [*command, "--max-rejected-fraction", "0"], stderr=writer, check=False, env=environment()
+        )
+        os.close(writer)
+        assert ended.returncode == 3
+        assert len(rows(table)) == 10
+
+    def test_a_summary_for_machines_that_cannot_be_written_is_told(self, command: list[str], table: Path) -> None:
+        """With status 6, and where the rows are."""
+        with Path("/dev/full").open("wb") as full:
+            ended = subprocess.run(
+                [*command, "--json"], stdout=full, stderr=subprocess.PIPE, check=False, env=environment(), text=True
+            )
+        assert ended.returncode == 6
+        assert re.fullmatch(
+            r"audiomnist score: stdout cannot be written: .*No space left on device "
+            r"\(the table has all 10 rows of run \S+\)\n",
+            ended.stderr,
+        )
+        assert len(rows(table)) == 10
 
 
 def everything(terminal: FileIO) -> bytes:
@@ -270,6 +319,8 @@ class TestUsage:
             (["--min-confidence", "half"], "--min-confidence"),
             (["--max-rejected-fraction", "-0.1"], "--max-rejected-fraction"),
             (["--csv", "rows.txt"], "rows.txt must end with .csv"),
+            (["--rev", ""], "--rev: it names no revision"),
+            (["--rev", " "], "--rev: it names no revision"),
             (["--colour"], "--colour"),
             (["another"], "another"),
         ],
@@ -280,6 +331,18 @@ class TestUsage:
         ended = score(*options)
         assert ended.status == 2
         assert told in plain(ended.err)
+        assert tree(tmp_path) == before
+
+    @pytest.mark.parametrize("place", ["inbox/rows.csv", "inbox/deep/rows.csv", "table/rows.csv", "link/rows.csv"])
+    def test_a_file_of_rows_lies_neither_in_the_inbox_nor_in_the_table(
+        self, score: Score, tmp_path: Path, place: str
+    ) -> None:
+        """There it would be rejected as no sound by the next run, or removed by vacuum."""
+        (tmp_path / "link").symlink_to("inbox")
+        before = tree(tmp_path)
+        ended = score("--csv", tmp_path / place)
+        assert ended.status == 2
+        assert "name another place" in plain(ended.err)
         assert tree(tmp_path) == before
 
     def test_what_is_missing_is_named(self, inbox: Path) -> None:
@@ -356,6 +419,7 @@ class TestTableThatCannotBe:
         assert ended.status == 6
         assert "found 10 = 8 scored" in ended.err
         assert f"audiomnist score: {tmp_path / 'rows.csv'} cannot be written: " in ended.err
+        assert "(the table has all 10 rows of run " in ended.err
         assert len(rows(table)) == 10
         assert list((tmp_path / "rows.csv").iterdir()) == []
 

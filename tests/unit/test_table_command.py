@@ -199,6 +199,14 @@ class TestExport:
         assert "must end with .parquet, .csv, .jsonl" in ended.err
         assert list(tmp_path.iterdir()) == []
 
+    def test_a_file_in_the_table_itself_is_refused(self, table: Path) -> None:
+        """Vacuum would remove it."""
+        before = tree(table)
+        ended = audiomnist("table", "export", table, "--to", table / "rows.parquet")
+        assert ended.status == 1
+        assert "lies in the table" in ended.err
+        assert tree(table) == before
+
 
 def identity(row: Row) -> str:
     """Return what rows are ordered by."""

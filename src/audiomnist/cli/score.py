@@ -1,16 +1,18 @@
 """The command `audiomnist score`."""
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO, cast
 
 import typer
 from rich.console import Console
 
 from audiomnist.processes import ENDING_SIGNALS, available_cores
+from audiomnist.scoring.streams import Unfailing, print_result
 
 if TYPE_CHECKING:
     from audiomnist.scoring.summary import Summary
@@ -60,17 +62,19 @@ def score(
     from audiomnist.scoring.nightly import Order, preview  # noqa: PLC0415
     from audiomnist.scoring.nightly import score as run  # noqa: PLC0415
 
-    console = Console(stderr=True, quiet=quiet)
+    _check_revision(rev)
+    _check_target(csv, inbox, into)
+    console = Console(file=cast("TextIO", Unfailing(sys.stderr)), quiet=quiet)
     with _statuses(), revision.bundle_of(model, rev) if rev else nullcontext(model) as bundle, _stop() as stop:
-        _check_suffix(csv)
         order = Order(
             inbox, into, bundle, min_confidence, batch_size, workers or available_cores(), limit, rescore, reread, wait
         )
         with progress.shown(inbox, console) as shown:
             summary = (preview if dry_run else run)(order, shown, stop)
-        _report(summary, console, as_json=as_json)
-        if csv and not dry_run:
-            _write_rows(csv, into, summary.run_id)
+        with _telling(summary):
+            _report(summary, console, as_json=as_json)
+            if csv and not dry_run:
+                _write_rows(csv, into, summary.run_id)
     _end(summary, max_rejected_fraction)
 
 
@@ -96,7 +100,7 @@ def _statuses() -> Iterator[None]:
     try:
         yield
     except tuple(statuses) as error:
-        typer.echo(f"audiomnist score: {error}", err=True)
+        _say(str(error))
         raise typer.Exit(statuses[type(error)]) from error
     except KeyboardInterrupt as interrupt:
         raise typer.Exit(INTERRUPTED) from interrupt
@@ -122,9 +126,36 @@ def _stop() -> Iterator[Event]:
             signal.signal(number, handler)
 
 
-def _check_suffix(csv: Path | None) -> None:
-    if csv and csv.suffix != ".csv":
+def _check_revision(rev: str | None) -> None:
+    if rev is not None and not rev.strip():
+        raise typer.BadParameter("it names no revision", param_hint="--rev")
+
+
+def _check_target(csv: Path | None, inbox: Path, table: Path) -> None:
+    if csv is None:
+        return
+    if csv.suffix != ".csv":
         raise typer.BadParameter(f"{csv} must end with .csv", param_hint="--csv")
+    for folder in (inbox, table):
+        if csv.resolve().is_relative_to(folder.resolve()):
+            raise typer.BadParameter(f"{csv} lies in {folder}: name another place", param_hint="--csv")
+
+
+@contextmanager
+def _telling(summary: "Summary") -> Iterator[None]:
+    """Add to what goes wrong when the run is told that its rows are safe."""
+    from audiomnist.scoring.formats import OutputError  # noqa: PLC0415 - keeps --help quick
+
+    try:
+        yield
+    except (OutputError, OSError) as error:
+        what = error if isinstance(error, OutputError) else f"stdout cannot be written: {error}"
+        made = summary.scored + summary.abstained + summary.rejected
+        raise OutputError(f"{what} (the table has all {made:,} rows of run {summary.run_id})") from error
+
+
+def _say(sentence: str) -> None:
+    Unfailing(sys.stderr).write(f"audiomnist score: {sentence}\n")
 
 
 def _write_rows(csv: Path, table: Path, run_id: str) -> None:
@@ -139,7 +170,7 @@ def _report(summary: "Summary", console: Console, *, as_json: bool) -> None:
     from audiomnist.scoring.summary import render  # noqa: PLC0415 - keeps --help quick
 
     if as_json:
-        typer.echo(summary.to_json())
+        print_result(summary.to_json())
     else:
         render(summary, console)
 
@@ -149,5 +180,5 @@ def _end(summary: "Summary", max_rejected_fraction: float) -> None:
         raise typer.Exit(INTERRUPTED)
     made = summary.scored + summary.abstained + summary.rejected
     if summary.rejected > max_rejected_fraction * made:
-        typer.echo(f"audiomnist score: {summary.rejected:,} of {made:,} new files were rejected", err=True)
+        _say(f"{summary.rejected:,} of {made:,} new files were rejected")
         raise typer.Exit(TOO_MANY_REJECTED)

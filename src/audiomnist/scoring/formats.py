@@ -49,13 +49,13 @@ def write(target: Path, schema: pa.Schema, batches: Batches) -> None:
 
 
 def _parquet(path: Path, schema: pa.Schema, batches: Batches) -> None:
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+    with path.open("wb") as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
         for batch in batches:
             writer.write_batch(batch)
 
 
 def _csv(path: Path, schema: pa.Schema, batches: Batches) -> None:
-    with pyarrow.csv.CSVWriter(path, schema) as writer:
+    with path.open("wb") as file, pyarrow.csv.CSVWriter(file, schema) as writer:
         for batch in batches:
             writer.write(_mapped(batch, pa.types.is_string, _harmless))
 

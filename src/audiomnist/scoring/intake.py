@@ -35,12 +35,11 @@ class Terms:
 class Intake:
     """New files in chunks, in the order of the inbox.
 
-    Attributes:
-        unread: rows of things that are rejected without being read; to be taken by who makes the rows.
+    A chunk may be empty, so that things which are rejected without being read can be taken from `unread` meanwhile.
     """
 
     def __init__(self, found: Iterator[Found], known: Known, tally: Tally, terms: Terms) -> None:
-        self.unread: list[tuple[Facts, Verdict]] = []
+        self._unread: list[tuple[Facts, Verdict]] = []
         self._found, self._known, self._tally, self._terms = found, known, tally, terms
         self._taken = 0
 
@@ -57,13 +56,18 @@ class Intake:
                 size_bytes += item.size_bytes
             elif not isinstance(item, Candidate):
                 self._set_aside(item)
-            if len(chunk) == self._terms.chunk_files or size_bytes > _CHUNK_BYTES:
+            if max(len(chunk), len(self._unread)) == self._terms.chunk_files or size_bytes > _CHUNK_BYTES:
                 yield chunk
                 chunk, size_bytes = [], 0
         if self._terms.stop.is_set():
             self._tally.add_left(len(chunk))
         elif chunk:
             yield chunk
+
+    def unread(self) -> list[tuple[Facts, Verdict]]:
+        """Return the rows of things that are rejected without being read, since it was last asked."""
+        unread, self._unread = self._unread, []
+        return unread
 
     def _is_taken(self, item: Candidate) -> bool:
         path = names.text(item.path)
@@ -87,4 +91,4 @@ class Intake:
             self._tally.add_known(1)
         elif self._is_within_limit():
             facts = Facts(path, item.size_bytes, item.modified_ns)
-            self.unread.append((facts, rows.rejected(path, item.reason, item.sentence)))
+            self._unread.append((facts, rows.rejected(path, item.reason, item.sentence)))

@@ -7,7 +7,7 @@ reads it. Equal contents are predicted once.
 import hashlib
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +31,7 @@ from audiomnist.wav import Sound
 Chunk = Sequence[Candidate]
 
 _BATCH_CLIPS = 64
+_REMEMBERED_CONTENTS = 16_384
 # How a file may look while another program still writes it, and how long it must have been left alone to be judged.
 _UNFINISHED = {"empty", "not_audio", "truncated", "lying_sizes", "undecodable"}
 _SETTLED_S = 2.0
@@ -62,28 +63,25 @@ class Labelled:
     Attributes:
         rows: of the table.
         seconds: what each row took.
-        copies: of each row, whether its content was judged for a file before it.
         judged: files whose content the table has the answer to.
         deferred: files without a row.
     """
 
     rows: pa.Table
     seconds: list[float]
-    copies: list[bool]
     judged: list[Facts]
     deferred: list[Deferred]
 
     @classmethod
     def of_none(cls, deferred: list[Deferred]) -> "Labelled":
         """Return what came of files that are all deferred."""
-        return cls(SCHEMA.empty_table(), [], [], [], deferred)
+        return cls(SCHEMA.empty_table(), [], [], deferred)
 
     def joined(self, other: "Labelled") -> "Labelled":
         """Return what came of both."""
         return Labelled(
             pa.concat_tables([self.rows, other.rows]),
             self.seconds + other.seconds,
-            self.copies + other.copies,
             self.judged + other.judged,
             self.deferred + other.deferred,
         )
@@ -120,6 +118,7 @@ class Labeller:
         self._task = task
         self._hear = hear
         self._decoder = Decoder(max_duration_s=task.limits.max_duration_s)
+        self._remembered: dict[str | None, Answer | None] = {}
 
     def close(self) -> None:
         """End the decoder's process, if there is one."""
@@ -134,7 +133,6 @@ class Labeller:
         return Labelled(
             rows.table(batch, self._task.stamp, datetime.now(UTC)),
             [item.seconds for item in made if isinstance(item, _Made)],
-            _repeated([facts.content_sha256 for facts, _ in batch]),
             [item.facts for item in read if item.sound is None],
             [item for item in (*outcomes, *made) if isinstance(item, Deferred)],
         )
@@ -201,14 +199,22 @@ class Labeller:
     def _answers(self, read: Sequence[_Read]) -> dict[str | None, tuple[Answer | None, float]]:
         """Return the model's answer to each distinct content, and the seconds that it took."""
         sounds = {item.facts.content_sha256: item.sound for item in read if isinstance(item.sound, Waveform)}
-        contents = sorted(sounds, key=lambda content: sounds[content].duration_s)  # least padding
-        answers: dict[str | None, tuple[Answer | None, float]] = {}
+        answers = {content: (self._remembered[content], 0.0) for content in sounds if content in self._remembered}
+        asked = [content for content in sounds if content not in answers]
+        contents = sorted(asked, key=lambda content: sounds[content].duration_s)  # least padding
         for start in range(0, len(contents), _BATCH_CLIPS):
             batch, began = contents[start : start + _BATCH_CLIPS], time.perf_counter()
             heard = self._hear([sounds[content] for content in batch])
             seconds = (time.perf_counter() - began) / len(batch)
             answers |= {content: (answer, seconds) for content, answer in zip(batch, heard, strict=True)}
+        self._remember(answers)
         return answers
+
+    def _remember(self, answers: Mapping[str | None, tuple[Answer | None, float]]) -> None:
+        """Keep the latest answers, so that copies which arrive together are not asked about one by one."""
+        self._remembered |= {content: answer for content, (answer, _) in answers.items()}
+        for content in [*self._remembered][:-_REMEMBERED_CONTENTS]:
+            del self._remembered[content]
 
 
 def _described(facts: Facts, sound: Sound) -> Facts:
@@ -227,9 +233,3 @@ def _is_suspect(item: _Read | Deferred) -> bool:
     if isinstance(item, Deferred) or not isinstance(item.sound, FaultError) or item.sound.reason not in _UNFINISHED:
         return False
     return abs(item.began - item.facts.modified_ns / 1e9) < _SETTLED_S
-
-
-def _repeated(contents: Sequence[str | None]) -> list[bool]:
-    """Return of each content whether it stands there before."""
-    first = {content: place for place, content in reversed([*enumerate(contents)])}
-    return [first[content] < place for place, content in enumerate(contents)]

@@ -33,45 +33,46 @@ class Ledger:
         self._table, self._known, self._tally, self._stamp = table, known, tally, stamp
         self._batch_size = batch_size
         self._pending: pa.Table = SCHEMA.empty_table()
+        self._uncommitted: set[str | None] = set()
         self._judged: list[Facts] = []
 
     def enter(self, labelled: Labelled) -> None:
         """Count what came of some files, and commit once there are rows enough."""
         for item in labelled.deferred:
             self._tally.add_deferred(names.text(item.path), item.reason, item.sentence)
-        self._add(labelled.rows, labelled.seconds, labelled.copies)
+        self._add(labelled.rows, labelled.seconds)
         self._judged += labelled.judged
         if len(self._judged) >= self._batch_size:
-            self._add_copies()
-        while len(self._pending) > self._batch_size:
-            self._commit({})
+            self.enter_copies()
+        self._commit_full_batches()
 
-    def enter_rest(self, unread: list[tuple[Facts, Verdict]]) -> None:
-        """Enter what needs no reading: copies, and the rows of things that are rejected unread."""
-        self._add_copies()
+    def enter_unread(self, unread: list[tuple[Facts, Verdict]]) -> None:
+        """Enter the rows of things that are rejected without being read."""
         made = rows.table(unread, self._stamp, datetime.now(UTC))
-        self._add(made, [0.0] * len(made), [False] * len(made))
+        self._add(made, [0.0] * len(made))
+        self._commit_full_batches()
 
     def end(self, summary: Summary) -> None:
         """Commit the rest, and the run's summary with it."""
-        while len(self._pending) > self._batch_size:
-            self._commit({})
+        self._commit_full_batches()
         self._commit({RUN: summary.to_json()})
         with self._telling():
             self._table.compact()
 
-    def _add(self, made: pa.Table, seconds: list[float], copies: list[bool]) -> None:
+    def _add(self, made: pa.Table, seconds: list[float]) -> None:
         """Count rows and keep them for a commit, but for those that the table has."""
         identities = _tuples(made, "path", "content_sha256")
         is_new = [not self._known.has_row(*identity) for identity in identities]
         counted = made.select(_COUNTED).to_pylist()
-        for columns, took, is_copy, new in zip(counted, seconds, copies, is_new, strict=True):
+        contents = made["content_sha256"].to_pylist()
+        for columns, content, took, new in zip(counted, contents, seconds, is_new, strict=True):
             if new:
-                self._tally.add_row(**columns, seconds=took, copied=is_copy)
+                self._tally.add_row(**columns, seconds=took, copied=self._is_copy(content))
+                self._uncommitted.add(content)
         self._tally.add_known(is_new.count(False))
         self._pending = pa.concat_tables([self._pending, made.filter(pa.array(is_new, pa.bool_()))])
 
-    def _add_copies(self) -> None:
+    def enter_copies(self) -> None:
         """Make rows for files whose content the table has the model's answer to; it is read once for many of them."""
         judged, self._judged = self._judged, []
         if not judged:
@@ -83,13 +84,22 @@ class Ledger:
             rows.copied(facts, by_content[content], self._stamp.min_confidence)
             for facts, content in zip(judged, contents, strict=True)
         ]
-        self._add(rows.table(made, self._stamp, datetime.now(UTC)), [0.0] * len(made), [True] * len(made))
+        self._add(rows.table(made, self._stamp, datetime.now(UTC)), [0.0] * len(made))
+
+    def _is_copy(self, content: str | None) -> bool:
+        """Return whether a row with this content was made before."""
+        return content is not None and (content in self._uncommitted or self._known.has_content(content))
+
+    def _commit_full_batches(self) -> None:
+        while len(self._pending) > self._batch_size:
+            self._commit({})
 
     def _commit(self, metadata: dict[str, str]) -> None:
         batch, self._pending = self._pending[: self._batch_size], self._pending[self._batch_size :]
         with self._telling():
             self._table.append(batch, {RUN_ID: self._stamp.run_id, **metadata})
         self._known.add(batch)
+        self._uncommitted = set(self._pending["content_sha256"].to_pylist())
         self.committed += len(batch)
 
     @contextmanager

@@ -115,9 +115,9 @@ class _Run:
     def preview(self, found: Iterator[Found]) -> Summary:
         intake = self._intake(found, self._known(Table.find(self._order.table)))
         for chunk in intake.chunks():
-            self._tally.add_left(len(chunk))
+            self._tally.add_left(len(chunk) + len(intake.unread()))
             self._progress.update(self._tally.counts)
-        self._tally.add_left(len(intake.unread))
+        self._tally.add_left(len(intake.unread()))
         return self._summary()
 
     def score(self, found: Iterator[Found]) -> Summary:
@@ -129,8 +129,10 @@ class _Run:
         with closing(crew.labelled(task, self._hear, intake.chunks(), self._order.workers)) as parts:
             for labelled in parts:
                 ledger.enter(labelled)
+                ledger.enter_unread(intake.unread())
                 self._progress.update(self._tally.counts)
-        ledger.enter_rest(intake.unread)
+        ledger.enter_unread(intake.unread())
+        ledger.enter_copies()
         summary = self._summary()
         ledger.end(summary)
         return summary

@@ -44,6 +44,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from audiomnist.corpus.manifest import listed
 from audiomnist.scoring import delta_files, formats, history
+from audiomnist.scoring.formats import OutputError
 from audiomnist.scoring.history import Run
 from audiomnist.scoring.place import (
     TableError,
@@ -196,9 +197,11 @@ class Table:
         """Write all rows to a file, as Parquet, CSV or JSON lines by its suffix.
 
         Raises:
-            OutputError: the suffix is none of these, or the file cannot be written.
+            OutputError: the suffix is none of these, the file lies in the table, or it cannot be written.
             TableError: the table cannot be read.
         """
+        if target.resolve().is_relative_to(self.path.resolve()):
+            raise OutputError(f"{target} lies in the table {self.path}: name another place")
         formats.write(target, SCHEMA, self.scan())
 
     def compact(self) -> int:
@@ -223,11 +226,17 @@ class Table:
         before = delta_files.names(self.path)
         with _writing(self.path):
             self._delta.update_incremental()
+            self._make_room()
             self._delta.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False, full=True)
             self._delta.update_incremental()
-            for half in delta_files.half_written(self.path):
-                half.unlink()
         return sorted(before - delta_files.names(self.path))
+
+    def _make_room(self) -> None:
+        """Remove data files that are not used and halves of entries: Delta Lake first writes that it is going to."""
+        used = {Path(uri).name for uri in self._delta.file_uris()}
+        unused = [path for path in self.path.glob("part-*.parquet") if path.name not in used]
+        for path in (*unused, *delta_files.half_written(self.path)):
+            path.unlink()
 
     def _attempt(self, rows: pa.Table, metadata: Mapping[str, str]) -> bool:
         """Commit rows; return whether that came about, which it does not if another writer came first."""

@@ -1,0 +1,37 @@
+"""Where a run speaks to: a log on a full disk, a pipe whose reader is gone and a closed terminal stop no run."""
+
+import os
+import sys
+from contextlib import suppress
+from typing import Any, TextIO
+
+
+class Unfailing:
+    """A text stream; what it does not take is lost, and nothing else."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write what can be written."""
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Hand on what can be handed on."""
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def print_result(text: str) -> None:
+    """Print a line to stdout, at once; raises OSError if it is not taken."""
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python would try again when it ends
+        raise
