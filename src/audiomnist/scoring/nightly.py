@@ -1,8 +1,8 @@
 """One run: every file of the inbox that the table does not have gets its row, exactly once.
 
 Files are labelled in chunks and committed in batches, so that memory does not grow with the inbox and a crash costs
-at most one batch of work. What the table has is read before the inbox is looked at, and nothing but the table
-remembers what was done: `audiomnist.scoring.table` says why that gives every row exactly once.
+at most the work of one batch and of the chunks in hand. What the table has is read before the inbox is looked at, and
+nothing but the table remembers what was done: `audiomnist.scoring.table` says why that gives every row exactly once.
 """
 
 import os
