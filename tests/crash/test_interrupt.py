@@ -11,13 +11,26 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from remains import assert_same, commits, rows
-from scorer import Process, Scorer, end_of, summary_of, wait_for_the_last, wait_for_workers, wait_until
+from scorer import (
+    Process,
+    Scorer,
+    end_of,
+    in_time,
+    stopped_between,
+    summary_of,
+    wait_for_the_last,
+    wait_for_workers,
+    wait_until,
+)
 
 from audiomnist.scoring.table import Table
 
 BATCH = 15
 FILES = 600
 CHUNK = 256
+# A run that is held with so many commits, and goes on, makes one more at most before it hears of a signal:
+IN_THE_FIRST_CHUNK = CHUNK // BATCH - 2
+BEFORE_THE_LAST_COMMIT = FILES // BATCH - 2
 
 
 @pytest.fixture
@@ -68,23 +81,31 @@ def assert_completed(scorer: Scorer, committed: int, expected: pa.Table) -> None
 def test_a_signal_ends_a_run_after_what_it_has_in_hand(
     number: signal.Signals, scorer: Scorer, undisturbed_many: pa.Table
 ) -> None:
-    """No more files are taken."""
-    with scorer.started("--json") as process:
-        wait_for_commits(scorer, process, 1)
-        process.send_signal(number)
-        committed = assert_interrupted(scorer, process)
-    assert 0 < committed < FILES
-    assert_completed(scorer, committed, undisturbed_many)
+    """No more files are taken than it had taken by then."""
+
+    def interrupted(scorer: Scorer) -> tuple[Scorer, int]:
+        with scorer.started("--json") as process:
+            with stopped_between(scorer, process, 1, IN_THE_FIRST_CHUNK):
+                process.send_signal(number)
+            return scorer, assert_interrupted(scorer, process)
+
+    fresh, committed = in_time(interrupted, scorer)
+    assert committed == CHUNK
+    assert_completed(fresh, committed, undisturbed_many)
 
 
 @pytest.mark.long
 def test_a_signal_to_a_run_of_several_processes(pair: Scorer, undisturbed_many: pa.Table) -> None:
     """What the others have in hand is committed too."""
-    with pair.started("--json") as process:
-        wait_for_commits(pair, process, 1)
-        process.send_signal(signal.SIGTERM)
-        committed = assert_interrupted(pair, process)
-    assert_completed(pair, committed, undisturbed_many)
+
+    def interrupted(scorer: Scorer) -> tuple[Scorer, int]:
+        with scorer.started("--json") as process:
+            with stopped_between(scorer, process, 1, BEFORE_THE_LAST_COMMIT):
+                process.send_signal(signal.SIGTERM)
+            return scorer, assert_interrupted(scorer, process)
+
+    fresh, committed = in_time(interrupted, pair)
+    assert_completed(fresh, committed, undisturbed_many)
 
 
 @pytest.mark.parametrize(
@@ -92,26 +113,36 @@ def test_a_signal_to_a_run_of_several_processes(pair: Scorer, undisturbed_many: 
 )
 def test_ctrl_c_reaches_all_processes_and_loses_nothing(least: int, pair: Scorer, undisturbed_many: pa.Table) -> None:
     """A terminal sends it to each of them, be they only just starting, in mid-work, or waiting for more."""
-    with pair.started("--json") as process:
-        wait_for_workers(process, pair.workers)
-        wait_for_commits(pair, process, least)
-        os.killpg(process.pid, signal.SIGINT)
-        committed = assert_interrupted(pair, process)
-    assert_completed(pair, committed, undisturbed_many)
+
+    def interrupted(scorer: Scorer) -> tuple[Scorer, int]:
+        with scorer.started("--json") as process:
+            wait_for_workers(process, scorer.workers)
+            with stopped_between(scorer, process, least, BEFORE_THE_LAST_COMMIT):
+                os.killpg(process.pid, signal.SIGINT)
+            return scorer, assert_interrupted(scorer, process)
+
+    fresh, committed = in_time(interrupted, pair)
+    assert_completed(fresh, committed, undisturbed_many)
 
 
 def test_a_second_signal_ends_a_run_at_once(
     many: Path, bundle: Path, undisturbed_many: pa.Table, tmp_path: Path
 ) -> None:
     """What it has in hand is left to the next run; what was committed stays."""
-    scorer = Scorer(many, tmp_path / "table", bundle, batch_size=5)
-    with scorer.started("--json") as process:
-        for _ in range(2):
-            wait_for_commits(scorer, process, commits(scorer.table) + 2)
-            process.send_signal(signal.SIGINT)
-        ended = end_of(process)
-    assert (ended.status, ended.out) == (130, ""), ended
-    assert commits(scorer.table) < CHUNK // scorer.batch_size
+    of_the_first_chunk = CHUNK // 5
+
+    def interrupted(scorer: Scorer) -> Scorer:
+        with scorer.started("--json") as process:
+            for _ in range(2):
+                least = commits(scorer.table) + 2
+                with stopped_between(scorer, process, least, of_the_first_chunk - 2):
+                    process.send_signal(signal.SIGINT)
+            ended = end_of(process)
+        assert (ended.status, ended.out) == (130, ""), ended
+        return scorer
+
+    scorer = in_time(interrupted, Scorer(many, tmp_path / "table", bundle, batch_size=5))
+    assert commits(scorer.table) < of_the_first_chunk
     assert_completed(replace(scorer, batch_size=BATCH), len(rows(scorer.table)), undisturbed_many)
 
 

@@ -10,10 +10,10 @@ import pyarrow.compute as pc
 import pytest
 import sounds
 from nights import tree
-from remains import assert_same, commits, rows
-from scorer import AS_NOBODY, Scorer, end_of, wait_until
+from remains import assert_same, rows
+from scorer import AS_NOBODY, Ended, Scorer, end_of, in_time, stopped_between
 
-SOUNDS = 20
+SOUNDS, MANY = 20, 600
 FLAC = "0/000.wav"  # among the six hundred
 
 
@@ -71,6 +71,14 @@ def test_a_table_that_may_not_be_made(scorer: Scorer) -> None:
     assert list(scorer.table.parent.iterdir()) == []
 
 
+def let_down(scorer: Scorer) -> tuple[Scorer, Ended]:
+    """Take from a run, in the middle of its work, the permission to write its table."""
+    with scorer.started() as process:
+        with stopped_between(scorer, process, 3, MANY // scorer.batch_size - 2):
+            permit(scorer.table, 0o555)
+        return scorer, end_of(process)
+
+
 @pytest.mark.long
 def test_a_table_that_may_no_longer_be_written(scorer: Scorer, many: Path, undisturbed_many: pa.Table) -> None:
     """The run ends with status 6 and says what it has committed; with the permission it goes on."""
@@ -79,17 +87,14 @@ def test_a_table_that_may_no_longer_be_written(scorer: Scorer, many: Path, undis
     scorer.inbox.joinpath(FLAC).unlink()  # its decoder is a program that the user may not be able to start
     permit(scorer.inbox, 0o777)
     expected = undisturbed_many.filter(pc.field("path") != FLAC)
-    with scorer.started() as process:
-        wait_until(lambda: commits(scorer.table) >= 3 or process.poll() is not None)
-        permit(scorer.table, 0o555)
-        ended = end_of(process)
+    fresh, ended = in_time(let_down, scorer)
     assert (ended.status, ended.out) == (6, "")
-    committed = len(rows(scorer.table))
+    committed = len(rows(fresh.table))
     assert 0 < committed < len(expected)
     assert f"(this run has committed {committed} rows)" in ended.err
-    permit(scorer.table, 0o777)
-    assert scorer.summary().scored == len(expected) - committed
-    assert_same(scorer.table, expected)
+    permit(fresh.table, 0o777)
+    assert fresh.summary().scored == len(expected) - committed
+    assert_same(fresh.table, expected)
 
 
 def test_an_inbox_that_may_not_be_read(scorer: Scorer) -> None:

@@ -6,12 +6,13 @@ import subprocess
 import tempfile
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from remains import assert_same, commits, rows, unused
-from scorer import LET_DOWN, Scorer, killed, wait_for_the_last, wait_until
+from scorer import LET_DOWN, Scorer, TooLateError, in_time, killed, wait_for_the_last, wait_until
 
 from audiomnist.scoring.table import Table
 
@@ -158,15 +159,27 @@ def killed_at_random(scorer: Scorer, least: int, longest_s: float, draw: random.
     return fallen
 
 
+def killed_five_times(scorer: Scorer, draw: random.Random) -> tuple[Scorer, list[int]]:
+    """Kill five runs, each of which goes on where the one before left off; return how many commits each left.
+
+    Raises:
+        TooLateError: the first had come too far when it was killed, or another one to its end.
+    """
+    fallen = [0]
+    for least in range(1, 30, 6):
+        scorer = replace(scorer, workers=1 + len(fallen) % 2)
+        fallen.append(killed_at_random(scorer, max(least, fallen[-1] + 1), 0.04, draw))
+        if fallen[1] > MANY_COMMITS // 2 or fallen[-1] >= MANY_COMMITS:
+            raise TooLateError
+    return scorer, fallen
+
+
 def test_one_run_makes_up_for_many_that_were_killed_at_random_instants(
     many: Path, bundle: Path, undisturbed_many: pa.Table, tmp_path: Path
 ) -> None:
     """Five instants between the first and the last commit, with one process that labels or two."""
-    draw = random.Random(11)
-    fallen = [0]
-    for least in range(1, 30, 6):
-        scorer = Scorer(many, tmp_path / "table", bundle, MANY_BATCH, workers=1 + len(fallen) % 2)
-        fallen.append(killed_at_random(scorer, max(least, fallen[-1] + 1), 0.04, draw))
+    kills = partial(killed_five_times, draw=random.Random(11))
+    scorer, fallen = in_time(kills, Scorer(many, tmp_path / "table", bundle, MANY_BATCH))
     assert fallen == sorted(set(fallen))
     assert fallen[1] <= MANY_COMMITS // 2 < fallen[-1] < MANY_COMMITS
     assert_made_up_for(scorer, undisturbed_many)

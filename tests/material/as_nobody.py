@@ -1,13 +1,14 @@
 """The command `audiomnist` of a user who is not root, and whom permissions therefore stop.
 
-What it needs of the program is loaded before root's rights are given up, lest it lie where that user may not look.
+What it needs is loaded before root's rights are given up, lest it lie where that user may not look.
 """
 
 import os
 import pkgutil
 from importlib import import_module
 
-import typer.rich_utils  # noqa: F401 - typer loads it to tell an error
+import pyarrow as pa
+from typer.testing import CliRunner
 
 from audiomnist import cli, scoring
 from audiomnist.scoring import program
@@ -15,10 +16,20 @@ from audiomnist.scoring import program
 NOBODY = 65534
 
 
-def main() -> None:
-    """Run the command."""
+def load() -> None:
+    """Load what the program and its libraries would load only when they need it."""
     for module in pkgutil.iter_modules(scoring.__path__, f"{scoring.__name__}."):
         import_module(module.name)
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import_module("onnxruntime")
+    pa.array([0])  # loads pandas
+    told = CliRunner().invoke(cli.app, ["score", "--help"])
+    assert told.exit_code == 0, told.output
+
+
+def main() -> None:
+    """Run the command."""
+    load()
     revision = program.revision()
     program.revision = lambda: revision
     if os.geteuid() == 0:

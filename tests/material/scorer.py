@@ -6,17 +6,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
+
+from remains import commits
 
 from audiomnist.scoring.summary import Summary
 
 DEADLINE_S = 60
+TRIALS = 20
 AUDIOMNIST = (sys.executable, "-m", "audiomnist")
 LET_DOWN = (sys.executable, str(Path(__file__).with_name("let_down.py")))
 AS_NOBODY = (sys.executable, str(Path(__file__).with_name("as_nobody.py")))
 Process = subprocess.Popen[str]
+Found = TypeVar("Found")
+
+
+class TooLateError(Exception):
+    """A run had come too far when a test laid hands on it, as happens on a loaded machine."""
 
 
 @dataclass(frozen=True)
@@ -91,17 +100,55 @@ def killed(process: Process) -> Ended:
     return end_of(process)
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait until a condition holds."""
+def in_time(trial: Callable[[Scorer], Found], scorer: Scorer) -> Found:
+    """Carry out a trial in a fresh table, and in another one whenever it raises TooLateError."""
+    for number in range(TRIALS):
+        with suppress(TooLateError):
+            return trial(replace(scorer, table=scorer.table.with_name(f"{scorer.table.name}-{number}")))
+    raise AssertionError(f"each of {TRIALS} trials came too late")
+
+
+@contextmanager
+def stopped(process: Process) -> Iterator[None]:
+    """Hold a run, and all that it started, where they stand; signals wait meanwhile, but for SIGKILL.
+
+    Raises:
+        TooLateError: the run has come to its end.
+    """
+    _check_alive(process)
+    os.killpg(process.pid, signal.SIGSTOP)
+    try:
+        _check_alive(process)
+        wait_until(lambda: all(map(_stands_still, members(process))))
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGCONT)
+
+
+@contextmanager
+def stopped_between(scorer: Scorer, process: Process, least: int, most: int) -> Iterator[None]:
+    """Hold a run that has made so many commits; raises TooLateError if there are more than `most` by then."""
+    wait_until(lambda: commits(scorer.table) >= least or process.poll() is not None)
+    with stopped(process):
+        if commits(scorer.table) > most:
+            raise TooLateError
+        yield
+
+
+def wait_until(condition: Callable[[], Found]) -> Found:
+    """Wait until a condition holds; return what made it hold."""
     deadline = time.monotonic() + DEADLINE_S
-    while not condition():
+    while not (found := condition()):
         assert time.monotonic() < deadline, f"did not come about in {DEADLINE_S} s"
         time.sleep(0.001)
+    return found
 
 
 def wait_for_workers(process: Process, count: int = 1) -> None:
-    """Wait until a run has started so many processes that label."""
-    wait_until(lambda: len(workers(process)) >= count)
+    """Wait until a run has started so many processes that label; raises TooLateError if it has come to its end."""
+    wait_until(lambda: len(workers(process)) >= count or process.poll() is not None)
+    _check_alive(process)
 
 
 def wait_for_the_last(process: Process) -> None:
@@ -140,13 +187,31 @@ def is_asleep(pid: int) -> bool:
     return _read(pid, "stat").rpartition(b") ")[2].startswith(b"S")
 
 
-def kill(pids: list[int]) -> None:
-    """Kill processes, some of which may be dead."""
+def is_stopped(pid: int) -> bool:
+    """Return whether a process was held by SIGSTOP."""
+    return _read(pid, "stat").rpartition(b") ")[2].startswith(b"T")
+
+
+def kill(pids: list[int]) -> int:
+    """Kill processes, some of which may be dead; return how many were not."""
+    killed_pids = 0
     for pid in pids:
-        try:
+        with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+            killed_pids += 1
+    return killed_pids
+
+
+def _check_alive(process: Process) -> None:
+    if process.poll() is not None:
+        raise TooLateError
+
+
+def _stands_still(pid: int) -> bool:
+    """Return whether no thread of a process runs, or sleeps and could be woken."""
+    threads = [entry.name for entry in Path("/proc", str(pid), "task").glob("*")]
+    states = {_read(pid, f"task/{thread}/stat").rpartition(b") ")[2][:1] for thread in threads}
+    return states.isdisjoint({b"R", b"S"})
 
 
 def _session(pid: int) -> int | None:

@@ -26,9 +26,9 @@ def test_every_stage_is_locked_with_the_command_of_dvc_yaml() -> None:
 
 @pytest.mark.parametrize("name", sorted(LOCK))
 def test_a_stage_ran_on_the_files_in_git(name: str) -> None:
-    """Each dependency and each output that git tracks has the hash that is locked."""
-    entries = [entry for entry in LOCK[name].get("deps", []) + LOCK[name].get("outs", []) if entry["path"] in TRACKED]
-    differing = [entry["path"] for entry in entries if _md5(ROOT / entry["path"]) != entry["md5"]]
+    """Each dependency and each output that git tracks, be it a file or a folder, has the hash that is locked."""
+    entries = [entry for entry in LOCK[name].get("deps", []) + LOCK[name].get("outs", []) if _tracked(entry["path"])]
+    differing = [entry["path"] for entry in entries if _hash(entry["path"]) != entry["md5"]]
     assert differing == []
 
 
@@ -71,5 +71,18 @@ def test_the_models_are_as_good_as_promised() -> None:
     )
 
 
-def _md5(path: Path) -> str:
-    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+def _tracked(path: str) -> list[str]:
+    """Return the files that git tracks at or below a path."""
+    return sorted(name for name in TRACKED if name == path or name.startswith(f"{path}/"))
+
+
+def _hash(path: str) -> str:
+    """Return DVC's hash of a file, or of what git tracks of a folder."""
+    if path in TRACKED:
+        return _md5((ROOT / path).read_bytes())
+    files = [{"md5": _hash(name), "relpath": name.removeprefix(f"{path}/")} for name in _tracked(path)]
+    return f"{_md5(json.dumps(files, sort_keys=True).encode())}.dir"
+
+
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()

@@ -11,7 +11,10 @@ def test_without_recordings_the_quickstart_speaks_its_own_and_leaves_git_clean(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It says so, runs everything under build/synthetic, names the dataset, and scores twenty files."""
-    monkeypatch.setitem(ENVIRONMENT, "HTTPS_PROXY", "http://127.0.0.1:9")
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setitem(ENVIRONMENT, name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setitem(ENVIRONMENT, name, "")
     monkeypatch.setitem(ENVIRONMENT, "PYTHONPATH", "src")
     checkout = copy_of_this_repository(tmp_path)
     alter(tmp_path / "params.yaml", {"data": {"source": "recordings"}})

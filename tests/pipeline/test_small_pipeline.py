@@ -7,12 +7,18 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from checkout import ENVIRONMENT, Checkout, alter
 
+Found = TypeVar("Found")
+
+CURVES = "reports/plots/rnn/curves.csv"
+LONG_TRAINING = {"models": {"rnn": {"units": [9]}}, "train": {"epochs": 2000, "patience": 2000}}
 ALL_STAGES = {
     *("check", "ingest", "split", "featurize", "transcribe", "compare", "select"),
     *(f"validate@{kind}" for kind in ("recordings", "features", "transcripts")),
@@ -64,7 +70,7 @@ def test_a_parameter_of_one_model_runs_that_model_alone_and_shows_in_every_diff(
     parameters = json.loads(checkout.run("dvc", "params", "diff", "--json", "main", "feature"))
     assert set(parameters["params.yaml"]) == {"models.rnn.dropout"}
     metrics = json.loads(checkout.run("dvc", "metrics", "diff", "--json", "main", "feature"))
-    assert set(metrics) <= {"reports/metrics/rnn.json", "reports/comparison.json"}
+    assert {"reports/metrics/rnn.json"} <= set(metrics) <= {"reports/metrics/rnn.json", "reports/comparison.json"}
     shown = json.loads(checkout.run("dvc", "plots", "diff", "--json", "--out", "plots", "main", "feature"))
     curves = shown["data"]["reports/plots/rnn/curves.csv"]
     assert {tuple(plot["revisions"]) for plot in curves} == {("main", "feature")}
@@ -122,23 +128,22 @@ def test_a_clone_that_pulls_runs_nothing(reproduced: tuple[Checkout, set[str]], 
 def test_after_a_kill_in_mid_training_the_next_repro_completes(checkout: Checkout) -> None:
     """SIGKILL of dvc ends all of the training too, whatever shell dvc starts it with; the next repro completes."""
     parameters = checkout.folder / "params.yaml"
-    alter(parameters, {"models": {"rnn": {"units": [9]}}, "train": {"epochs": 2000, "patience": 2000}})
-    curves = checkout.folder / "reports/plots/rnn/curves.csv"
-    dvc = subprocess.Popen(
-        ["dvc", "repro", "--single-item", "train@rnn"],
-        cwd=checkout.folder,
-        env=ENVIRONMENT | {"SHELL": "/bin/sh"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    _wait(lambda: curves.exists() and len(curves.read_text().splitlines()) > 3)
-    assert len(_pythons_in(checkout)) > 1
-    os.kill(dvc.pid, signal.SIGKILL)
-    dvc.wait()
-    _wait(lambda: not _pythons_in(checkout))
+    alter(parameters, LONG_TRAINING)
+    curves = checkout.folder / CURVES
+    with _training(checkout) as dvc:
+        _wait(lambda: curves.exists() and len(curves.read_text().splitlines()) > 3)
+        assert any(b"spawn_main" in command for command in _pythons_in(checkout).values())
+        dvc.kill()
+        _wait(lambda: not _pythons_in(checkout))
     alter(parameters, {"train": {"epochs": 2}})
     assert {"train@rnn", "evaluate@rnn", "compare"} <= checkout.stages_run("repro")
     assert "up to date" in checkout.run("dvc", "status")
+
+
+def test_a_kill_before_training_has_begun_ends_the_process_that_starts(checkout: Checkout) -> None:
+    """SIGKILL of dvc while the stage's Python still loads its libraries leaves none in the checkout."""
+    alter(checkout.folder / "params.yaml", LONG_TRAINING)
+    assert any(_is_killed_early(checkout) for _ in range(5)), "each kill came too late"
 
 
 @pytest.mark.long
@@ -155,20 +160,55 @@ def test_queued_experiments_run_the_code_of_their_own_checkout(checkout: Checkou
     assert "own checkout" in checkout.run("dvc", "exp", "run", "--temp", "-S", "model=rnn")
 
 
-def _pythons_in(checkout: Checkout) -> list[int]:
-    found = []
+@contextmanager
+def _training(checkout: Checkout) -> Iterator[subprocess.Popen[bytes]]:
+    """Start dvc, which removes the curves and trains the rnn; kill what is left of both at the end."""
+    command, null = ["dvc", "repro", "--single-item", "train@rnn"], subprocess.DEVNULL
+    environment = ENVIRONMENT | {"SHELL": "/bin/sh"}
+    with subprocess.Popen(command, cwd=checkout.folder, env=environment, stdout=null, stderr=null) as dvc:
+        try:
+            yield dvc
+        finally:
+            for pid in _pythons_in(checkout):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+
+def _is_killed_early(checkout: Checkout) -> bool:
+    """Kill dvc as soon as the stage's Python is there; return whether training had not begun, and check its end."""
+    with _training(checkout) as dvc:
+        (stage,) = _wait(lambda: _starting(checkout))
+        os.kill(stage, signal.SIGSTOP)
+        is_early = not (checkout.folder / CURVES).exists()
+        dvc.kill()
+        dvc.wait()
+        os.kill(stage, signal.SIGCONT)
+        _wait(lambda: not _pythons_in(checkout))
+    return is_early
+
+
+def _starting(checkout: Checkout) -> list[int]:
+    """Return the process of the stage that trains, once the shell that dvc starts it with has become Python."""
+    return [pid for pid, command in _pythons_in(checkout).items() if command.startswith(b"python\0-P\0stages/train.py")]
+
+
+def _pythons_in(checkout: Checkout) -> dict[int, bytes]:
+    """Return the commands of the Python processes whose folder is the checkout, by id."""
+    found = {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
             command, folder = (process / "cmdline").read_bytes(), (process / "cwd").readlink()
         except OSError:
             continue
         if b"python" in command and folder == checkout.folder:
-            found.append(int(process.name))
+            found[int(process.name)] = command
     return found
 
 
-def _wait(happened: Callable[[], bool], deadline_s: float = 120) -> None:
+def _wait(happened: Callable[[], Found], deadline_s: float = 120) -> Found:
+    """Wait until something has happened; return it."""
     end = time.monotonic() + deadline_s
-    while not happened():
+    while not (found := happened()):
         assert time.monotonic() < end, "it did not happen"
         time.sleep(0.05)
+    return found

@@ -5,6 +5,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from audiomnist import params, processes
 from audiomnist.params import ParamsError
 
-DEADLINE_S = 10
+DEADLINE_S = 60
 # A child that echoes its input until there is no more of it; it says when it is ready.
 CHILD = """
 import sys
@@ -42,7 +43,7 @@ from functools import partial
 from audiomnist.processes import pool
 with pool(2, partial(print, flush=True), "ready") as started:
     for _ in range(2):
-        started.submit(time.sleep, 60)
+        started.submit(time.sleep, 600)
 """
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 MARK = "AUDIOMNIST_TEST_MARK"
@@ -58,38 +59,63 @@ def settings() -> dict[str, str | None]:
     return {name: os.environ.get(name) for name in (*THREADS, MARK)}
 
 
+def wait_for(file: Path) -> None:
+    """Wait until there is a file; no longer than a deadline."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not file.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
 @contextmanager
-def a_killed_parents_child(child: str) -> Iterator[subprocess.Popen[str]]:
+def running(script: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a script with pipes to it; it is killed at the end."""
+    command, pipe = [sys.executable, "-c", script, *arguments], subprocess.PIPE
+    with subprocess.Popen(command, bufsize=0, stdin=pipe, stdout=pipe) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@contextmanager
+def a_killed_parents_child(child: str) -> Iterator[subprocess.Popen[bytes]]:
     """Start a process with a child on the same pipes, and kill the parent with SIGKILL once the child is ready."""
-    pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, "-c", PARENT, CHILD, child], stdin=pipe, stdout=pipe, text=True) as parent:
-        assert next_line(parent) == "ready\n"
+    with running(PARENT, CHILD, child) as parent:
+        assert next_line(parent) == b"ready\n"
         parent.send_signal(signal.SIGKILL)
         assert parent.wait(DEADLINE_S) == -signal.SIGKILL
         yield parent
 
 
-def next_line(process: subprocess.Popen[str]) -> str:
-    """Return what stands next on the pipe, "" if nobody holds its other end; fails after a deadline."""
+def next_line(process: subprocess.Popen[bytes]) -> bytes:
+    """Return what stands next on the pipe, b"" if nobody holds its other end; fails after a deadline.
+
+    It is read byte by byte: nothing waits in a buffer of this process, where select does not see it.
+    """
     assert process.stdout is not None
-    readable, _, _ = select.select([process.stdout], [], [], DEADLINE_S)
-    assert readable, f"neither a line nor an end in {DEADLINE_S} s"
-    return process.stdout.readline()
+    line = b""
+    while not line.endswith(b"\n"):
+        readable, _, _ = select.select([process.stdout], [], [], DEADLINE_S)
+        assert readable, f"neither a line nor an end in {DEADLINE_S} s"
+        byte = os.read(process.stdout.fileno(), 1)
+        if not byte:
+            break
+        line += byte
+    return line
 
 
 def test_a_child_ends_with_its_killed_parent() -> None:
     """SIGKILL leaves the parent no time to say so; the child's end of the pipe closes all the same."""
     with a_killed_parents_child("dutiful") as pipes:
-        assert next_line(pipes) == ""
+        assert next_line(pipes) == b""
 
 
 def test_without_the_call_a_child_outlives_its_parent() -> None:
     """It still echoes after the parent's death: it is the call that ends it."""
     with a_killed_parents_child("careless") as pipes:
         assert pipes.stdin is not None
-        pipes.stdin.write("still here\n")
-        pipes.stdin.flush()
-        assert next_line(pipes) == "still here\n"
+        pipes.stdin.write(b"still here\n")
+        assert next_line(pipes) == b"still here\n"
 
 
 def test_elsewhere_than_on_linux_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,10 +133,10 @@ def test_cores_are_those_that_the_process_may_use() -> None:
 
 def test_a_pools_processes_end_with_their_killed_parent() -> None:
     """In the middle of their work: both ends of the pipe close."""
-    with subprocess.Popen([sys.executable, "-c", POOL], stdout=subprocess.PIPE, text=True) as parent:
-        assert [next_line(parent), next_line(parent)] == ["ready\n", "ready\n"]
+    with running(POOL) as parent:
+        assert [next_line(parent), next_line(parent)] == [b"ready\n", b"ready\n"]
         parent.send_signal(signal.SIGKILL)
-        assert next_line(parent) == ""
+        assert next_line(parent) == b""
 
 
 def test_a_pools_processes_have_one_thread_each_and_are_started_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,16 +146,19 @@ def test_a_pools_processes_have_one_thread_each_and_are_started_as_asked(monkeyp
     monkeypatch.delenv(THREADS[2], raising=False)
     before = settings()
     with processes.pool(1, mark, "here") as started:
-        found = started.submit(settings).result(DEADLINE_S * 3)
+        found = started.submit(settings).result(DEADLINE_S)
     assert found == {**dict.fromkeys(THREADS, "1"), MARK: "here"}
     assert settings() == before
 
 
 def test_a_pool_that_is_left_drops_what_is_queued(tmp_path: Path) -> None:
-    """What has not begun by then never does."""
+    """What has not begun by then never does: the process is busy with the first until the last is dropped."""
+    dropped = tmp_path / "dropped"
     with processes.pool(1, mark, "here") as started:
+        busy = started.submit(wait_for, dropped)
         queued = [started.submit(Path.touch, tmp_path / str(number)) for number in range(100)]
-    assert all(future.done() for future in queued)
+        queued[-1].add_done_callback(lambda _: dropped.touch())
+    assert all(future.done() for future in (busy, *queued))
     assert queued[-1].cancelled()
     assert not (tmp_path / "99").exists()
 
@@ -137,4 +166,4 @@ def test_a_pool_that_is_left_drops_what_is_queued(tmp_path: Path) -> None:
 def test_an_error_of_ours_comes_out_of_a_pool_as_it_is() -> None:
     """With its sentence."""
     with processes.pool(1, mark, "here") as started, pytest.raises(ParamsError, match=r"nowhere\.yaml cannot be read"):
-        started.submit(params.read, Path("nowhere.yaml")).result(DEADLINE_S * 3)
+        started.submit(params.read, Path("nowhere.yaml")).result(DEADLINE_S)
