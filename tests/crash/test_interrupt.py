@@ -6,6 +6,7 @@ import signal
 import subprocess
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,8 +15,10 @@ from remains import assert_same, commits, rows
 from scorer import (
     Process,
     Scorer,
+    TooLateError,
     end_of,
     in_time,
+    stopped,
     stopped_between,
     summary_of,
     wait_for_the_last,
@@ -151,18 +154,26 @@ def test_a_second_signal_ends_a_run_at_once(
 def test_two_signals_at_random_instants(
     count: int, many: Path, bundle: Path, undisturbed_many: pa.Table, tmp_path: Path
 ) -> None:
-    """Wherever they fall, no process is left over, and the next run completes the table."""
-    draw = random.Random(count)
+    """Wherever they fall before its end, no process is left over, and the next run completes the table."""
+    signalled = partial(signalled_twice, draw=random.Random(count))
     for trial in range(15):
-        scorer = Scorer(many, tmp_path / f"{trial}", bundle, BATCH, workers=count)
-        with scorer.started() as process:
-            wait_for_commits(scorer, process, draw.randrange(30))
-            for number in (signal.SIGINT, signal.SIGTERM):
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(draw.uniform(0, 0.05))
-                process.send_signal(number)
-            ended = end_of(process)
-            wait_for_the_last(process)
-        assert ended.status in {0, 130}, ended
-        assert "Traceback" not in ended.err
+        scorer = in_time(signalled, Scorer(many, tmp_path / f"{trial}", bundle, BATCH, workers=count))
         assert_completed(scorer, len(rows(scorer.table)), undisturbed_many)
+
+
+def signalled_twice(scorer: Scorer, draw: random.Random) -> Scorer:
+    """Send two signals to a run; raises TooLateError if it had committed its summary before."""
+    with scorer.started() as process:
+        wait_for_commits(scorer, process, draw.randrange(30))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(draw.uniform(0, 0.05))
+            with stopped(process):
+                if any(run.summary for run in Table.open(scorer.table).runs()):
+                    raise TooLateError
+                process.send_signal(number)
+        ended = end_of(process)
+        wait_for_the_last(process)
+    assert ended.status in {0, 130}, ended
+    assert "Traceback" not in ended.err
+    return scorer
