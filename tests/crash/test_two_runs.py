@@ -1,14 +1,27 @@
 """Two runs at once: one holds the table, and the other says so or waits."""
 
 import re
+import shutil
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from remains import assert_same, commits, rows
-from scorer import Process, Scorer, end_of, holds, killed, summary_of, wait_until
+from remains import assert_same, rows
+from scorer import (
+    TRIALS,
+    Process,
+    Scorer,
+    TooLateError,
+    end_of,
+    holds,
+    killed,
+    stopped_between,
+    summary_of,
+    wait_until,
+)
 
 from audiomnist.scoring.table import Table
 
@@ -23,11 +36,14 @@ def scorer(many: Path, bundle: Path, tmp_path: Path) -> Scorer:
 
 @pytest.fixture
 def first(scorer: Scorer) -> Iterator[Process]:
-    """A run that was stopped after its first commits."""
-    with scorer.started("--json") as process:
-        wait_until(lambda: commits(scorer.table) >= 1 or process.poll() is not None)
-        process.send_signal(signal.SIGSTOP)
-        yield process
+    """A run that was stopped after its first commits, and before its last."""
+    for _ in range(TRIALS):
+        with scorer.started("--json") as process, suppress(TooLateError):
+            with stopped_between(scorer, process, 1, FILES // scorer.batch_size - 2):
+                yield process
+            return
+        shutil.rmtree(scorer.table)
+    pytest.fail(f"each of {TRIALS} runs was stopped too late")
 
 
 def wait_for_waiting(scorer: Scorer, process: Process) -> None:
