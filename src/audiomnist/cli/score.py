@@ -1,17 +1,16 @@
 """The command `audiomnist score`."""
 
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING, Annotated, TextIO, cast
 
 import typer
 from rich.console import Console
 
-from audiomnist.processes import ENDING_SIGNALS, available_cores
+from audiomnist.processes import available_cores
+from audiomnist.scoring.interruption import stoppable
 from audiomnist.scoring.streams import Unfailing, print_result
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def score(
     _check_revision(rev)
     _check_target(csv, inbox, into)
     console = Console(file=cast("TextIO", Unfailing(sys.stderr)), quiet=quiet)
-    with _statuses(), revision.bundle_of(model, rev) if rev else nullcontext(model) as bundle, _stop() as stop:
+    with _statuses(), revision.bundle_of(model, rev) if rev else nullcontext(model) as bundle, stoppable() as stop:
         order = Order(
             inbox, into, bundle, min_confidence, batch_size, workers or available_cores(), limit, rescore, reread, wait
         )
@@ -104,26 +103,6 @@ def _statuses() -> Iterator[None]:
         raise typer.Exit(statuses[type(error)]) from error
     except KeyboardInterrupt as interrupt:
         raise typer.Exit(INTERRUPTED) from interrupt
-
-
-@contextmanager
-def _stop() -> Iterator[Event]:
-    """Yield an event that Ctrl-C, or a service manager, sets; a second time it ends the run at once."""
-    event = Event()
-
-    def handle(_number: int, _frame: object) -> None:
-        if event.is_set():
-            for number in ENDING_SIGNALS:
-                signal.signal(number, signal.SIG_IGN)  # the end is near: nothing shall break it off
-            raise KeyboardInterrupt
-        event.set()
-
-    before = {number: signal.signal(number, handle) for number in ENDING_SIGNALS}
-    try:
-        yield event
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _check_revision(rev: str | None) -> None:
