@@ -7,10 +7,19 @@ from audiomnist.report import assessment
 
 
 def evaluate(
-    model: Path, inputs: Path, raw: Path, split: Path, curves: Path, metrics: Path, predictions: Path, plots: Path
+    model: Path,
+    inputs: Path,
+    raw: Path,
+    split: Path,
+    curves: Path,
+    metrics: Path,
+    predictions: Path,
+    plots: Path,
+    *,
+    foreign: bool = True,
 ) -> None:
-    """Judge a model."""
-    assessment.evaluate(model, inputs, raw, split, curves, metrics, predictions, plots)
+    """Judge a model, with --no-foreign on digits alone."""
+    assessment.evaluate(model, inputs, raw, split, curves, metrics, predictions, plots, foreign_sounds=foreign)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,16 @@
-"""MFCC tensors of every recording and of its augmented copies."""
+"""MFCC tensors of every recording, of its augmented copies, and of synthetic voices to train with."""
 
 from pathlib import Path
 
 from audiomnist import featurize as features
 from audiomnist import params, stage
+from audiomnist.corpus.voices import VoicesParams
 
 
 def featurize(parameters: Path, recordings: Path, raw: Path, out: Path) -> None:
     """Compute the tensors."""
-    features.featurize(recordings, raw, params.section(parameters, "features", features.FeatureParams), out)
+    how = params.section(parameters, "features", features.FeatureParams)
+    features.featurize(recordings, raw, how, out, params.section(parameters, "voices", VoicesParams))
 
 
 if __name__ == "__main__":

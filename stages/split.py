@@ -2,12 +2,20 @@
 
 from pathlib import Path
 
-from audiomnist import params, splits, stage
+from audiomnist import splits, stage
 
 
-def split(parameters: Path, recordings: Path, out: Path) -> None:
-    """Assign each recording to a part."""
-    splits.split(recordings, params.section(parameters, "split", splits.SplitParams), out)
+def split(
+    parameters: Path,
+    recordings: Path,
+    out: Path,
+    scheme: str | None = None,
+    seed: int | None = None,
+    held_out: str | None = None,
+    training_speakers: int | None = None,
+) -> None:
+    """Assign every recording to a part; what is given here goes before the section `split`."""
+    splits.split(recordings, splits.chosen(parameters, scheme, seed, held_out, training_speakers), out)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import soxr
 from numpy.random import Generator
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, PositiveFloat
-from scipy.signal import fftconvolve
 
 from audiomnist.audio import Samples
 from audiomnist.params import Section
@@ -24,6 +23,7 @@ def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
 
 
 Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
+_Silence = Annotated[float, Field(ge=0, le=1)]
 PositiveRange = Annotated[tuple[PositiveFloat, PositiveFloat], AfterValidator(_ordered)]
 
 
@@ -36,6 +36,8 @@ class AugmentParams(Section):
         speed: factor of the tempo; the pitch stays.
         pitch_semitones: shift of pitch and formants; the tempo stays.
         tilt_db_per_octave: slope of the spectrum about 1 kHz.
+        silence_s: silence put before and after the sound, each drawn for itself, under the noise; an endpoint is never
+            found as well by one microphone as by another.
         room_fraction: share of the copies that are put into a room.
         room_rt60_s: time in which the room's echo falls by 60 dB.
         snr_db: level of the speech above white to pink noise.
@@ -46,6 +48,7 @@ class AugmentParams(Section):
     speed: PositiveRange
     pitch_semitones: Range
     tilt_db_per_octave: Range
+    silence_s: Annotated[tuple[_Silence, _Silence], AfterValidator(_ordered)]
     room_fraction: float = Field(ge=0, le=1)
     room_rt60_s: PositiveRange
     snr_db: Range
@@ -63,6 +66,7 @@ def augment(samples: Samples, sample_rate_hz: int, params: AugmentParams, rng: G
     stretched = _stretch(samples, rng.uniform(*params.speed) / pitch, sample_rate_hz)
     changed = _resample(stretched, pitch)
     changed = _tilt(changed, sample_rate_hz, rng.uniform(*params.tilt_db_per_octave))
+    changed = np.pad(changed, [round(rng.uniform(*params.silence_s) * sample_rate_hz) for _ in range(2)])
     if rng.random() < params.room_fraction:
         changed = _room(changed, sample_rate_hz, rng.uniform(*params.room_rt60_s), rng)
     changed = _noise(changed, rng.uniform(*params.snr_db), rng)
@@ -108,6 +112,8 @@ def _tilt(samples: Samples, sample_rate_hz: int, db_per_octave: float) -> Sample
 
 def _room(samples: Samples, sample_rate_hz: int, rt60_s: float, rng: Generator) -> Samples:
     """Add the echo of a room: noise whose level falls by 60 dB in `rt60_s` (Polack's model)."""
+    from scipy.signal import fftconvolve  # noqa: PLC0415 - slow to import, and the parameters are read without it
+
     time_s = np.arange(max(1, round(rt60_s * sample_rate_hz))) / sample_rate_hz
     echo = rng.standard_normal(len(time_s)) * 10 ** (-3 * time_s / max(rt60_s, 1e-3))
     echo *= rng.uniform(0.1, 0.5) / max(float(np.linalg.norm(echo)), 1e-9)

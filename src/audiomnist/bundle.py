@@ -89,6 +89,7 @@ class Description(_Part):
     dataset: Dataset
     code_revision: str | None
     split: dict[str, Any]
+    synthetic_voices: dict[str, Any] | None = None
     parameters: dict[str, Any]
     calibration: Calibration
     reference: Reference

@@ -32,12 +32,20 @@ class Calibration:
     strange_novelty: float
 
 
-def calibrate(answers: Answers) -> Calibration:
-    """Choose the scale of novelty, then the temperature, by clips of voices that were not trained on."""
+def calibrate(answers: Answers, familiar: Answers | None = None) -> Calibration:
+    """Choose the scale of novelty, then the temperature.
+
+    Args:
+        answers: to clips of voices that were not trained on. They set the scale of novelty.
+        familiar: to clips of the training voices that were not trained on, where there are some. In service voices of
+            both kinds are met, so the temperature is chosen by both, each kind with half of the weight.
+    """
     typical, strange = torch.quantile(answers.novelty.double(), torch.tensor(_QUANTILES).double()).tolist()
     strange = max(strange, typical + _LEAST_SPAN)
-    faded = answers.logits / _fading(answers.novelty, typical, strange)
-    return Calibration(temperature(faded, answers.labels), typical, strange)
+    kinds = [answers] if familiar is None else [answers, familiar]
+    faded = torch.cat([kind.logits / _fading(kind.novelty, typical, strange) for kind in kinds])
+    weights = torch.cat([torch.full((len(kind.labels),), 1 / len(kind.labels) / len(kinds)) for kind in kinds])
+    return Calibration(temperature(faded, torch.cat([kind.labels for kind in kinds]), weights), typical, strange)
 
 
 def confidence(answers: Answers, calibration: Calibration) -> Tensor:
@@ -51,8 +59,10 @@ def _fading(novelty: Tensor, typical: float, strange: float) -> Tensor:
     return ((novelty - typical) / (strange - typical)).clamp(min=1).unsqueeze(1)
 
 
-def temperature(logits: Tensor, labels: Tensor) -> float:
+def temperature(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> float:
     """Return the divisor of the logits that makes the labels most likely, in [0.05, 20].
+
+    The clips count by `weights` `(clips,)`, which sum to 1, or all alike.
 
     The method is that of Guo et al. (2017). As in Platt (1999), a label counts as (n + 1) / (n + 2) certain
     with n clips: where every clip is right, the temperature would otherwise sink without end.
@@ -61,7 +71,8 @@ def temperature(logits: Tensor, labels: Tensor) -> float:
 
     def loss(log_temperature: float) -> float:
         scaled = logits.double() / np.exp(log_temperature)
-        return float(functional.cross_entropy(scaled, labels, label_smoothing=smoothing))
+        losses = functional.cross_entropy(scaled, labels, label_smoothing=smoothing, reduction="none")
+        return float(losses.mean() if weights is None else (losses * weights.double()).sum())
 
     found = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20.0)), method="bounded")
     return float(np.exp(found.x))

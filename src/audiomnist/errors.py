@@ -21,6 +21,10 @@ Each subclass stands beside what raises it:
     +-- fitting.FittingError              a network cannot be trained as asked
     +-- export.ExportError                the exported graph does not answer as the network does
     +-- report.comparison.ComparisonError the models were judged on different clips
+    +-- report.protocol_predictions.ProtocolError  a protocol's predictions are incomplete, or of different clips
+    +-- report.revisions.RevisionError    a revision's test predictions cannot be had or compared
+    +-- report.robustness.RobustnessError a model cannot be judged on disturbed clips
+    +-- baseline.BaselineError            the linear baseline cannot be fitted
     +-- scoring.inbox.InboxError          the folder to be scored cannot be listed
     +-- scoring.inbox.NotReadError        a file gives no content, now or ever
     +-- scoring.decoder.DecoderStartError the process that decodes FLAC does not start

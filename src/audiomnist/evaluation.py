@@ -97,6 +97,37 @@ def mcnemar_p(first_right: Sequence[bool], second_right: Sequence[bool]) -> floa
     return float(binomtest(only_first, only_first + only_second, 0.5).pvalue)
 
 
+def resampled_accuracies(right: Sequence[NDArray[np.bool_]], resamples: int, seed: int) -> NDArray[np.float64]:
+    """Return the mean over groups of each model's accuracy, in resamples of each group's clips (Efron 1979).
+
+    The bootstrap of "Bootstrap methods: another look at the jackknife", Annals of Statistics 7(1), stratified by group:
+    from each group as many clips as it has are drawn with replacement, the same ones for all models.
+
+    Args:
+        right: for each group, whether each model was right on each clip, `(clips, models)`.
+        resamples: how many.
+        seed: of the draws, which depend on nothing else but the number of clips.
+
+    Returns:
+        `(resamples, models)`, in [0, 1].
+    """
+    draw = np.random.default_rng(seed)
+    drawn = [draw.integers(len(group), size=(resamples, len(group)), dtype=np.int32) for group in right]
+    accuracies = [group[clips].mean(axis=1) for group, clips in zip(right, drawn, strict=True)]
+    return np.asarray(np.mean(accuracies, axis=0))
+
+
+def percentile_interval(resampled: NDArray[np.floating[Any]]) -> tuple[float, float]:
+    """Return the 95% percentile interval of a bootstrapped figure, from its values in the resamples.
+
+    >>> [round(bound, 3) for bound in percentile_interval(np.linspace(0, 1, 201))]
+    [0.025, 0.975]
+    """
+    outside = (1 - _CONFIDENCE_LEVEL) / 2
+    low, high = np.quantile(resampled, [outside, 1 - outside])
+    return float(low), float(high)
+
+
 def rounded(value: Any) -> Any:
     """Return the same nested mapping with its floats rounded to six digits after the point."""
     if isinstance(value, dict):

@@ -14,10 +14,6 @@ from torch.nn import functional
 
 from audiomnist.params import Section
 
-INDEX = "index.parquet"
-TENSOR = "mfcc.npy"
-SETTINGS = "front_end.json"
-
 
 class FrontEndParams(Section):
     """What turns a waveform into MFCCs.

@@ -7,7 +7,7 @@ its curve is drawn, nothing is chosen by it.
 import copy
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,11 +18,14 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from audiomnist import splits
+from audiomnist.batches import Lesson, Source
 from audiomnist.curves import Score
 from audiomnist.errors import AudiomnistError
 from audiomnist.models.architecture import Architecture, Examples, Network
 from audiomnist.params import Section
 from audiomnist.splits import PARTS, Clip
+from audiomnist.tensor_files import CLIPS, SYNTHETIC
 
 _EVALUATION_BATCH = 256
 _FEWEST_CLIPS = 2
@@ -38,27 +41,39 @@ class TrainParams(Section):
     Attributes:
         epochs: at most; each training clip is drawn once per epoch (a last batch of one clip is left out).
         patience: epochs without a better validation loss after which training ends.
+        clean_share: how often a training clip is drawn as it was recorded, and not one of its augmented copies.
+        voices_per_clip: clips of synthetic voices drawn per epoch, for each training clip, where the network is given
+            such voices; at most as many as there are.
         batch_size: clips per step.
         learning_rate: peak of the one-cycle schedule.
         weight_decay: of AdamW.
+        plain_share: share of the epochs, at the end, in which clips are drawn as they were recorded, neither mixed nor
+            stretched, without synthetic voices: what was learnt of voices in general is fitted to the known ones.
+        mixup: parameter of the Beta distribution that says how clips are mixed in pairs, inputs and labels alike (Zhang
+            et al. 2018); 0 for never. Texts are not mixed.
         label_smoothing: probability taken from the true label and spread over all.
         seed: of weights, order and augmentation.
         threads: of PyTorch; part of the result, since sums depend on it.
         device: `auto` takes CUDA where there is one.
         speaker_folds: networks trained beside the one that is served, each without its share of the speakers, whose
-            clips it then answers: these answers calibrate confidence and novelty for voices that are new.
+            clips it then answers: these answers calibrate confidence and novelty for voices that are new. With 0 the
+            validation part calibrates, whose voices are known.
     """
 
     epochs: int = Field(ge=1)
     patience: int = Field(ge=1)
+    clean_share: float = Field(ge=0, le=1)
+    voices_per_clip: float = Field(ge=0)
     batch_size: int = Field(ge=2)
     learning_rate: float = Field(gt=0)
     weight_decay: float = Field(ge=0)
+    plain_share: float = Field(ge=0, le=1)
+    mixup: float = Field(ge=0)
     label_smoothing: float = Field(ge=0, lt=1)
     seed: int = Field(ge=0, lt=2**63)
     threads: int = Field(ge=1)
     device: Literal["auto", "cpu", "cuda"]
-    speaker_folds: int = Field(ge=2)
+    speaker_folds: int = Field(ge=0)
 
 
 @dataclass(frozen=True)
@@ -87,6 +102,21 @@ class Recipe:
         """Return the clips of one part, in order."""
         return [clip for clip in self.clips if clip.part == name]
 
+    @property
+    def voices(self) -> Path | None:
+        """The folder of synthetic voices' inputs, where there are some that are wanted."""
+        folder = self.inputs / SYNTHETIC
+        return folder if self.how.voices_per_clip > 0 and folder.is_dir() else None
+
+    def lesson(self, examples: Examples) -> Lesson:
+        """Return what an epoch of training is made of."""
+        training = Source(examples, self.part("train"), self.how.clean_share)
+        if self.voices is None:
+            return Lesson(training, None, 0)
+        synthetic = Source(self.architecture.examples(self.voices), splits.read(self.voices / CLIPS))
+        wanted = round(self.how.voices_per_clip * len(training.clips))
+        return Lesson(training, synthetic, min(wanted, len(synthetic.clips)))
+
 
 def fit(recipe: Recipe, examples: Examples, add: Callable[[int, Sequence[Score]], None]) -> Network:
     """Train a network.
@@ -108,10 +138,10 @@ def fit(recipe: Recipe, examples: Examples, add: Callable[[int, Sequence[Score]]
     parts = _parts(recipe)
     files = [clip.file for clip in parts["train"]]
     network = recipe.architecture.build(recipe.network_params, examples, files)
-    run = _Run(network, examples, parts, params)
+    run = _Run(network, recipe.lesson(examples), parts, params)
     best = _Best(params.patience)
     for epoch in range(1, params.epochs + 1):
-        scores = run.epoch()
+        scores = run.epoch(epoch - 1)
         add(epoch, scores)
         if not math.isfinite(scores[0].loss + scores[1].loss):
             raise FittingError(f"training diverged in epoch {epoch}: lower train.learning_rate in params.yaml")
@@ -150,26 +180,32 @@ class _Run:
     def __init__(
         self,
         network: Network,
-        examples: Examples,
+        lesson: Lesson,
         parts: dict[str, list[Clip]],
         params: TrainParams,
     ) -> None:
         self.device = device(params.device)
-        self.network, self.examples, self.parts, self.params = network.to(self.device), examples, parts, params
+        self.network, self.lesson, self.parts, self.params = network.to(self.device), lesson, parts, params
         self.rng = np.random.default_rng(params.seed)
         self.optimiser = torch.optim.AdamW(
             network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay
         )
-        steps = params.epochs * len(self._batch_starts())
+        self.varied_epochs = round(params.epochs * (1 - params.plain_share))
+        steps = sum(len(self._lesson(epoch).starts(params.batch_size)) for epoch in range(params.epochs))
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimiser, params.learning_rate, total_steps=steps)
 
-    def epoch(self) -> tuple[Score, Score, Score]:
-        """Go once over the training part; return the scores of the three parts."""
+    def epoch(self, number: int) -> tuple[Score, Score, Score]:
+        """Go once over the training part; return the scores of the three parts. The first number is 0."""
         self.network.train()
-        steps = [self._step(batch) for batch in self._batches()]
+        self.varied = number < self.varied_epochs
+        self.network.vary(wanted=self.varied)
+        steps = [self._step(*batch) for batch in self._lesson(number).batches(self.params.batch_size, self.rng)]
         clips = sum(count for _, _, count in steps)
         train = Score(sum(loss for loss, _, _ in steps) / clips, sum(right for _, right, _ in steps) / clips)
         return train, self._score(self.parts["validation"]), self._score(self.parts["test"])
+
+    def _lesson(self, epoch: int) -> Lesson:
+        return self.lesson if epoch < self.varied_epochs else self.lesson.plain
 
     def logits(self, clips: Sequence[Clip]) -> Tensor:
         """Return logits `(clips, 10)` of the unaltered inputs, on the CPU."""
@@ -178,31 +214,35 @@ class _Run:
         with torch.inference_mode():
             for start in range(0, len(clips), _EVALUATION_BATCH):
                 files = [clip.file for clip in clips[start : start + _EVALUATION_BATCH]]
-                rows.append(self.network(*self._tensors(self.examples.clean(files))).cpu())
+                rows.append(self.network(*self._tensors(self.lesson.training.examples.clean(files))).cpu())
         return torch.cat(rows)
 
-    def _batch_starts(self) -> range:
-        """Return where batches begin; batch normalisation cannot learn from one clip alone."""
-        return range(0, len(self.parts["train"]) - 1, self.params.batch_size)
-
-    def _batches(self) -> Iterator[list[Clip]]:
-        clips = self.parts["train"]
-        order = self.rng.permutation(len(clips))
-        for start in self._batch_starts():
-            yield [clips[index] for index in order[start : start + self.params.batch_size]]
-
-    def _step(self, batch: list[Clip]) -> tuple[float, int, int]:
-        inputs, lengths = self._tensors(self.examples.drawn([clip.file for clip in batch], self.rng))
-        labels = labels_of(batch).to(self.device)
-        logits = self.network(inputs, lengths)
-        loss = functional.cross_entropy(logits, labels, label_smoothing=self.params.label_smoothing)
+    def _step(self, *batch: Tensor) -> tuple[float, int, int]:
+        inputs, lengths, labels = (tensor.to(self.device) for tensor in batch)
+        if self.varied and self.params.mixup > 0 and inputs.is_floating_point():
+            logits, loss = self._mixed(inputs, lengths, labels)
+        else:
+            logits = self.network(inputs, lengths)
+            loss = self._loss(logits, labels)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self.optimiser.step()
         self.schedule.step()
         right = int((logits.argmax(dim=1) == labels).sum())
-        return float(functional.cross_entropy(logits.detach(), labels, reduction="sum")), right, len(batch)
+        return float(functional.cross_entropy(logits.detach(), labels, reduction="sum")), right, len(labels)
+
+    def _mixed(self, inputs: Tensor, lengths: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits and loss of a batch each of whose clips is mixed with another; its own share is the larger."""
+        drawn = self.rng.beta(self.params.mixup, self.params.mixup)
+        share = float(max(drawn, 1 - drawn))
+        others = torch.from_numpy(self.rng.permutation(len(labels))).to(self.device)
+        mixture = share * inputs + (1 - share) * inputs[others]
+        logits = self.network(mixture, torch.maximum(lengths, lengths[others]))
+        return logits, share * self._loss(logits, labels) + (1 - share) * self._loss(logits, labels[others])
+
+    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return functional.cross_entropy(logits, labels, label_smoothing=self.params.label_smoothing)
 
     def _score(self, clips: Sequence[Clip]) -> Score:
         if not clips:

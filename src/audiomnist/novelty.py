@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from audiomnist.models.architecture import Network
 
-_COMPONENTS = 64
+_COMPONENTS = 32
 _SHRINKAGE = 0.5
 _LEAST_DEVIATION = 1e-3
 # Where all clips of a digit are alike, as perfect transcripts are, rounding would be what novelty measures.

@@ -6,9 +6,12 @@ from typing import Any, Literal
 from pydantic import Field
 
 from audiomnist import atomic, fitting, params
+from audiomnist.baseline import BaselineParams
 from audiomnist.corpus import manifest as manifests
 from audiomnist.corpus.ingest import DataParams
 from audiomnist.corpus.synthetic import VOICES
+from audiomnist.corpus.voices import VoicesParams
+from audiomnist.disturbance import RobustnessParams
 from audiomnist.expectations import ValidateParams
 from audiomnist.featurize import FeatureParams
 from audiomnist.fitting import FittingError, TrainParams
@@ -16,16 +19,18 @@ from audiomnist.models.cnn import CnnParams
 from audiomnist.models.lstm import LstmParams
 from audiomnist.models.rnn import RnnParams
 from audiomnist.params import Section, SectionT
+from audiomnist.protocols import ProtocolsParams
 from audiomnist.recognition.params import TranscribeParams
 from audiomnist.splits import SplitParams
 
 
 class ModelsParams(Section):
-    """Section `models`: a section per network."""
+    """Section `models`: a section per network, and one of the linear baseline."""
 
     cnn: CnnParams
     rnn: RnnParams
     lstm: LstmParams
+    linear: BaselineParams
 
 
 class Parameters(Section):
@@ -37,9 +42,12 @@ class Parameters(Section):
         gates: bounds of the data gates (in the file: `validate`).
         split: which clips train, choose and judge.
         features: the MFCC front end and the augmented copies.
+        voices: synthetic voices to train with.
         transcribe: speech to text.
         train: how every network is trained.
-        models: the networks.
+        models: the networks, and the linear baseline.
+        protocols: the longer evaluations.
+        robustness: how clips are disturbed for one of them.
     """
 
     model: Literal["cnn", "rnn", "lstm"]
@@ -47,9 +55,12 @@ class Parameters(Section):
     gates: ValidateParams = Field(alias="validate")
     split: SplitParams
     features: FeatureParams
+    voices: VoicesParams
     transcribe: TranscribeParams
     train: TrainParams
     models: ModelsParams
+    protocols: ProtocolsParams
+    robustness: RobustnessParams
 
 
 def check(parameters: Path, manifest: Path, out: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from audiomnist import atomic
+from audiomnist import atomic, params
 from audiomnist.corpus import manifest
 from audiomnist.corpus.manifest import Recording
 from audiomnist.errors import AudiomnistError
@@ -39,6 +39,8 @@ class SplitParams(Section):
         test_fraction: share of the recordings that are the test part, for `random`.
         validation_fraction: share of the other recordings that choose the checkpoint.
         held_out: the speaker of the test part, for `speaker`.
+        training_speakers: for `speaker`, how many of the other speakers are heard, in the order of names from the one
+            after `held_out` on, round to the beginning; the others stand in no part. None for all.
     """
 
     scheme: Literal["random", "official", "speaker"]
@@ -46,6 +48,7 @@ class SplitParams(Section):
     test_fraction: float = Field(gt=0, lt=1)
     validation_fraction: float = Field(gt=0, lt=1)
     held_out: str
+    training_speakers: int | None = Field(ge=1)
 
 
 @dataclass(frozen=True)
@@ -58,15 +61,35 @@ class Clip:
     part: str
 
 
-def split(recordings: Path, params: SplitParams, out: Path) -> None:
-    """Write `file,digit,speaker,part` for each recording of a manifest."""
+def chosen(
+    parameters: Path,
+    scheme: str | None = None,
+    seed: int | None = None,
+    held_out: str | None = None,
+    training_speakers: int | None = None,
+) -> SplitParams:
+    """Return the section `split` of params.yaml, with the values that are given in place of its own."""
+    given = {"scheme": scheme, "seed": seed, "held_out": held_out, "training_speakers": training_speakers}
+    section = params.section(parameters, "split", SplitParams).model_dump()
+    return params.validated(
+        parameters, SplitParams, section | {name: value for name, value in given.items() if value is not None}, "split"
+    )
+
+
+def split(recordings: Path, how: SplitParams, out: Path) -> None:
+    """Write `file,digit,speaker,part` for each recording of a manifest that stands in a part."""
     rows = manifest.read(recordings)
-    parts = assign(rows, params)
+    parts = assign(rows, how)
+    write(out, [Clip(row.file, row.digit, row.speaker, parts[row.file]) for row in rows if row.file in parts])
+
+
+def write(path: Path, clips: Iterable[Clip]) -> None:
+    """Write clips, in their order."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["file", "digit", "speaker", "part"])
-    writer.writerows([row.file, row.digit, row.speaker, parts[row.file]] for row in rows)
-    atomic.write_text(out, text.getvalue())
+    writer.writerows([clip.file, clip.digit, clip.speaker, clip.part] for clip in clips)
+    atomic.write_text(path, text.getvalue())
 
 
 def read(path: Path) -> list[Clip]:
@@ -76,12 +99,13 @@ def read(path: Path) -> list[Clip]:
 
 
 def assign(rows: Sequence[Recording], params: SplitParams) -> dict[str, str]:
-    """Return the part of each file.
+    """Return the part of each file that stands in one.
 
     Raises:
         SplitError: a part would be empty, or the same content would stand in two parts.
     """
     is_test = _SCHEMES[params.scheme](rows, params)
+    rows = _heard(rows, params)
     rest = [row for row in rows if row.file not in is_test]
     is_validation = _stratified(rest, params.validation_fraction, params.seed + 1)
     parts = {row.file: "test" if row.file in is_test else "train" for row in rows}
@@ -104,6 +128,16 @@ def _by_speaker(rows: Sequence[Recording], params: SplitParams) -> set[str]:
     if params.held_out not in speakers:
         raise SplitError(f"split.held_out is {params.held_out!r}; the corpus has {', '.join(sorted(speakers))}")
     return {row.file for row in rows if row.speaker == params.held_out}
+
+
+def _heard(rows: Sequence[Recording], params: SplitParams) -> list[Recording]:
+    """Return the recordings of the held-out speaker and of those that are heard."""
+    if params.scheme != "speaker" or params.training_speakers is None:
+        return list(rows)
+    speakers = sorted({row.speaker for row in rows})
+    first = speakers.index(params.held_out)
+    chosen = (speakers[first:] + speakers[:first])[: 1 + params.training_speakers]
+    return [row for row in rows if row.speaker in chosen]
 
 
 _SCHEMES: dict[str, Callable[[Sequence[Recording], SplitParams], set[str]]] = {

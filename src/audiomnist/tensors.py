@@ -11,41 +11,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from audiomnist.features import INDEX, SETTINGS, TENSOR, FrontEnd, FrontEndParams
-
-_MASKS = 2
-
-
-class Scaling(nn.Module):
-    """The first step of every network over MFCCs: each coefficient at mean 0 and deviation 1 of the training part.
-
-    In training, two stretches of each clip are set to the mean (time masking, Park et al. 2019, SpecAugment).
-    """
-
-    mean: Tensor
-    deviation: Tensor
-
-    def __init__(self, mean: Tensor, deviation: Tensor, masked_fraction: float) -> None:
-        """Take float32 `(coefficients,)` twice, and the longest mask as a share of the clip, in [0, 1)."""
-        super().__init__()
-        self.register_buffer("mean", mean.reshape(1, -1, 1))
-        self.register_buffer("deviation", deviation.reshape(1, -1, 1))
-        self.masked_fraction = masked_fraction
-
-    def forward(self, mfcc: Tensor, frames: Tensor) -> Tensor:
-        """Return float32 `(batch, coefficients, frames)` of as many MFCCs."""
-        scaled = (mfcc - self.mean) / self.deviation
-        if self.training:
-            for _ in range(_MASKS):
-                scaled = scaled * self._kept(frames, mfcc.shape[2]).unsqueeze(1)
-        return scaled
-
-    def _kept(self, frames: Tensor, steps: int) -> Tensor:
-        """Return bool `(batch, steps)`, False in one stretch of random length and place in each clip."""
-        width = torch.rand(len(frames), device=frames.device) * self.masked_fraction * frames
-        start = torch.rand(len(frames), device=frames.device) * (frames - width)
-        step = torch.arange(steps, device=frames.device)
-        return (step < start.unsqueeze(1)) | (step >= (start + width).unsqueeze(1))
+from audiomnist.features import FrontEnd, FrontEndParams
+from audiomnist.tensor_files import INDEX, SETTINGS, TENSOR
 
 
 class WithFrontEnd(nn.Module):
@@ -69,6 +36,7 @@ class FeatureExamples:
         self._tensor: NDArray[np.float32] = np.load(folder / TENSOR, mmap_mode="r", allow_pickle=False)
         index = pd.read_parquet(folder / INDEX)
         self._frames = index["frames"].to_numpy(dtype=np.int64)
+        self._copies = index["copy"].to_numpy(dtype=np.int64)
         self._rows: dict[str, NDArray[np.int64]] = {
             str(file): rows.index.to_numpy(dtype=np.int64)
             for file, rows in index.sort_values("copy", kind="stable").groupby("file", sort=False)
@@ -78,16 +46,24 @@ class FeatureExamples:
         """Return the unaltered MFCCs `(batch, coefficients, frames)` and frames `(batch,)`."""
         return self._take(np.array([self._rows[file][0] for file in files], dtype=np.int64))
 
-    def drawn(self, files: list[str], rng: Generator) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Return, for each file, one of its copies, the clean one among them."""
-        return self._take(np.array([rng.choice(self._rows[file]) for file in files], dtype=np.int64))
+    def drawn(
+        self, files: list[str], clean_share: float, rng: Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return each file as it is, with the probability `clean_share`, or one of its augmented copies."""
+        is_clean = rng.random(len(files)) < clean_share
+        rows = [self._drawn_row(self._rows[file], clean, rng) for file, clean in zip(files, is_clean, strict=True)]
+        return self._take(np.array(rows, dtype=np.int64))
 
-    def statistics(self, files: list[str]) -> tuple[Tensor, Tensor]:
-        """Return mean and standard deviation of each coefficient over the clips' own frames."""
-        tensor, frames = self.clean(files)
-        valid = np.arange(tensor.shape[2])[None, :] < frames[:, None]
-        values = tensor.transpose(0, 2, 1)[valid]  # (frames of all clips, coefficients)
-        return torch.from_numpy(values.mean(axis=0)), torch.from_numpy(values.std(axis=0) + 1e-3)
+    def _drawn_row(self, rows: NDArray[np.int64], clean: np.bool_, rng: Generator) -> np.int64:
+        copies = rows[self._copies[rows] > 0]
+        wanted = rows[:1] if clean or len(copies) == 0 else copies
+        drawn: np.int64 = rng.choice(wanted)
+        return drawn
+
+    def clean_tensors(self, files: list[str]) -> tuple[Tensor, Tensor]:
+        """Return what `clean` returns, as PyTorch's tensors."""
+        mfcc, frames = self.clean(files)
+        return torch.from_numpy(mfcc), torch.from_numpy(frames)
 
     def served(self, files: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return noise of the clips' lengths: waveforms `(batch, samples)` and samples `(batch,)`."""

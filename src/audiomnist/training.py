@@ -1,11 +1,13 @@
 """From versioned inputs to a model bundle."""
 
 import hashlib
+import json
 import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.progress import track
@@ -22,39 +24,54 @@ from audiomnist.processes import available_cores, pool
 from audiomnist.reference import Reference, histogram_of
 from audiomnist.splits import Clip, SplitParams
 from audiomnist.strangers import Answers, answers, judged
+from audiomnist.tensor_files import VOICES
 
 _EXAMPLE_CLIPS = 4
 
 
-def train(model: str, parameters: Path, inputs: Path, split: Path, corpus: Path, out: Path, curves: Path) -> None:
+def train(
+    model: str,
+    parameters: Path,
+    inputs: Path,
+    split: Path,
+    corpus: Path,
+    out: Path,
+    curves: Path,
+    split_params: SplitParams | None = None,
+    speaker_folds: int | None = None,
+) -> None:
     """Train one model, calibrate it on voices that are new to it, and write its bundle.
 
     Args:
         model: a name in `models.MODULES`.
         parameters: params.yaml; the sections `train`, `split` and `models.<model>` are read.
-        inputs: the folder of its inputs, features or transcripts.
+        inputs: the folder of its inputs, features or transcripts; those of synthetic voices, which teach and do
+            nothing else, may stand in it.
         split: the CSV that says which clip stands in which part.
         corpus: the JSON that names the dataset.
         out: the bundle's folder; it appears whole or not at all.
         curves: the CSV of the curves, a row per epoch, written while training runs.
+        split_params: what the split was made by; without it, the section `split`.
+        speaker_folds: in place of `train.speaker_folds`.
     """
     chosen = architecture(model)
     network_params = params.section(parameters, f"models.{model}", chosen.params)
-    how = params.section(parameters, "train", TrainParams)
+    how = _how(parameters, speaker_folds)
     torch.set_num_threads(how.threads)
     recipe = Recipe(chosen, network_params, inputs, how, splits.read(split))
     examples = recipe.examples()
     network, unheard = _trained(recipe, curves)
     judge = judged(network, recipe, examples)
     own = answers(judge, examples, recipe.part("validation"))
-    calibrated = calibration.calibrate(unheard or own)
+    calibrated = calibration.calibrate(unheard, own) if unheard else calibration.calibrate(own)
     with atomic.replaced_directory(out) as folder:
         content = {
             "model": model,
             "input": examples.service(),
             "dataset": dataset.read(corpus),
             "code_revision": _code_revision(),
-            "split": params.section(parameters, "split", SplitParams).model_dump(),
+            "split": (split_params or splits.chosen(parameters)).model_dump(),
+            "synthetic_voices": _synthetic(recipe),
             "parameters": {"train": how.model_dump(), "model": network_params.model_dump()},
             "calibration": asdict(calibrated),
             "reference": Reference(
@@ -81,6 +98,19 @@ def _trained(recipe: Recipe, target: Path) -> tuple[Network, Answers | None]:
 def _served(recipe: Recipe, target: Path) -> Network:
     with curves.drawn(target, recipe.how.epochs) as add:
         return fit(recipe, recipe.examples(), add)
+
+
+def _how(parameters: Path, speaker_folds: int | None) -> TrainParams:
+    how = params.section(parameters, "train", TrainParams)
+    return how if speaker_folds is None else how.model_copy(update={"speaker_folds": speaker_folds})
+
+
+def _synthetic(recipe: Recipe) -> dict[str, Any] | None:
+    """Return what the synthetic voices are that taught, where there are some."""
+    if recipe.voices is None:
+        return None
+    told: dict[str, Any] = json.loads((recipe.voices / VOICES).read_text(encoding="utf-8"))
+    return told
 
 
 def _shares(clips: Sequence[Clip]) -> tuple[float, ...]:

@@ -2,7 +2,8 @@
 
 Its columns:
 
-- `file`, `sha256`: the recording, as the manifest has it;
+- `file`, `sha256`: the recording, as the manifest has it (of an augmented copy, in a table of its own beside it, a
+  SHA-256 of what it is made from);
 - `engine`, `engine_version`: the recogniser, and the versions of the libraries that it is made of;
 - `status`: a `Status`;
 - `text`: the best hypothesis, "" if there is none;
@@ -20,6 +21,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 TABLE_NAME = "transcripts.parquet"
+_COPY_NAME = "copy_{}.parquet"
 METADATA_KEY = b"audiomnist.recogniser"
 SCHEMA = pa.schema(
     [
@@ -43,11 +45,16 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
-def write(folder: Path, table: pa.Table) -> None:
-    """Write the table into a folder, which exists."""
-    parquet.write_table(table, folder / TABLE_NAME)
+def write(folder: Path, table: pa.Table, copy: int = 0) -> None:
+    """Write the table of the recordings, or of their augmented copies of that number, into a folder, which exists."""
+    parquet.write_table(table, folder / (_COPY_NAME.format(copy) if copy else TABLE_NAME))
 
 
 def read(folder: Path) -> pa.Table:
-    """Return the table that stands in a folder."""
+    """Return the table of the recordings that stands in a folder."""
     return parquet.read_table(folder / TABLE_NAME)
+
+
+def read_copies(folder: Path) -> list[pa.Table]:
+    """Return the tables of augmented copies that stand in a folder, by number."""
+    return [parquet.read_table(path) for path in sorted(folder.glob(_COPY_NAME.format("*")))]

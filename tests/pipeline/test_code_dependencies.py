@@ -1,4 +1,4 @@
-"""Each stage of dvc.yaml depends on exactly the code that it imports."""
+"""Each stage of both pipelines depends on exactly the code that it imports."""
 
 import ast
 import re
@@ -11,6 +11,8 @@ from dvc.repo import Repo
 ROOT = Path(__file__).parents[2]
 GRAPH = grimp.build_graph("audiomnist", exclude_type_checking_imports=True, cache_dir=None)
 STAGES = {stage.addressing: stage for stage in Repo(str(ROOT)).index.stages}
+PROTOCOLS = "stages/protocols/dvc.yaml:"
+SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 
 
 def test_dvc_yaml_has_the_stages_of_the_design() -> None:
@@ -18,20 +20,34 @@ def test_dvc_yaml_has_the_stages_of_the_design() -> None:
     models = {f"{stage}@{model}" for stage in ("train", "evaluate") for model in ("cnn", "rnn", "lstm")}
     gates = {f"validate@{kind}" for kind in ("recordings", "features", "transcripts")}
     single = {"check", "ingest", "split", "featurize", "transcribe", "compare", "select"}
-    assert set(STAGES) == models | gates | single
+    assert {name for name in STAGES if not name.startswith(PROTOCOLS)} == models | gates | single
+
+
+def test_the_protocols_are_those_of_the_design() -> None:
+    """Five random splits, upstream's own, each speaker unseen, by every model; the learning curve; robustness."""
+    splits = {*(f"random_{seed}" for seed in range(5)), "official", *(f"unseen_{name}" for name in SPEAKERS)}
+    each = {f"{stage}@{split}" for stage in ("split", "cnn", "rnn", "lstm", "linear") for split in splits}
+    heard = {f"heard@heard_{count}_{name}" for count in (1, 2, 3, 4) for name in SPEAKERS}
+    robust = {f"robustness@{model}" for model in ("cnn", "rnn", "lstm")}
+    reports = {"random", "official", "unseen", "learning-curve"}
+    found = {name.removeprefix(PROTOCOLS) for name in STAGES if name.startswith(PROTOCOLS)}
+    assert found == each | heard | robust | reports
 
 
 @pytest.mark.parametrize("name", sorted(STAGES))
 def test_a_stage_depends_on_the_files_it_imports_and_on_no_other_code(name: str) -> None:
     """The code among the deps is the script and its import closure."""
     stage = STAGES[name]
-    match = re.search(r"python -P (stages/\w+\.py)(?: --model (\w+) )?", stage.cmd)
-    assert match is not None
-    seeds = _imported(ROOT / match[1])
-    if match[1] == "stages/train.py":
-        seeds.add(f"audiomnist.models.{match[2]}")
+    commands = [stage.cmd] if isinstance(stage.cmd, str) else stage.cmd
+    matches = [re.search(r"python -P (stages/\w+\.py)(?: --model (\w+) )?", command) for command in commands]
+    seeds: set[str] = set()
+    for match in matches:
+        assert match is not None
+        seeds |= _imported(ROOT / match[1])
+        if match[1] == "stages/train.py":
+            seeds.add(f"audiomnist.models.{match[2]}")
     declared = {dep.def_path for dep in stage.deps if dep.def_path.endswith(".py")}
-    assert declared == {match[1], *map(_file, _closure(seeds))}
+    assert declared == {*(match[1] for match in matches if match), *map(_file, _closure(seeds))}
 
 
 def test_only_the_table_of_models_imports_by_name() -> None:

@@ -13,7 +13,16 @@ from ruamel.yaml import YAML
 from audiomnist import bundle
 
 ROOT = Path(__file__).parents[2]
-LOCK: dict[str, Any] = YAML(typ="safe", pure=True).load((ROOT / "dvc.lock").read_text())["stages"]
+
+
+def locked(folder: str) -> dict[str, Any]:
+    """Return the locked stages of the pipeline in a folder, named as DVC does; paths are the repository's."""
+    stages: dict[str, Any] = YAML(typ="safe", pure=True).load((ROOT / folder / "dvc.lock").read_text())["stages"]
+    prefix = f"{folder}/dvc.yaml:" if folder else ""
+    return {f"{prefix}{name}": entry for name, entry in stages.items()}
+
+
+LOCK: dict[str, Any] = locked("") | locked("stages/protocols")
 PARAMETERS: dict[str, Any] = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text())
 TRACKED = set(subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split())
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,8 +18,10 @@ from audiomnist.features import FrontEnd, FrontEndParams
 from audiomnist.featurize import FeatureParams
 from audiomnist.models.architecture import Network
 from audiomnist.models.cnn import Cnn, CnnParams
+from audiomnist.models.convolutions import Convolutions
 from audiomnist.models.lstm import Lstm, LstmParams
 from audiomnist.models.rnn import Rnn, RnnParams
+from audiomnist.models.spectrum import Spectrum, SpectrumParams
 from audiomnist.novelty import Judged
 from audiomnist.tensors import WithFrontEnd
 from audiomnist.text import TOKENS
@@ -33,11 +36,22 @@ NOVELTY_TOLERANCE = 1e-4
 KNOWN_CLIPS = 120
 KNOWN_SAMPLES = [20 * clip + 200 for clip in range(KNOWN_CLIPS)]
 
+# A floor that many values of the random MFCCs lie below, and more than a band's mean to be moved by.
+SPECTRUM: dict[str, Any] = {
+    "range_db": 8.0,
+    "mean_removed": 0.7,
+    "masked_fraction": 0.5,
+    "masked_bands": 3,
+    "warp": 0.1,
+}
 CNNS = [
-    CnnParams(channels=(4, 6, 5), kernel=kernel, halve=halve, dropout=0.5, masked_fraction=0.5)  # type: ignore[arg-type]
-    for kernel, halve in product((1, 3, 4), ("stride", "max"))
+    CnnParams.model_validate(
+        SPECTRUM | {"channels": (4, 6, 5), "kernel": kernel, "halve": halve, "blocks": blocks, "dropout": 0.5},
+    )
+    for kernel, halve, blocks in [*product((1, 3, 4), ("stride", "max"), (0,)), (3, "stride", 2), (4, "max", 1)]
 ]
 CELLS = ("simple", "gru", "lstm")
+CHANNELS = ((), (4,), (4, 3))
 
 steps = st.lists(st.integers(1, 37), min_size=1, max_size=4)
 margins = st.integers(0, 9)
@@ -63,9 +77,12 @@ def stirred(network: nn.Module) -> None:
     network.eval()
 
 
-def statistics(coefficients: int = COEFFICIENTS) -> tuple[Tensor, Tensor]:
-    """Return a mean and a deviation that make the padding anything but zero."""
-    return torch.linspace(-2, 2, coefficients), torch.linspace(0.5, 2, coefficients)
+def spectrum(**changes: float) -> Spectrum:
+    """Return a network's first step, whose mean and deviation make the padding anything but zero."""
+    front_end = front_end_params().model_copy(update={"mel_bands": COEFFICIENTS, "coefficients": COEFFICIENTS})
+    made = Spectrum(SpectrumParams.model_validate(SPECTRUM | changes), front_end, *known_mfccs())
+    made.mean += torch.linspace(-2, 2, COEFFICIENTS).reshape(1, -1, 1)
+    return made
 
 
 def judged(network: Network, inputs: Tensor, lengths: Tensor) -> Judged:
@@ -80,15 +97,24 @@ def judged(network: Network, inputs: Tensor, lengths: Tensor) -> Judged:
 def cnn(index: int) -> nn.Module:
     """Return one of the convolutional networks."""
     torch.manual_seed(index)
-    return judged(Cnn(CNNS[index], *statistics()), *known_mfccs())
+    return judged(Cnn(CNNS[index], spectrum()), *known_mfccs())
 
 
 @lru_cache
-def rnn(cell: str) -> nn.Module:
-    """Return a recurrent network of two layers."""
+def rnn(cell: str, channels: tuple[int, ...]) -> nn.Module:
+    """Return a recurrent network of two layers, with convolutions of these channels before them."""
     torch.manual_seed(0)
-    how = RnnParams(cell=cell, units=(6, 5), dropout=0.5, masked_fraction=0.5)  # type: ignore[arg-type]
-    return judged(Rnn(how, *statistics()), *known_mfccs())
+    how = SPECTRUM | {"channels": channels, "kernel": 3, "blocks": 1, "cell": cell, "units": (6, 5), "dropout": 0.5}
+    return judged(Rnn(RnnParams.model_validate(how), spectrum()), *known_mfccs())
+
+
+@lru_cache
+def convolutions(channels: tuple[int, ...], kernel: int, halve: str, blocks: int) -> Convolutions:
+    """Return convolutions as if they were trained."""
+    torch.manual_seed(0)
+    layers = Convolutions(channels, kernel, halve, blocks)
+    stirred(layers)
+    return layers
 
 
 @lru_cache
@@ -132,13 +158,14 @@ def waveforms(lengths: Sequence[int], margin: int, seed: int) -> Tensor:
 def served(kind: str) -> nn.Module:
     """Return a graph that takes waveforms."""
     torch.manual_seed(0)
-    mean, deviation = torch.zeros(40), torch.full((40,), 20.0)
-    networks: dict[str, Network] = {
-        "cnn": Cnn(CnnParams(channels=(4, 6), kernel=3, halve="stride", dropout=0, masked_fraction=0), mean, deviation),
-        "rnn": Rnn(RnnParams(cell="gru", units=(6,), dropout=0, masked_fraction=0), mean, deviation),
-    }
     front_end = FrontEnd(front_end_params())
     known = front_end(waveforms(KNOWN_SAMPLES, 0, 0), torch.tensor(KNOWN_SAMPLES))
+    how = SPECTRUM | {"range_db": 30.0, "channels": (4, 6), "kernel": 3, "blocks": 1, "dropout": 0.0}
+    first = Spectrum(SpectrumParams.model_validate(SPECTRUM | {"range_db": 30.0}), front_end_params(), *known)
+    networks: dict[str, Network] = {
+        "cnn": Cnn(CnnParams.model_validate(how | {"halve": "stride"}), first),
+        "rnn": Rnn(RnnParams.model_validate(how | {"cell": "gru", "units": (6,)}), first),
+    }
     return WithFrontEnd(front_end, judged(networks[kind], *known)).eval()
 
 
@@ -164,11 +191,68 @@ def test_padding_changes_no_answer_of_a_cnn(index: int, lengths: list[int], marg
 
 
 @pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("channels", CHANNELS)
 @settings(deadline=None, max_examples=25)
 @given(lengths=steps, margin=margins, seed=seeds)
-def test_padding_changes_no_answer_of_an_rnn(cell: str, lengths: list[int], margin: int, seed: int) -> None:
-    """With each kind of cell, in two bidirectional layers."""
-    assert_equal(rnn(cell), mfccs(lengths, margin, seed), lengths)
+def test_padding_changes_no_answer_of_an_rnn(
+    cell: str, channels: tuple[int, ...], lengths: list[int], margin: int, seed: int
+) -> None:
+    """With each kind of cell, in two bidirectional layers, with and without convolutions before them."""
+    assert_equal(rnn(cell, channels), mfccs(lengths, margin, seed), lengths)
+
+
+@pytest.mark.parametrize("channels", CHANNELS)
+@pytest.mark.parametrize(
+    ("kernel", "halve", "blocks"), [(3, "stride", 0), (4, "stride", 1), (3, "max", 2), (1, "max", 0)]
+)
+@settings(deadline=None, max_examples=15)
+@given(lengths=steps, margin=margins, seed=seeds, rubbish=st.floats(-100, 100))
+def test_padding_changes_nothing_that_convolutions_make_of_a_clip(
+    channels: tuple[int, ...],
+    kernel: int,
+    halve: str,
+    blocks: int,
+    lengths: list[int],
+    margin: int,
+    seed: int,
+    rubbish: float,
+) -> None:
+    """Whatever stands in it, each clip's own steps are what they are alone, and as many."""
+    layers = convolutions(channels, kernel, halve, blocks)
+    batch = mfccs(lengths, margin, seed)
+    filled = batch.clone()
+    for row, length in zip(filled, lengths, strict=True):
+        row[:, length:] = rubbish
+    with torch.inference_mode():
+        made, own = layers(filled, torch.tensor(lengths))
+        for row, length, steps_made, count in zip(batch, lengths, made, own.tolist(), strict=True):
+            alone, (alone_count,) = layers(row[None, :, :length], torch.tensor([length]))
+            assert count == alone_count == alone.shape[1]
+            torch.testing.assert_close(steps_made[:count], alone[0], rtol=0, atol=LOGIT_TOLERANCE)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    lengths=steps,
+    margin=margins,
+    seed=seeds,
+    rubbish=st.floats(-100, 100),
+    range_db=st.floats(0.1, 100),
+    mean_removed=st.floats(0, 1),
+)
+def test_padding_changes_no_spectrum(
+    lengths: list[int], margin: int, seed: int, rubbish: float, range_db: float, mean_removed: float
+) -> None:
+    """Neither the floor under a clip nor the mean that is taken off it sees what stands after its own frames."""
+    first = spectrum(range_db=range_db, mean_removed=mean_removed).eval()
+    batch = mfccs(lengths, margin, seed)
+    filled = batch.clone()
+    for row, length in zip(filled, lengths, strict=True):
+        row[:, length:] = rubbish
+    made = first(filled, torch.tensor(lengths))
+    for row, length, own in zip(batch, lengths, made, strict=True):
+        alone = first(row[None, :, :length], torch.tensor([length]))
+        torch.testing.assert_close(own[:, :length], alone[0], rtol=0, atol=LOGIT_TOLERANCE)
 
 
 @pytest.mark.parametrize("cell", CELLS)

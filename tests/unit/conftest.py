@@ -2,7 +2,10 @@
 
 import csv
 import json
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +14,10 @@ import pyarrow as pa
 import pytest
 import soundfile
 
-from audiomnist import params, transcripts
+from audiomnist import params, training, transcripts
 from audiomnist.corpus import manifest
 from audiomnist.corpus.dataset import DIGIT_WORDS
+from audiomnist.corpus.voices import VoicesParams
 from audiomnist.featurize import FeatureParams, featurize
 from audiomnist.training import train
 
@@ -23,10 +27,12 @@ SPEAKERS = ("ada", "ben", "cyd")
 PARTS = ("test", "validation", "train", "train", "train")
 DECILES_S = {f"p{percent}": round(0.15 + 0.0025 * percent, 4) for percent in range(10, 100, 10)}
 RECOGNISER = {"engine": "sphinx", "version": "0", "weights_sha256": None, "settings": {"hypotheses": 5}}
-SMALL_NETWORKS = {
-    "cnn": {"channels": [6, 12], "kernel": 3, "halve": "stride", "dropout": 0.1, "masked_fraction": 0.1},
-    "rnn": {"cell": "gru", "units": [12], "dropout": 0.1, "masked_fraction": 0.1},
-    "lstm": {"cell": "lstm", "units": [12], "dropout": 0.0, "embedding": 8},
+# Toy digits are pitches: a warp would make one of another.
+SMALL_SPECTRUM = {"range_db": 100.0, "mean_removed": 0.2, "masked_fraction": 0.1, "masked_bands": 2, "warp": 0.02}
+SMALL_NETWORKS: dict[str, dict[str, Any]] = {
+    "cnn": {"channels": [6, 12], "kernel": 3, "blocks": 1, "halve": "stride", "dropout": 0.1, **SMALL_SPECTRUM},
+    "rnn": {"channels": [6], "kernel": 3, "blocks": 0, "units": [12], "dropout": 0.1, **SMALL_SPECTRUM},
+    "lstm": {"units": [12], "dropout": 0.0, "embedding": 8},
 }
 
 
@@ -60,6 +66,22 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def toy_with_voices(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make the toy corpus again, with three synthetic voices in `features`."""
+    folder = tmp_path_factory.mktemp("toy_with_voices")
+    shutil.copytree(toy, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("features"))
+    values = params.read(toy / "params.yaml")
+    featurize(
+        folder / "manifest.csv",
+        folder / "raw",
+        FeatureParams.model_validate(values["features"]),
+        folder / "features",
+        VoicesParams.model_validate(values["voices"] | {"count": 3}),
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
 def trained(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Train the three models: a bundle `<model>` and curves `<model>.csv` of each."""
     folder = tmp_path_factory.mktemp("trained")
@@ -76,11 +98,37 @@ def trained(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+class Here(Executor):
+    """Does its work at once, in this process."""
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Return what has been done already."""
+        done: Future[Any] = Future()
+        done.set_result(work(*args, **kwargs))
+        return done
+
+
+@contextmanager
+def in_this_process(processes: int, start: Callable[..., None], *arguments: Any) -> Iterator[Executor]:
+    """Stand in for a pool of processes."""
+    assert processes >= 1
+    start(*arguments)
+    yield Here()
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let trainings run in this process, which saves the start of others."""
+    monkeypatch.setattr(training, "pool", in_this_process)
+
+
 def small_params() -> dict[str, Any]:
     """Return the committed parameters with small networks, one augmented copy and few epochs."""
     values = params.read(COMMITTED)
-    values["models"] = SMALL_NETWORKS
-    values["features"]["augment"]["copies"] = 1
+    for name, small in SMALL_NETWORKS.items():
+        values["models"][name] |= small
+    values["features"]["augment"] |= {"copies": 1, "pitch_semitones": [-1.0, 1.0], "snr_db": [20.0, 40.0]}
+    values["voices"]["count"] = 0
     values["train"] |= {"epochs": 12, "batch_size": 16, "learning_rate": 0.02, "threads": 1, "device": "cpu"}
     values["train"]["speaker_folds"] = 2
     return values

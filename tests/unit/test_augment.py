@@ -19,6 +19,7 @@ STRONG: dict[str, Any] = {
     "speed": (0.85, 1.2),
     "pitch_semitones": (-2.0, 2.0),
     "tilt_db_per_octave": (-3.0, 3.0),
+    "silence_s": (0.0, 0.1),
     "room_fraction": 0.5,
     "room_rt60_s": (0.1, 0.4),
     "snr_db": (10.0, 40.0),
@@ -27,6 +28,7 @@ NEUTRAL: dict[str, Any] = STRONG | {
     "speed": (1.0, 1.0),
     "pitch_semitones": (0.0, 0.0),
     "tilt_db_per_octave": (0.0, 0.0),
+    "silence_s": (0.0, 0.0),
     "room_fraction": 0.0,
     "snr_db": (60.0, 60.0),
 }
@@ -155,6 +157,40 @@ def test_noise_has_the_level_that_was_drawn(tone: Samples) -> None:
     assert ratio_db == pytest.approx(10, abs=1.5)
 
 
+@pytest.mark.parametrize("silence_s", [0.0, 0.05, 0.3, 1.0])
+def test_silence_stands_before_and_after_the_sound(tone: Samples, silence_s: float) -> None:
+    """As long as was drawn, at both ends; the sound between them is what it is without it."""
+    silence = round(8000 * silence_s)
+    dry, put = (only(tone, silence_s=(length, length), snr_db=(300.0, 300.0)) for length in (0.0, silence_s))
+    assert len(put) == len(dry) + 2 * silence
+    np.testing.assert_allclose(put[:silence], 0, atol=1e-6)
+    np.testing.assert_allclose(put[silence : silence + len(dry)], dry, atol=1e-6)
+    np.testing.assert_allclose(put[silence + len(dry) :], 0, atol=1e-6)
+
+
+def test_silence_at_either_end_is_drawn_for_itself(tone: Samples) -> None:
+    """Within its bounds, and not the same at both."""
+    pairs = set()
+    for copy in range(1, 21):
+        params = AugmentParams.model_validate(NEUTRAL | {"silence_s": (0.01, 0.1), "snr_db": (300.0, 300.0)})
+        loud = np.flatnonzero(np.abs(made := augment(tone, 8000, params, generator(0, CONTENT, copy))) > 1e-4)
+        pairs.add((int(loud[0]), len(made) - 1 - int(loud[-1])))
+    before, after = zip(*pairs, strict=True)
+    assert len(pairs) == 20
+    assert 80 <= min(before) < 200
+    assert 600 < max(before) < 900
+    assert np.ptp(after) > 400
+    assert abs(np.corrcoef(before, after)[0, 1]) < 0.7
+
+
+def test_silence_lies_under_the_noise(tone: Samples) -> None:
+    """No endpoint is told by zeros."""
+    made = only(tone, silence_s=(0.1, 0.1), snr_db=(20.0, 20.0))
+    for end in (made[:800], made[-800:]):
+        assert np.square(end).mean() > 1e-5
+        assert np.square(end).mean() < np.square(made[1000:4000]).mean() / 10
+
+
 def test_a_room_goes_on_sounding_after_the_sound(tone: Samples) -> None:
     """Where the original falls silent, the echo is heard."""
     sound = np.concatenate([tone, np.zeros(2000, dtype=np.float32)])
@@ -163,12 +199,14 @@ def test_a_room_goes_on_sounding_after_the_sound(tone: Samples) -> None:
     assert np.square(wet[after]).mean() > 10 * np.square(dry[after]).mean()
 
 
-@pytest.mark.parametrize("effect", ["speed", "pitch_semitones", "tilt_db_per_octave", "room_rt60_s", "snr_db"])
+@pytest.mark.parametrize(
+    "effect", ["speed", "pitch_semitones", "tilt_db_per_octave", "silence_s", "room_rt60_s", "snr_db"]
+)
 def test_bounds_stand_in_order(effect: str) -> None:
     """The lower bound stands first; two equal ones are a fixed strength; one is not enough."""
     AugmentParams.model_validate(STRONG | {effect: (1.0, 1.0)})
     with pytest.raises(ValidationError, match="the lower bound stands first"):
-        AugmentParams.model_validate(STRONG | {effect: (1.1, 1.0)})
+        AugmentParams.model_validate(STRONG | {effect: (1.0, 0.9)})
     with pytest.raises(ValidationError, match=effect):
         AugmentParams.model_validate(STRONG | {effect: (1.0,)})
 
@@ -182,7 +220,16 @@ def test_a_speed_or_an_echo_of_nothing_is_refused(effect: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "mistake", [{"copies": -1}, {"copies": 101}, {"seed": -1}, {"room_fraction": 1.1}, {"room_fraction": -0.1}]
+    "mistake",
+    [
+        {"copies": -1},
+        {"copies": 101},
+        {"seed": -1},
+        {"silence_s": (-0.1, 0.1)},
+        {"silence_s": (0.0, 1.1)},
+        {"room_fraction": 1.1},
+        {"room_fraction": -0.1},
+    ],
 )
 def test_counts_and_fractions_are_bounded(mistake: dict[str, float]) -> None:
     """Each mistake is named."""

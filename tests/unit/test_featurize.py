@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from audiomnist import audio, params
 from audiomnist.corpus import manifest
-from audiomnist.features import INDEX, SETTINGS, TENSOR, FrontEndParams
+from audiomnist.features import FrontEndParams
 from audiomnist.featurize import FeatureParams, featurize
+from audiomnist.tensor_files import INDEX, SETTINGS, TENSOR
 from audiomnist.tensors import FeatureExamples
 
 COMMITTED = Path(__file__).parents[2] / "params.yaml"
@@ -86,7 +87,7 @@ def test_without_copies_there_is_one_row_a_recording(raw: Path, tmp_path: Path) 
     assert len(tensor) == 5
     assert set(index["copy"]) == {0}
     examples, files = FeatureExamples(tmp_path / "out"), index["file"].tolist()
-    drawn, _ = examples.drawn(files, np.random.default_rng(0))
+    drawn, _ = examples.drawn(files, 0.5, np.random.default_rng(0))
     np.testing.assert_array_equal(drawn, examples.clean(files)[0])
 
 

@@ -3,32 +3,48 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from scipy.fft import dct
 
 from audiomnist import models, params
 from audiomnist.models import architecture
 from audiomnist.models.architecture import Network
 from audiomnist.models.cnn import CnnParams
 from audiomnist.models.lstm import LstmParams
-from audiomnist.models.rnn import RnnParams
+from audiomnist.models.rnn import Rnn, RnnParams
 from audiomnist.models.sequences import pool
-from audiomnist.tensors import Scaling
 
 COMMITTED = Path(__file__).parents[2] / "params.yaml"
 INPUTS = {"cnn": "features", "rnn": "features", "lstm": "transcripts"}
 FILES = [f"{digit}_ada_2.wav" for digit in range(10)]
 
+SPECTRUM: dict[str, Any] = {
+    "range_db": 100.0,
+    "mean_removed": 0.0,
+    "masked_fraction": 0.0,
+    "masked_bands": 0,
+    "warp": 0.0,
+}
 PAPER_SIZES: dict[str, dict[str, Any]] = {
-    "cnn": {"channels": [256, 128, 64], "kernel": 4, "halve": "max", "dropout": 0.2, "masked_fraction": 0.0},
-    "rnn": {"cell": "simple", "units": [256, 128, 64], "dropout": 0.2, "masked_fraction": 0.0},
+    "cnn": {"channels": [256, 128, 64], "kernel": 4, "blocks": 0, "halve": "max", "dropout": 0.2, **SPECTRUM},
+    "rnn": {
+        "channels": [],
+        "kernel": 3,
+        "blocks": 0,
+        "cell": "simple",
+        "units": [256, 128, 64],
+        "dropout": 0.2,
+        **SPECTRUM,
+    },
     "lstm": {"cell": "lstm", "units": [256, 128, 64], "dropout": 0.2, "embedding": 16},
 }
 
-CNN = {"channels": [4], "kernel": 3, "halve": "stride", "dropout": 0.0, "masked_fraction": 0.0}
+CNN = SPECTRUM | {"channels": [4], "kernel": 3, "blocks": 0, "halve": "stride", "dropout": 0.0}
 RECURRENT = {"cell": "gru", "units": [4], "dropout": 0.0}
-RNN = RECURRENT | {"masked_fraction": 0.0}
+RNN = SPECTRUM | RECURRENT | {"channels": [4], "kernel": 3, "blocks": 0}
 LSTM = RECURRENT | {"embedding": 4}
 
 
@@ -88,9 +104,9 @@ def test_a_network_without_features_cannot_be_made() -> None:
         Network()  # type: ignore[abstract]
 
 
-def test_the_committed_file_has_a_section_for_each_model_and_no_other() -> None:
-    """The table of builders and params.yaml name the same models."""
-    assert params.read(COMMITTED)["models"].keys() == models.MODULES.keys()
+def test_the_committed_file_has_a_section_for_each_network_and_for_the_linear_baseline_and_no_other() -> None:
+    """The table of builders and params.yaml name the same networks."""
+    assert params.read(COMMITTED)["models"].keys() == models.MODULES.keys() | {"linear"}
 
 
 def test_an_unknown_name_is_a_key_error() -> None:
@@ -104,9 +120,22 @@ def test_an_unknown_name_is_a_key_error() -> None:
     [
         (CnnParams, CNN, {"channels": []}),
         (CnnParams, CNN, {"kernel": 0}),
+        (CnnParams, CNN, {"blocks": -1}),
+        (CnnParams, CNN, {"blocks": 9}),
         (CnnParams, CNN, {"halve": "mean"}),
         (CnnParams, CNN, {"dropout": 1.0}),
         (CnnParams, CNN, {"filters": 3}),
+        (CnnParams, CNN, {"range_db": 0.0}),
+        (CnnParams, CNN, {"mean_removed": 1.1}),
+        (CnnParams, CNN, {"mean_removed": -0.1}),
+        (CnnParams, CNN, {"masked_fraction": 1.0}),
+        (CnnParams, CNN, {"masked_bands": -1}),
+        (CnnParams, CNN, {"warp": -0.1}),
+        (CnnParams, CNN, {"warp": 0.6}),
+        (RnnParams, RNN, {"channels": [0]}),
+        (RnnParams, RNN, {"kernel": 10}),
+        (RnnParams, RNN, {"blocks": -1}),
+        (RnnParams, RNN, {"warp": 0.6}),
         (RnnParams, RNN, {"cell": "elman"}),
         (RnnParams, RNN, {"units": []}),
         (RnnParams, RNN, {"dropout": -0.1}),
@@ -130,26 +159,34 @@ def test_pooling_sees_nothing_beyond_a_sequence() -> None:
     assert pooled.tolist() == [[-1.0, 1.0], [-4.0, -2.0]]
 
 
-def test_a_cnn_scales_its_inputs_by_the_training_files_alone(toy: Path) -> None:
-    """Statistics are those of the files that are handed in, over their own frames."""
-    chosen = architecture("cnn")
+@pytest.mark.parametrize(
+    ("model", "how"), [("cnn", CNN), ("cnn", CNN | {"blocks": 2}), ("rnn", RNN), ("rnn", RNN | {"channels": []})]
+)
+def test_a_network_scales_its_inputs_by_the_training_files_alone(model: str, how: dict[str, Any], toy: Path) -> None:
+    """Statistics are those of the files that are handed in, over their own frames, band by band."""
+    chosen = architecture(model)
     examples = chosen.examples(toy / "features")
-    network = chosen.build(CnnParams.model_validate(CNN), examples, FILES[:1])
-    inputs, lengths = examples.clean(FILES[:1])
-    own = torch.from_numpy(inputs[0, :, : lengths[0]])
+    inputs, lengths = examples.clean(FILES)
+    assert min(lengths[:2]) < inputs.shape[2]
+    bands = [dct(inputs[clip, :, : lengths[clip]], type=3, axis=0, norm="ortho") for clip in (0, 1)]
+    own = np.concatenate([np.maximum(clip, clip.max() - how["range_db"]) for clip in bands], axis=1)
+    network = chosen.build(chosen.params.model_validate(how), examples, FILES[:2])
     buffers = dict(network.named_buffers())
-    assert torch.allclose(buffers["scale.mean"].flatten(), own.mean(dim=1), atol=1e-4)
-    assert torch.allclose(buffers["scale.deviation"].flatten(), own.std(dim=1, correction=0) + 1e-3, atol=1e-3)
+    np.testing.assert_allclose(buffers["spectrum.mean"].flatten(), own.mean(axis=1), atol=1e-3)
+    np.testing.assert_allclose(buffers["spectrum.deviation"].flatten(), own.std(axis=1, ddof=1), atol=1e-3)
 
 
-def test_masking_hides_stretches_in_training_and_nothing_in_service() -> None:
-    """In training at most two stretches of each clip stand at the mean; in evaluation the clip is whole."""
-    torch.manual_seed(0)
-    scaling = Scaling(torch.zeros(3), torch.ones(3), masked_fraction=0.4)
-    frames = torch.tensor([20, 9])
-    clips = torch.ones(2, 3, 20)
-    hidden = (scaling.train()(clips, frames) == 0).all(dim=1)
-    assert hidden.any(dim=1).all()
-    edges = (hidden[:, 1:] & ~hidden[:, :-1]).sum(dim=1) + hidden[:, 0]
-    assert (edges <= 2).all()
-    assert torch.equal(scaling.eval()(clips, frames), clips)
+def test_a_recurrent_network_without_convolutions_reads_the_spectra_themselves(toy: Path) -> None:
+    """A step per frame and a number per band; each convolution before it halves both."""
+    sizes = {}
+    for channels in ([], [4], [4, 6]):
+        network, inputs, lengths = built("rnn", RnnParams.model_validate(RNN | {"channels": channels}), toy)
+        assert isinstance(network, Rnn)
+        with torch.inference_mode():
+            steps, own = network.convolutions(network.spectrum(inputs, lengths), lengths)
+        sizes[len(channels)] = steps.shape[1:], own
+    frames = inputs.shape[2]
+    halves = [frames, (frames + 1) // 2, ((frames + 1) // 2 + 1) // 2]
+    assert [tuple(size) for size, _ in sizes.values()] == [(halves[0], 40), (halves[1], 4 * 20), (halves[2], 6 * 10)]
+    assert sizes[0][1].tolist() == lengths.tolist()
+    assert sizes[1][1].tolist() == [(length + 1) // 2 for length in lengths.tolist()]

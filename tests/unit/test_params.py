@@ -177,7 +177,7 @@ def test_a_speaker_named_twice_is_a_mistake(altered: Altered, tmp_path: Path) ->
         ("features.augment.speed", [1.2, 0.8]),
         ("transcribe.engine", "parrot"),
         ("train.epochs", 0),
-        ("train.speaker_folds", 1),
+        ("train.speaker_folds", -1),
         ("models.lstm.units", []),
         ("data.speakers", []),
     ],
@@ -193,7 +193,17 @@ def test_an_absent_section_is_named(written: Callable[[str], Path], tmp_path: Pa
     with pytest.raises(ParamsError) as caught:
         pipeline.check(written("model: cnn\n"), MANIFEST, tmp_path / "out")
     missing = re.findall(r"^  (\w+): Field required$", str(caught.value), re.MULTILINE)
-    assert missing == ["data", "validate", "split", "features", "transcribe", "train", "models"]
+    assert missing == [
+        "data",
+        "validate",
+        "split",
+        "features",
+        "voices",
+        "transcribe",
+        "train",
+        "models",
+        "protocols",
+    ]
 
 
 @pytest.mark.parametrize("text", ["a: [1,", "a: 1\na: 2\n", "a: !!python/object:os.system {}\n"])

@@ -28,9 +28,13 @@ FEATURES = 6
 HOW = TrainParams(
     epochs=2,
     patience=2,
+    clean_share=0.0,
+    voices_per_clip=0.0,
     batch_size=4,
     learning_rate=0.01,
     weight_decay=0.0,
+    plain_share=0.0,
+    mixup=0.0,
     label_smoothing=0.0,
     seed=0,
     threads=1,
@@ -63,11 +67,13 @@ class Ledger:
         """Return features `(batch, features)`."""
         self.asked += files
         rows = [np.random.default_rng([*file.encode()]).normal(int(file[0]), 1, FEATURES) for file in files]
-        return np.array(rows, dtype=np.float32), np.ones(len(files), dtype=np.int64)
+        return np.array(rows, dtype=np.float32), np.full(len(files), FEATURES, dtype=np.int64)
 
-    def drawn(self, files: list[str], rng: Generator) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def drawn(
+        self, files: list[str], clean_share: float, rng: Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return what `clean` returns."""
-        del rng
+        del clean_share, rng
         return self.clean(files)
 
     def served(self, files: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

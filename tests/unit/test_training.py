@@ -3,8 +3,6 @@
 import csv
 import json
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from audiomnist import bundle, calibration, inference, models, params, strangers, training, transcripts
+from audiomnist import bundle, calibration, inference, models, params, strangers, transcripts
 from audiomnist.curves import drawn
 from audiomnist.fitting import FittingError, Recipe, TrainParams, fit
 from audiomnist.models import architecture
@@ -34,9 +32,13 @@ COLUMNS = ["epoch", *(f"{part}_{what}" for part in ("train", "validation", "test
 HOW = TrainParams(
     epochs=6,
     patience=3,
+    clean_share=0.0,
+    voices_per_clip=0.0,
     batch_size=2,
     learning_rate=0.1,
     weight_decay=0.0,
+    plain_share=0.0,
+    mixup=0.0,
     label_smoothing=0.0,
     seed=0,
     threads=1,
@@ -77,16 +79,18 @@ class Script:
             margin = self.margins[min(self.judged, len(self.margins) - 1)]
             self.judged += 1
         digits = [int(file[-1]) for file in files]
-        return (margin * np.eye(10)[digits]).astype(np.float32), np.ones(len(files), dtype=np.int64)
+        return (margin * np.eye(10)[digits]).astype(np.float32), np.full(len(files), 10, dtype=np.int64)
 
-    def drawn(self, files: list[str], rng: Generator) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def drawn(
+        self, files: list[str], clean_share: float, rng: Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return zeros, or fail."""
-        del rng
+        del clean_share, rng
         self.drawings += 1
         self.seen.append(files)
         if self.drawings == self.fails_in:
             raise KeyboardInterrupt
-        return np.zeros((len(files), 10), dtype=np.float32), np.ones(len(files), dtype=np.int64)
+        return np.zeros((len(files), 10), dtype=np.float32), np.full(len(files), 10, dtype=np.int64)
 
     def served(self, files: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return what `clean` returns."""
@@ -146,30 +150,6 @@ def run(script: Script, curves: Path, **changes: int) -> Network:
     recipe = Recipe(CLOCK, Section(), Path(), HOW.model_copy(update=changes), CLIPS)
     with drawn(curves, recipe.how.epochs) as add:
         return fit(recipe, script, add)
-
-
-class Here(Executor):
-    """Does its work at once, in this process."""
-
-    def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Return what has been done already."""
-        done: Future[Any] = Future()
-        done.set_result(work(*args, **kwargs))
-        return done
-
-
-@contextmanager
-def in_this_process(processes: int, start: Callable[..., None], *arguments: Any) -> Iterator[Executor]:
-    """Stand in for a pool of processes."""
-    assert processes >= 1
-    start(*arguments)
-    yield Here()
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let trainings run in this process, which saves the start of others."""
-    monkeypatch.setattr(training, "pool", in_this_process)
 
 
 def trained_again(model: str, toy: Path, folder: Path, split: Path | None = None, **changes: Any) -> None:
@@ -264,10 +244,11 @@ def test_a_model_is_calibrated_by_voices_that_were_new_to_networks_like_it(
     recipe = recipe_of(model, toy, read_split(toy / "split.csv"))
     folds = strangers.folds(recipe)
     assert len(folds) == 2
-    expected = calibration.calibrate(strangers.joined([strangers.answers_of(fold) for fold in folds]))
+    unheard = strangers.joined([strangers.answers_of(fold) for fold in folds])
     examples = recipe.examples()
     network = fit(recipe, examples, lambda _epoch, _scores: None)
     own = strangers.answers(strangers.judged(network, recipe, examples), examples, recipe.part("validation"))
+    expected = calibration.calibrate(unheard, own)
     description, _ = bundle.describe(trained / model)
     assert description.calibration.model_dump() == asdict(expected)
     assert description.reference.confidence == histogram_of(calibration.confidence(own, expected).numpy())
@@ -341,9 +322,11 @@ def test_each_row_is_on_disk_before_the_next_epoch_begins(tmp_path: Path) -> Non
     lines: list[int] = []
 
     class Watcher(Script):
-        def drawn(self, files: list[str], rng: Generator) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        def drawn(
+            self, files: list[str], clean_share: float, rng: Generator
+        ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
             lines.append(len((tmp_path / "curves.csv").read_text(encoding="utf-8").splitlines()))
-            return super().drawn(files, rng)
+            return super().drawn(files, clean_share, rng)
 
     run(Watcher([1, 2, 3, 4, 5, 6]), tmp_path / "curves.csv")
     assert lines[1:] == [2, 3, 4, 5, 6]
@@ -357,12 +340,11 @@ def test_training_draws_from_the_training_part_alone(tmp_path: Path) -> None:
 
 
 def test_a_batch_normalisation_never_meets_a_single_clip() -> None:
-    """A last batch of one clip is left out of its epoch."""
-    script = Script([1])
+    """A last batch of one clip is left out of its epoch: five clips make two steps of two."""
     extra = [Clip(f"train{digit}", digit, "ada", "train") for digit in (2, 3, 4)]
     recipe = Recipe(CLOCK, Section(), Path(), HOW.model_copy(update={"epochs": 1}), CLIPS + extra)
-    fit(recipe, script, lambda _epoch, _scores: None)
-    assert [len(files) for files in script.seen] == [2, 2]
+    network = fit(recipe, Script([1]), lambda _epoch, _scores: None)
+    assert network.state_dict()["steps"] == 2
 
 
 @pytest.mark.parametrize("model", models.MODULES)
@@ -416,7 +398,7 @@ def test_outside_a_checkout_there_is_no_revision(toy: Path, tmp_path: Path, monk
     [
         lambda values: values["train"].update(epochs=0),
         lambda values: values["train"].update(device="tpu"),
-        lambda values: values["train"].update(speaker_folds=1),
+        lambda values: values["train"].update(speaker_folds=-1),
         lambda values: values["models"]["lstm"].update(cell="elman"),
         lambda values: values["models"].pop("lstm"),
     ],
@@ -457,9 +439,12 @@ def test_a_single_training_clip_is_too_few(tmp_path: Path) -> None:
 
 
 def test_copies_of_training_clips_are_drawn_and_the_clean_ones_too(toy: Path) -> None:
-    """Over many draws each version of a clip turns up."""
+    """Over many draws each version of a clip turns up, the clip itself as often as is asked for."""
     examples = architecture("cnn").examples(toy / "features")
     rng = np.random.default_rng(0)
-    drawn = {examples.drawn(["3_ada_2.wav"], rng)[0].tobytes() for _ in range(30)}
-    assert len(drawn) == 2
-    assert examples.clean(["3_ada_2.wav"])[0].tobytes() in drawn
+    clean = examples.clean(["3_ada_2.wav"])[0].tobytes()
+    drawn = [examples.drawn(["3_ada_2.wav"], 0.3, rng)[0].tobytes() for _ in range(300)]
+    assert len(set(drawn)) == 2
+    assert drawn.count(clean) == pytest.approx(90, abs=30)
+    assert all(examples.drawn(["3_ada_2.wav"], 1, rng)[0].tobytes() == clean for _ in range(30))
+    assert all(examples.drawn(["3_ada_2.wav"], 0, rng)[0].tobytes() != clean for _ in range(30))

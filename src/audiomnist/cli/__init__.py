@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from audiomnist.cli.diff import diff
 from audiomnist.cli.score import INTERRUPTED, score
 from audiomnist.cli.table import app as table
 from audiomnist.errors import AudiomnistError
@@ -19,6 +20,7 @@ app = typer.Typer(
 )
 
 app.command()(score)
+app.command()(diff)
 app.add_typer(table, name="table")
 
 

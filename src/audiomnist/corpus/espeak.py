@@ -23,6 +23,8 @@ _RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
 _BY_CHARACTER, _UTF8 = 1, 1
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
 
+_VARIANTS = Path(espeakng_loader.get_data_path(), "voices", "!v")
+
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -56,6 +58,11 @@ def speak(
     return audio.Waveform(samples, sample_rate_hz)
 
 
+def variants() -> tuple[str, ...]:
+    """Return the names of the throats that any language can be combined with, sorted."""
+    return tuple(sorted(path.name for path in _VARIANTS.iterdir()))
+
+
 @contextmanager
 def _fresh_library(seed: int) -> Iterator[tuple[Any, int]]:
     """Yield eSpeak NG as just loaded, with its sample rate in Hz; unload it afterwards."""
@@ -80,8 +87,7 @@ def _fresh_library(seed: int) -> Iterator[tuple[Any, int]]:
 def _set_voice(library: Any, voice: str) -> None:
     """Choose a voice; eSpeak NG itself passes over an unknown variant in silence."""
     _, _, variant = voice.partition("+")
-    has_variant = Path(espeakng_loader.get_data_path(), "voices", "!v", variant).exists()
-    if not has_variant or library.espeak_SetVoiceByName(voice.encode()) != 0:
+    if not (_VARIANTS / variant).exists() or library.espeak_SetVoiceByName(voice.encode()) != 0:
         raise SynthesisError(f"eSpeak NG has no voice {voice!r}")
 
 

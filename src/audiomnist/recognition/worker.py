@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from audiomnist import audio
-from audiomnist.audio import BadAudioError, Waveform
+from audiomnist.audio import BadAudioError
 from audiomnist.recognition.engines import Loader
 from audiomnist.recognition.params import TranscribeParams
 from audiomnist.recognition.protocol import Recogniser, Recognition
+from audiomnist.recognition.sound import Sound
 from audiomnist.transcripts import Status
 
 _UNUSABLE = (BadAudioError, ValueError, ArithmeticError, RuntimeError)
@@ -30,25 +30,24 @@ def start(load: Loader, params: TranscribeParams) -> None:
     _loaded[:] = [load(params)]
 
 
-def run(paths: Sequence[Path]) -> list[Outcome]:
-    """Recognise files with this process's recogniser; raises RecognitionError if it is out of order."""
-    return recognise(_loaded[0], paths)
+def run(sounds: Sequence[Sound], raw: Path) -> list[Outcome]:
+    """Recognise sounds with this process's recogniser; raises RecognitionError if it is out of order."""
+    return recognise(_loaded[0], sounds, raw)
 
 
-def recognise(recogniser: Recogniser, paths: Sequence[Path]) -> list[Outcome]:
-    """Return one outcome per file. If a batch cannot be used as a whole, its clips are tried one by one."""
+def recognise(recogniser: Recogniser, sounds: Sequence[Sound], raw: Path) -> list[Outcome]:
+    """Return one outcome per sound. If a batch cannot be used as a whole, its clips are tried one by one."""
     try:
-        waveforms = [audio.read(path) for path in paths]
+        waveforms = [sound.waveform(raw) for sound in sounds]
         return [Outcome(recognition) for recognition in recogniser.recognise(waveforms)]
     except _UNUSABLE:
-        return [_alone(recogniser, path) for path in paths]
+        return [_alone(recogniser, sound, raw) for sound in sounds]
 
 
-def _alone(recogniser: Recogniser, path: Path) -> Outcome:
+def _alone(recogniser: Recogniser, sound: Sound, raw: Path) -> Outcome:
     start = time.perf_counter()
     try:
-        waveform: Waveform = audio.read(path)
-        [recognition] = recogniser.recognise([waveform])
+        [recognition] = recogniser.recognise([sound.waveform(raw)])
     except _UNUSABLE as error:
         return Outcome(Recognition(Status.FAILED, (), time.perf_counter() - start), str(error))
     return Outcome(recognition)

@@ -12,7 +12,7 @@ from audiomnist import atomic
 
 mpl.use("Agg")
 
-_BLUE, _ORANGE = "#1f5a94", "#d1701f"
+BLUE, ORANGE = "#1f5a94", "#d1701f"
 _DPI = 110
 
 
@@ -27,21 +27,22 @@ def confusion_matrix(counts: NDArray[np.int64], title: str, target: Path) -> Non
             shade = "white" if shares[row, column] > 0.5 else "black"  # noqa: PLR2004 - half of the row
             axes.text(column, row, str(count), ha="center", va="center", color=shade, fontsize=9)
     axes.set(xticks=range(10), yticks=range(10), xlabel="predicted digit", ylabel="spoken digit", title=title)
-    _save(figure, target)
+    save(figure, target)
 
 
 def curves(history: pd.DataFrame, title: str, target: Path) -> None:
     """Draw accuracy by epoch for the training and the test part."""
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     axes = figure.add_subplot()
-    axes.plot(history["epoch"], 100 * history["train_accuracy"], color=_BLUE, label="train (augmented)")
-    axes.plot(history["epoch"], 100 * history["test_accuracy"], color=_ORANGE, label="test")
+    axes.plot(history["epoch"], 100 * history["train_accuracy"], color=BLUE, label="train (augmented)")
+    axes.plot(history["epoch"], 100 * history["test_accuracy"], color=ORANGE, label="test")
     axes.set(xlabel="epoch", ylabel="accuracy, %", title=title, ylim=(0, 102))
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
-    _save(figure, target)
+    save(figure, target)
 
 
-def _save(figure: Figure, target: Path) -> None:
+def save(figure: Figure, target: Path) -> None:
+    """Write a figure as PNG, whole or not at all."""
     with atomic.replaced_file(target) as temporary:
         figure.savefig(temporary, format="png", dpi=_DPI, metadata={"Software": None})

@@ -1,0 +1,238 @@
+"""How a model bears what happens to recordings: the test clips under each disturbance, beside the same clips clean."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from rich.progress import track
+
+from audiomnist import atomic, audio, disturbance, evaluation, inference, splits
+from audiomnist.audio import Waveform
+from audiomnist.disturbance import Condition, RobustnessParams
+from audiomnist.errors import AudiomnistError
+from audiomnist.evaluation import CLASSES
+from audiomnist.hearing import Hear, hearing
+from audiomnist.processes import available_cores, pool
+from audiomnist.report import TITLES, plots
+from audiomnist.report.plots import BLUE, ORANGE
+from audiomnist.splits import Clip
+
+_BATCH_CLIPS = 32
+_ROW_HEIGHT = 0.2
+_GREY = "#7d7d7d"
+_NO_ANSWER = np.full(CLASSES, 1 / CLASSES)
+
+
+class RobustnessError(AudiomnistError):
+    """A model cannot be judged on disturbed clips."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """The clips that a model is judged on, and what happens to them.
+
+    Attributes:
+        clips: all of the test part.
+        recordings: theirs, by file.
+        how: the disturbances.
+    """
+
+    clips: Sequence[Clip]
+    recordings: dict[str, Waveform]
+    how: RobustnessParams
+
+    @property
+    def chosen(self) -> list[Clip]:
+        """The clips that are disturbed, evenly spaced."""
+        count = min(self.how.clips, len(self.clips))
+        return [self.clips[number * len(self.clips) // count] for number in range(count)]
+
+    def disturbed(self, clip: Clip, number: int) -> Waveform:
+        """Return a clip under the condition of that number."""
+        condition = disturbance.conditions(self.how, self._others(clip))[number]
+        return condition.disturb(self.recordings[clip.file], disturbance.generator(self.how.seed, clip.file))
+
+    def _others(self, clip: Clip) -> list[Waveform]:
+        """Return the recordings of other speakers; of the same one if there is no other."""
+        others = [other for other in self.clips if other.speaker != clip.speaker]
+        others = others or [other for other in self.clips if other.file != clip.file]
+        return [self.recordings[other.file] for other in others]
+
+
+class Outcome(NamedTuple):
+    """Under one condition: whether each clip was answered rightly, `(clips,)`, and what was said, `(clips, 10)`.
+
+    A clip without an answer counts as wrong, its probabilities as equal.
+    """
+
+    right: NDArray[np.bool_]
+    probabilities: NDArray[np.float64]
+
+
+_started: list[tuple[Hear, Trial]] = []
+
+
+def robustness(
+    model: Path, raw: Path, split: Path, how: RobustnessParams, metrics: Path, table: Path, plot: Path
+) -> None:
+    """Judge a bundle on the test clips under each condition, in as many processes as there are cores.
+
+    Args:
+        model: the bundle's folder.
+        raw: the folder of recordings.
+        split: the CSV that says which clip stands in which part.
+        how: the disturbances.
+        metrics: JSON to write, under the model's name nested by kind and strength: `accuracy` with its Wilson interval
+            (`accuracy_low`, `accuracy_high`), `ece`, mean `confidence`, `mcnemar_p` (exact, against the same clips
+            undisturbed) and `clips`.
+        table: CSV to write, the same with a row per condition.
+        plot: PNG to write.
+
+    Raises:
+        RobustnessError: the test part has fewer than two clips, or a process died.
+        BadAudioError: a recording cannot be read.
+        BundleError: the bundle cannot be opened.
+        RecognitionError: its recogniser cannot be loaded.
+    """
+    opened = inference.load(model, threads=1)
+    hearing(opened)  # where it cannot be loaded, this says why; in a process of a pool, the pool would only break
+    name = opened.description.model
+    clips = _test_clips(split)
+    trial = Trial(clips, {clip.file: audio.read(raw / clip.file) for clip in clips}, how)
+    conditions = disturbance.conditions(how, [])
+    scored = scores(list(_outcomes(model, trial, len(conditions), f"robustness of {name}")))
+    atomic.write_json(metrics, {name: _nested(conditions, scored)})
+    rows = _rows(conditions, scored)
+    atomic.write_text(table, rows.to_csv(index=False, lineterminator="\n"))
+    title = f"{TITLES[name]}: {len(trial.chosen)} test clips, disturbed\n{opened.description.dataset.name}"
+    draw(conditions, rows, title, plot)
+
+
+def start(model: Path, trial: Trial) -> None:
+    """Give this process the model and the clips."""
+    _started[:] = [(hearing(inference.load(model, threads=1)), trial)]
+
+
+def judge(number: int) -> Outcome:
+    """Return how this process's model does under the condition of that number."""
+    hear, trial = _started[0]
+    sounds = [trial.disturbed(clip, number) for clip in trial.chosen]
+    batches = [hear(sounds[first : first + _BATCH_CLIPS]) for first in range(0, len(sounds), _BATCH_CLIPS)]
+    answers = [answer for batch in batches for answer in batch]
+    said = [_NO_ANSWER if answer is None else answer.probabilities for answer in answers]
+    right = [
+        answer is not None and answer.probabilities.argmax() == clip.digit
+        for answer, clip in zip(answers, trial.chosen, strict=True)
+    ]
+    return Outcome(np.array(right, dtype=np.bool_), np.array(said, dtype=np.float64))
+
+
+def scores(outcomes: Sequence[Outcome]) -> list[dict[str, float]]:
+    """Return the scores of each outcome, the first of which is that of the undisturbed clips; see `robustness`."""
+    return [evaluation.rounded(_scores(outcome, outcomes[0].right)) for outcome in outcomes]
+
+
+def draw(conditions: Sequence[Condition], rows: pd.DataFrame, title: str, target: Path) -> None:
+    """Draw accuracy with its interval, confidence and calibration error, a row per condition, grouped by kind.
+
+    Args:
+        conditions: in the order of the rows.
+        rows: for each of them `accuracy`, `accuracy_low`, `accuracy_high`, `confidence` and `ece`, in [0, 1].
+        title: stands above.
+        target: PNG to write.
+    """
+    figure = Figure(figsize=(9.6, 1.6 + _ROW_HEIGHT * len(conditions)), layout="constrained")
+    panels = figure.subplots(1, 3, sharey=True, width_ratios=[2.2, 1, 1])
+    places = np.arange(len(conditions))
+    accuracy, low, high = (100 * rows[column] for column in ("accuracy", "accuracy_low", "accuracy_high"))
+    interval = np.maximum([accuracy - low, high - accuracy], 0)
+    panels[0].errorbar(accuracy, places, xerr=interval, fmt="o", color=BLUE, markersize=4.5, capsize=2.5, linewidth=1.2)
+    panels[0].axvline(accuracy.iloc[0], color=BLUE, linewidth=0.8, linestyle=":")
+    panels[1].plot(100 * rows["confidence"], places, "D", color=ORANGE, markersize=4.5)
+    panels[2].barh(places, 100 * rows["ece"], color=_GREY, height=0.6)
+    panels[0].set_yticks(places, _labels(conditions))
+    panels[0].set(xlabel="accuracy, %, dotted: clean", xlim=(None, 101), ylim=(len(conditions) - 0.5, -0.5))
+    panels[1].set(xlabel="mean confidence, %", xlim=(None, 101))
+    panels[2].set(xlabel="calibration error (ECE), %")
+    for axes in panels:
+        _part_kinds(axes, conditions)
+    figure.suptitle(title)
+    plots.save(figure, target)
+
+
+def _test_clips(split: Path) -> list[Clip]:
+    clips = [clip for clip in splits.read(split) if clip.part == "test"]
+    if len(clips) < 2:  # noqa: PLR2004 - one to hear, one to babble
+        raise RobustnessError(
+            f"{split}: the test part has {len(clips)} clip(s), and two are needed, since others babble behind each: "
+            "raise split.test_fraction"
+        )
+    return clips
+
+
+def _outcomes(model: Path, trial: Trial, count: int, task: str) -> Iterator[Outcome]:
+    """Yield the outcome of each condition, in their order."""
+    try:
+        with pool(min(available_cores(), count), start, model, trial) as started:
+            yield from track(started.map(judge, range(count)), task, total=count)
+    except BrokenProcessPool as error:
+        raise RobustnessError(
+            f"a process that judged {model} died, perhaps for want of memory: run the stage again"
+        ) from error
+
+
+def _scores(outcome: Outcome, clean: NDArray[np.bool_]) -> dict[str, float]:
+    right, probabilities = outcome
+    low, high = evaluation.wilson_interval(int(right.sum()), len(right))
+    return {
+        "accuracy": float(right.mean()),
+        "accuracy_low": low,
+        "accuracy_high": high,
+        "ece": evaluation.expected_calibration_error(probabilities, right),
+        "confidence": float(probabilities.max(axis=1).mean()),
+        "mcnemar_p": evaluation.mcnemar_p(clean.tolist(), right.tolist()),
+        "clips": len(right),
+    }
+
+
+def _nested(conditions: Sequence[Condition], scored: Sequence[dict[str, float]]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for condition, row in zip(conditions, scored, strict=True):
+        place = nested
+        for kind in condition.kinds:
+            place = place.setdefault(kind, {})
+        place[condition.path[-1]] = row
+    return nested
+
+
+def _rows(conditions: Sequence[Condition], scored: Sequence[dict[str, float]]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"kind": "_".join(condition.kinds) or condition.strength, "condition": condition.path[-1], **row}
+        for condition, row in zip(conditions, scored, strict=True)
+    )
+
+
+def _labels(conditions: Sequence[Condition]) -> list[str]:
+    """Return what stands beside each row: its strength, and the first of a kind says which."""
+    groups = [list(group) for _, group in groupby(conditions, key=lambda condition: condition.kinds)]
+    named = [" ".join([*reversed(group[0].kinds), " ", group[0].strength]).strip() for group in groups]
+    return [
+        label
+        for name, group in zip(named, groups, strict=True)
+        for label in (name, *(condition.strength for condition in group[1:]))
+    ]
+
+
+def _part_kinds(axes: Axes, conditions: Sequence[Condition]) -> None:
+    for place, (above, below) in enumerate(pairwise(conditions)):
+        if above.kinds != below.kinds:
+            axes.axhline(place + 0.5, color="black", linewidth=0.6)
+    axes.grid(axis="x", alpha=0.3)

@@ -1,0 +1,15 @@
+"""The linear baseline: fitted to the training part, it labels the test part."""
+
+from pathlib import Path
+
+from audiomnist import baseline as linear
+from audiomnist import params, stage
+
+
+def baseline(features: Path, split: Path, parameters: Path, out: Path) -> None:
+    """Fit the baseline and write its test predictions."""
+    linear.predict(features, split, out, params.section(parameters, "models.linear", linear.BaselineParams))
+
+
+if __name__ == "__main__":
+    stage.run(baseline)
