@@ -25,7 +25,7 @@ from audiomnist.scoring.table import Table as ScoredTable
 from audiomnist.splits import Clip
 
 _CLIPS = 20
-_RESULTS_OF_THE_REAL_RUN = ("dvc.lock", "reports/", "models/")
+_RESULTS_OF_THE_REAL_RUN = ("dvc.lock", "stages/protocols/dvc.lock", "reports/", "models/")
 
 
 class QuickstartError(AudiomnistError):

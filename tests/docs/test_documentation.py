@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 
 from audiomnist import cli
-from audiomnist.report import results
+from audiomnist.report import protocol_table, results
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -15,7 +15,15 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 def test_the_results_table_of_the_readme_is_that_of_the_committed_run() -> None:
     """Not a digit is copied by hand."""
     shown = README.partition("--markdown -->\n")[2].partition("\n<!-- /results")[0]
-    assert shown == results.markdown(results.read(ROOT / "reports" / "comparison.json"))
+    found = results.read(ROOT / "reports" / "comparison.json")
+    assert shown == results.markdown(results.HEAD, results.rows(found))
+
+
+def test_the_protocols_table_of_the_readme_is_that_of_the_committed_run() -> None:
+    """Not a digit is copied by hand here either."""
+    shown = README.partition("protocols --markdown -->\n")[2].partition("\n<!-- /protocols")[0]
+    rows = protocol_table.rows(protocol_table.read(ROOT / "reports"))
+    assert shown == results.markdown(protocol_table.HEAD, rows)
 
 
 def test_the_readme_is_short() -> None:

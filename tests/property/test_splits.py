@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from audiomnist import splits
 from audiomnist.corpus import manifest
 from audiomnist.corpus.manifest import Recording
-from audiomnist.splits import PARTS, SplitError, SplitParams
+from audiomnist.splits import PARTS, Clip, SplitError, SplitParams
 
 SPEAKERS = ("ada", "bob", "eve", "zoe")
 
@@ -45,6 +45,7 @@ def parameters(*schemes: str) -> st.SearchStrategy[SplitParams]:
         test_fraction=st.floats(0.2, 0.4),
         validation_fraction=st.floats(0.2, 0.5),
         held_out=st.sampled_from(SPEAKERS[:2]),
+        training_speakers=st.none(),
     )
 
 
@@ -108,6 +109,65 @@ def test_the_held_out_speaker_is_the_test_and_nothing_else(rows: list[Recording]
     }
 
 
+@given(
+    rows=DISTINCT,
+    params=parameters("speaker"),
+    training_speakers=st.integers(1, 5),
+    order=st.randoms(use_true_random=False),
+)
+def test_the_speakers_who_are_heard_follow_the_held_out_one_by_name_and_round_to_the_beginning(
+    rows: list[Recording], params: SplitParams, training_speakers: int, order: random.Random
+) -> None:
+    """As many as asked for, or all; each of them is heard whole, and the others stand in no part."""
+    few = params.model_copy(update={"training_speakers": training_speakers})
+    parts = splits.assign(order.sample(rows, len(rows)), few)
+    speakers = sorted({row.speaker for row in rows})
+    after = [*speakers[speakers.index(params.held_out) + 1 :], *speakers[: speakers.index(params.held_out)]]
+    heard = set(after[:training_speakers])
+    assert parts.keys() == {row.file for row in rows if row.speaker in heard | {params.held_out}}
+    assert {row.speaker for row in rows if parts.get(row.file) in {"train", "validation"}} == heard
+    assert {row.file for row in rows if row.speaker == params.held_out} == {
+        file for file, part in parts.items() if part == "test"
+    }
+    assert set(parts.values()) == set(PARTS)
+
+
+@given(rows=DISTINCT, params=parameters("speaker"), more=st.integers(0, 3))
+def test_as_many_training_speakers_as_there_are_is_the_split_of_all(
+    rows: list[Recording], params: SplitParams, more: int
+) -> None:
+    """And so is a number that is higher, or none."""
+    others = len({row.speaker for row in rows}) - 1
+    every = params.model_copy(update={"training_speakers": others + more})
+    assert splits.assign(rows, every) == splits.assign(rows, params)
+
+
+@given(rows=DISTINCT, params=parameters("speaker"), data=st.data())
+def test_a_speaker_more_alters_no_part_of_those_who_were_heard_before(
+    rows: list[Recording], params: SplitParams, data: st.DataObject
+) -> None:
+    """Every speaker is in the training part already where fewer are heard: a learning curve only adds speakers."""
+    others = len({row.speaker for row in rows}) - 1
+    few = data.draw(st.integers(1, others))
+    speakers = [
+        {row.speaker for row in rows if parts.get(row.file) == "train"}
+        for parts in (
+            splits.assign(rows, params.model_copy(update={"training_speakers": count})) for count in (few, few + 1)
+        )
+    ]
+    assert speakers[0] <= speakers[1]
+    assert len(speakers[0]) == few
+
+
+@given(rows=DISTINCT, params=parameters("random", "official"), training_speakers=st.integers(1, 5))
+def test_other_schemes_do_not_look_at_the_number_of_training_speakers(
+    rows: list[Recording], params: SplitParams, training_speakers: int
+) -> None:
+    """They hear all."""
+    few = params.model_copy(update={"training_speakers": training_speakers})
+    assert splits.assign(rows, few) == splits.assign(rows, params)
+
+
 @given(rows=DISTINCT, params=parameters("official"))
 def test_the_official_test_is_takes_0_to_4(rows: list[Recording], params: SplitParams) -> None:
     """Upstream's own split, whatever the seed."""
@@ -161,8 +221,42 @@ def test_the_file_has_a_row_per_recording_in_the_order_of_the_manifest(tmp_path:
     assert (tmp_path / "split.csv").read_text(encoding="utf-8").startswith("file,digit,speaker,part\n2_bob_7.wav,2,bob")
 
 
+def test_a_copy_by_a_speaker_who_is_not_heard_tears_nothing_apart() -> None:
+    """Take 7 of zoe is take 0 of ada, who is held out: where zoe stands in no part there is nothing that leaks."""
+    rows = with_copies(recorded(4, 1, 8), [(31, 0)])
+    assert rows[31].speaker == "zoe"
+    with pytest.raises(SplitError, match="same content"):
+        _assigned(rows, scheme="speaker")
+    assert _assigned(rows, scheme="speaker", training_speakers=1).keys() == {row.file for row in rows[:16]}
+
+
+def test_the_file_has_no_row_for_a_recording_that_stands_in_no_part(tmp_path: Path) -> None:
+    """Those that are left keep the order of the manifest."""
+    rows = recorded(4, 2, 8)[::-1]
+    manifest.write(tmp_path / "manifest.csv", rows)
+    how = _params(scheme="speaker", held_out="eve", training_speakers=2)
+    splits.split(tmp_path / "manifest.csv", how, tmp_path / "split.csv")
+    found = splits.read(tmp_path / "split.csv")
+    assert [clip.file for clip in found] == [row.file for row in rows if row.speaker != "bob"]
+    assert {clip.speaker for clip in found if clip.part == "test"} == {"eve"}
+    assert {clip.speaker for clip in found if clip.part != "test"} == {"zoe", "ada"}
+
+
+NAMES = st.text("abé_ ,;'\"", max_size=12)
+CLIPS = st.lists(st.builds(Clip, NAMES, st.integers(0, 9), NAMES, st.sampled_from(PARTS)), max_size=12)
+
+
+@given(clips=CLIPS)
+def test_what_is_written_is_read_back(clips: list[Clip], tmp_path_factory: pytest.TempPathFactory) -> None:
+    """In its order, with commas and quotes in names."""
+    path = tmp_path_factory.getbasetemp() / "written.csv"
+    splits.write(path, iter(clips))
+    assert splits.read(path) == clips
+
+
 def _params(**changes: object) -> SplitParams:
     values = {"scheme": "random", "seed": 0, "test_fraction": 0.25, "validation_fraction": 0.2, "held_out": "ada"}
+    values["training_speakers"] = None
     return SplitParams.model_validate(values | changes)
 
 

@@ -213,3 +213,50 @@ def test_calibration_takes_over_confidence_away() -> None:
     after = expected_calibration_error(served(halves[1], found).probabilities.astype(np.float64), right)
     assert before > 0.1
     assert after < before / 5
+
+
+def test_familiar_voices_bear_on_the_temperature_and_not_on_the_scale_of_novelty() -> None:
+    """What is typical and what is strange is said by new voices alone."""
+    logits, labels = calibrated(2000)
+    new = at(novelties(2000), 2 * logits, labels)
+    familiar = at(novelties(300, seed=1) - 50, logits[:300], labels[:300])
+    alone, both = calibrate(new), calibrate(new, familiar)
+    assert (both.typical_novelty, both.strange_novelty) == (alone.typical_novelty, alone.strange_novelty)
+    assert both.temperature != alone.temperature
+
+
+@pytest.mark.parametrize("clips", [500, 20_000])
+def test_voices_of_both_kinds_have_half_of_the_weight_however_many_there_are(clips: int) -> None:
+    """New voices ask for a temperature of 1, familiar ones for 4: it lies between, and where 50 clips each put it.
+
+    The 20,000 clips of familiar voices here say the same as 500 of them.
+    """
+    logits, labels = calibrated(500)
+    times = clips // 500
+    new = at(torch.zeros(500), logits, labels)
+    familiar = at(torch.zeros(clips), 4 * logits.repeat(times, 1), labels.repeat(times))
+    found = calibrate(new, familiar).temperature
+    assert 1.2 < found < 3.5
+    assert found == pytest.approx(calibrate(new, at(torch.zeros(500), 4 * logits, labels)).temperature, rel=0.02)
+
+
+def test_familiar_clips_that_are_strange_are_faded_by_the_scale_of_the_new_ones() -> None:
+    """Their certainty counts as it will be in service."""
+    logits, labels = calibrated(20_000)
+    novelty = novelties(len(logits))
+    typical, strange = np.quantile(novelty.double().numpy(), [0.5, 0.95])
+    odd = 3 * novelty
+    fading = [((some - typical) / (strange - typical)).clamp(min=1).unsqueeze(1).float() for some in (novelty, odd)]
+    new, familiar = (at(some, 2.5 * fade * logits, labels) for some, fade in zip((novelty, odd), fading, strict=True))
+    assert calibrate(new, familiar).temperature == pytest.approx(2.5, rel=0.03)
+
+
+def test_weights_that_are_all_alike_change_no_temperature() -> None:
+    """Nor does a clip that weighs nothing, but for what it adds to the number of clips."""
+    logits, labels = calibrated(1000)
+    alike = torch.full((1000,), 1 / 1000)
+    assert temperature(3 * logits, labels, alike) == pytest.approx(temperature(3 * logits, labels), rel=1e-4)
+    padded = torch.cat([logits, 100 * torch.eye(10).repeat(10, 1)])
+    wrong = torch.cat([labels, torch.arange(1, 101) % 10])
+    weights = torch.cat([alike, torch.zeros(100)])
+    assert temperature(3 * padded, wrong, weights) == pytest.approx(temperature(3 * logits, labels), rel=1e-2)

@@ -14,7 +14,7 @@ from audiomnist import cli
 
 SCRIPT = Path(sys.executable).with_name("audiomnist")
 COMMANDS = {
-    (): {"score", "table", "results", "diff", "manifest", "quickstart"},
+    (): {"score", "table", "results", "protocols", "diff", "manifest", "quickstart"},
     ("table",): {"show", "history", "export", "verify", "vacuum"},
 }
 EACH = [(*group, name) for group, names in COMMANDS.items() for name in sorted(names)]

@@ -15,7 +15,7 @@ from audiomnist.readings import TranscriptExamples
 from audiomnist.text import END, PADDING, TOKENS, UNKNOWN, encode
 from audiomnist.thinning import thinned
 
-RECOGNISER = {"engine": "sphinx", "version": "0", "weights_sha256": None, "settings": {}}
+RECOGNISER: dict[str, Any] = {"engine": "sphinx", "version": "0", "weights_sha256": None, "settings": {}}
 # Of the recordings (0) and of two augmented copies: the hypotheses of each file, best first.
 HEARD: tuple[dict[str, list[str]], ...] = (
     {"a": ["one"], "b": ["two", "too"], "c": []},

@@ -24,6 +24,7 @@ from audiomnist.corpus.manifest import sha256_of
 from audiomnist.recognition import Hypothesis, Recogniser, Recognition, RecognitionError, engines, weights
 from audiomnist.recognition.google import GoogleRecogniser
 from audiomnist.recognition.params import (
+    NO_COPIES,
     GoogleParams,
     SphinxParams,
     TranscribeParams,
@@ -231,8 +232,10 @@ def test_an_unknown_engine_is_a_mistake() -> None:
 
 
 def test_settings_are_those_that_bear_on_results() -> None:
-    """Neither the number of processes, nor another engine's settings, nor where weights lie."""
+    """Neither the number of processes, nor another engine's settings, nor where weights lie, nor copies."""
     settings = TranscribeParams().settings()
+    copied = NO_COPIES.model_copy(update={"copies": 2, "seed": 5})
+    assert TranscribeParams(augment=copied).settings() == settings
     same = TranscribeParams(workers=7, batch_clips=3, model_path="/", google=GoogleParams(language="fr-FR"))
     assert same.settings() == settings
     assert TranscribeParams(whisper=WhisperParams(beam_size=6)).settings() != settings

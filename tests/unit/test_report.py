@@ -62,7 +62,7 @@ def mumble() -> Iterator[None]:
         yield
 
 
-def judge(model: str, toy: Path, trained: Path, out: Path) -> None:
+def judge(model: str, toy: Path, trained: Path, out: Path, *, foreign_sounds: bool = True) -> None:
     """Evaluate a bundle as its stage does."""
     assessment.evaluate(
         trained / model,
@@ -73,6 +73,7 @@ def judge(model: str, toy: Path, trained: Path, out: Path) -> None:
         out / "metrics" / f"{model}.json",
         out / "predictions" / f"{model}.parquet",
         out / "plots" / model,
+        foreign_sounds=foreign_sounds,
     )
 
 
@@ -137,6 +138,25 @@ def test_the_share_of_digits_that_are_called_strange_is_that_of_the_predictions(
     table = pd.read_parquet(judged / "predictions" / f"{model}.parquet")
     told = read_json(judged / "metrics" / f"{model}.json")[model]["foreign"]["digits"]["noticed"]
     assert told == pytest.approx((table["ood_score"] > 1).mean(), abs=1e-6)
+
+
+@pytest.mark.parametrize("model", models.MODULES)
+def test_without_foreign_sounds_only_what_is_said_of_them_is_missing(
+    model: str, toy: Path, trained: Path, judged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None is made or heard; predictions and plots are the same bytes."""
+
+    def unheard(*_: Any) -> None:
+        raise AssertionError("a sound was asked for")
+
+    monkeypatch.setattr(foreign, "sounds", unheard)
+    monkeypatch.setattr(foreign, "backwards", unheard)
+    judge(model, toy, trained, tmp_path, foreign_sounds=False)
+    scored = read_json(judged / "metrics" / f"{model}.json")
+    del scored[model]["foreign"]
+    assert read_json(tmp_path / "metrics" / f"{model}.json") == scored
+    for path in (path for path in tmp_path.rglob("*") if path.is_file() and path.parent.name != "metrics"):
+        assert path.read_bytes() == (judged / path.relative_to(tmp_path)).read_bytes()
 
 
 def test_a_model_of_transcripts_is_judged_on_what_is_heard_in_other_sounds(trained: Path, judged: Path) -> None:
@@ -243,7 +263,7 @@ def test_the_table_of_results_names_each_model_with_its_numbers(comparison: Path
     console = Console(width=200, record=True)
     console.print(results.table(found))
     shown = console.export_text()
-    lines = results.markdown(found).splitlines()
+    lines = results.markdown(results.HEAD, results.rows(found)).splitlines()
     assert lines[1] == "| --- | --- | --- | --- | --- | --- |"
     assert len(lines) == 2 + 3
     for row, line in zip(rows, lines[2:], strict=True):

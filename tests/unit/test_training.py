@@ -16,7 +16,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from audiomnist import bundle, calibration, inference, models, params, strangers, transcripts
+from audiomnist import bundle, calibration, inference, models, params, splits, strangers, transcripts
 from audiomnist.curves import drawn
 from audiomnist.fitting import FittingError, Recipe, TrainParams, fit
 from audiomnist.models import architecture
@@ -269,6 +269,55 @@ def test_the_model_of_a_single_voice_is_calibrated_by_its_validation_part(toy: P
 
 
 @pytest.mark.usefixtures("here")
+def test_without_folds_a_model_is_calibrated_by_its_validation_part(toy: Path, trained: Path, tmp_path: Path) -> None:
+    """Whether params.yaml says so or the caller does, who goes before it; the network and its curves stay."""
+    trained_again("lstm", toy, tmp_path / "said", speaker_folds=0)
+    train(
+        "lstm",
+        toy / "params.yaml",
+        toy / "transcripts",
+        toy / "split.csv",
+        toy / "data.json",
+        tmp_path / "told",
+        tmp_path / "told.csv",
+        speaker_folds=0,
+    )
+    for file in (bundle.GRAPH, bundle.DESCRIPTION):
+        assert (tmp_path / "told" / file).read_bytes() == (tmp_path / "said" / "out" / file).read_bytes()
+    recipe = recipe_of("lstm", toy, read_split(toy / "split.csv"))
+    examples = recipe.examples()
+    network = fit(recipe, examples, lambda _epoch, _scores: None)
+    own = strangers.answers(strangers.judged(network, recipe, examples), examples, recipe.part("validation"))
+    description, _ = bundle.describe(tmp_path / "told")
+    assert description.calibration.model_dump() == asdict(calibration.calibrate(own))
+    assert description.parameters["train"]["speaker_folds"] == 0
+    assert weights(tmp_path / "told" / bundle.GRAPH) == weights(trained / "lstm" / bundle.GRAPH)
+    assert (tmp_path / "told.csv").read_bytes() == (trained / "lstm.csv").read_bytes()
+
+
+@pytest.mark.usefixtures("here")
+def test_a_bundle_says_by_what_its_split_was_made_where_that_is_not_the_section(toy: Path, tmp_path: Path) -> None:
+    """What the caller says goes before params.yaml; nothing else follows from it."""
+    made_by = splits.chosen(toy / "params.yaml", "speaker", held_out="ada", training_speakers=2)
+    bundles = []
+    for name, how in (("told", made_by), ("untold", None)):
+        train(
+            "lstm",
+            toy / "params.yaml",
+            toy / "transcripts",
+            toy / "split.csv",
+            toy / "data.json",
+            tmp_path / name,
+            tmp_path / f"{name}.csv",
+            split_params=how,
+        )
+        bundles.append(bundle.describe(tmp_path / name)[0])
+    assert bundles[0].split == made_by.model_dump()
+    assert bundles[1].split == params.read(toy / "params.yaml")["split"]
+    assert bundles[0].model_copy(update={"split": bundles[1].split}) == bundles[1]
+
+
+@pytest.mark.usefixtures("here")
 def test_transcripts_without_a_fault_make_a_model(toy: Path, tmp_path: Path) -> None:
     """Where all clips of a digit are alike to the network, novelty has a measure all the same."""
     table = transcripts.read(toy / "transcripts")
@@ -337,6 +386,71 @@ def test_training_draws_from_the_training_part_alone(tmp_path: Path) -> None:
     script = Script([1, 2, 3, 4, 5, 6])
     run(script, tmp_path / "curves.csv")
     assert [sorted(files) for files in script.seen] == [["train0", "train1"]] * 6
+
+
+@pytest.mark.parametrize(("plain_share", "varied"), [(0.0, 6), (0.34, 4), (0.5, 3), (1.0, 0)])
+def test_in_the_last_epochs_clips_are_drawn_as_they_were_recorded(plain_share: float, varied: int) -> None:
+    """In those before as often as asked for; there the network is told to vary what it sees, in the last not to."""
+    told: list[bool] = []
+    shares: list[float] = []
+
+    class Told(Clock):
+        def vary(self, *, wanted: bool) -> None:
+            told.append(wanted)
+
+    class Watcher(Script):
+        def drawn(
+            self, files: list[str], clean_share: float, rng: Generator
+        ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+            shares.append(clean_share)
+            return super().drawn(files, clean_share, rng)
+
+    architecture_told = Architecture(Section, no_examples, lambda _params, _examples, _files: Told())
+    how = HOW.model_copy(update={"clean_share": 0.3, "plain_share": plain_share})
+    recipe = Recipe(architecture_told, Section(), Path(), how, CLIPS)
+    fit(recipe, Watcher([1, 2, 3, 4, 5, 6]), lambda _epoch, _scores: None)
+    assert told == [True] * varied + [False] * (6 - varied)
+    assert shares == [0.3] * varied + [1.0] * (6 - varied)
+
+
+def mixtures(mixup: float, plain_share: float = 0.0, *, tokens: bool = False) -> list[list[float]]:
+    """Return the first input of each clip of each step, where clips are all 1 or all 2."""
+    seen: list[list[float]] = []
+
+    class Kind(Script):
+        def drawn(self, files: list[str], clean_share: float, rng: Generator) -> tuple[NDArray[Any], NDArray[np.int64]]:
+            _, lengths = super().drawn(files, clean_share, rng)
+            inputs = np.array([[1 + int(file[-1])] * 10 for file in files])
+            return inputs.astype(np.int64 if tokens else np.float32), lengths
+
+    class Watching(Clock):
+        def embed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+            if self.training:
+                seen.append(sorted(inputs[:, 0].tolist()))
+            return super().embed(inputs.float(), lengths)
+
+    watched = Architecture(Section, no_examples, lambda _params, _examples, _files: Watching())
+    how = HOW.model_copy(update={"mixup": mixup, "plain_share": plain_share, "epochs": 20, "patience": 20})
+    fit(Recipe(watched, Section(), Path(), how, CLIPS), Kind([1]), lambda _epoch, _scores: None)
+    return seen
+
+
+def test_mixed_clips_keep_the_larger_share_of_themselves() -> None:
+    """Each step has one share for its clips, at least a half; often enough two clips are mixed with each other."""
+    seen = mixtures(1.0)
+    mixed = [pair for pair in seen if pair != [1.0, 2.0]]
+    assert len(mixed) > 5
+    assert len({pair[0] for pair in mixed}) == len(mixed)
+    for low, high in mixed:
+        assert 1 < low <= 1.5 <= high < 2
+        assert low + high == pytest.approx(3)
+
+
+def test_nothing_is_mixed_where_it_is_not_wanted_in_plain_epochs_or_in_texts() -> None:
+    """Tokens have no mean."""
+    assert mixtures(0.0) == [[1.0, 2.0]] * 20
+    assert mixtures(1.0, tokens=True) == [[1, 2]] * 20
+    assert mixtures(1.0, plain_share=0.5)[10:] == [[1.0, 2.0]] * 10
 
 
 def test_a_batch_normalisation_never_meets_a_single_clip() -> None:

@@ -35,9 +35,27 @@ def results(
 
     found = report.read(comparison)
     if markdown:
-        typer.echo(report.markdown(found))
+        typer.echo(report.markdown(report.HEAD, report.rows(found)))
     else:
         Console().print(report.table(found))
+
+
+@app.command()
+def protocols(
+    reports: Annotated[Path, typer.Argument(help="Folder of random.json, official.json and unseen.json.")] = Path(
+        "reports"
+    ),
+    *,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
+) -> None:
+    """Print how the models do on several random splits, on upstream's own, and on speakers that they never heard."""
+    from audiomnist.report import protocol_table, results  # noqa: PLC0415
+
+    rows = protocol_table.rows(protocol_table.read(reports))
+    if markdown:
+        typer.echo(results.markdown(protocol_table.HEAD, rows))
+    else:
+        Console().print(results.drawn(protocol_table.HEAD, rows, "Accuracy by protocol"))
 
 
 @app.command()

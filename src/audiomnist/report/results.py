@@ -1,6 +1,7 @@
 """The table of results, for the terminal and for the README."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from rich.table import Table
 from audiomnist.errors import AudiomnistError
 from audiomnist.report import TITLES
 
-_HEAD = ("model", "train", "test", "95% interval", "paper: train", "paper: test")
+HEAD = ("model", "train", "test", "95% interval", "paper: train", "paper: test")
 
 
 def read(comparison: Path) -> dict[str, Any]:
@@ -29,16 +30,20 @@ def rows(comparison: dict[str, Any]) -> list[tuple[str, ...]]:
 
 def table(comparison: dict[str, Any]) -> Table:
     """Return the results for a terminal."""
-    drawn = Table(*_HEAD, title=f"Accuracy on {comparison['dataset']}")
-    for row in rows(comparison):
-        drawn.add_row(*row)
-    return drawn
+    return drawn(HEAD, rows(comparison), f"Accuracy on {comparison['dataset']}")
 
 
-def markdown(comparison: dict[str, Any]) -> str:
-    """Return the results as a Markdown table."""
-    lines = [_HEAD, ("---",) * len(_HEAD), *rows(comparison)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def drawn(head: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> Table:
+    """Return a table for a terminal."""
+    table = Table(*head, title=title)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    return "\n".join(f"| {' | '.join(line)} |" for line in [head, ["---"] * len(head), *rows])
 
 
 def _row(title: str, scored: dict[str, float]) -> tuple[str, ...]:

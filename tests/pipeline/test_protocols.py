@@ -1,0 +1,26 @@
+"""The pipeline of the protocols, under the real dvc, on small parameters."""
+
+import json
+
+import pytest
+from checkout import Checkout
+
+PIPELINE = "stages/protocols/dvc.yaml"
+
+pytestmark = pytest.mark.long
+
+
+def test_a_protocol_trains_and_judges_every_model_on_its_split(checkout: Checkout) -> None:
+    """The report has all four models on the same clips; again nothing runs; the main pipeline is left alone."""
+    ran = checkout.stages_run("repro", f"{PIPELINE}:official")
+    assert ran == {f"{PIPELINE}:{stage}@official" for stage in ("split", "cnn", "rnn", "lstm", "linear")} | {
+        f"{PIPELINE}:official"
+    }
+    report = json.loads((checkout.folder / "reports" / "official.json").read_text(encoding="utf-8"))
+    assert {"cnn", "rnn", "lstm", "linear"} < report.keys()
+    assert 0 <= report["difference"]["cnn_linear"]["mcnemar_p"] <= 1
+    assert checkout.stages_run("repro", f"{PIPELINE}:official") == set()
+    assert checkout.stages_run("repro") == set()
+    assert "reports/official.json" in checkout.run("dvc", "metrics", "show")
+    description = json.loads((checkout.folder / "data/protocols/official/cnn/bundle.json").read_text(encoding="utf-8"))
+    assert description["split"]["scheme"] == "official"
