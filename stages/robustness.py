@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from audiomnist import params, stage
-from audiomnist.disturbance import RobustnessParams
+from audiomnist.conditions import RobustnessParams
 from audiomnist.report import robustness as report
 
 

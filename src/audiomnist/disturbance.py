@@ -5,122 +5,25 @@ for all conditions, so that at each level above the noise it meets the same nois
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import soxr
 from numpy.random import Generator
 from numpy.typing import NDArray
-from pydantic import AfterValidator, Field
 
 from audiomnist.audio import Waveform
-from audiomnist.params import Section
 
 Disturb = Callable[[Waveform, Generator], Waveform]
 
 _FULL_SCALE = 2**15  # of 16 bits
-_TELEPHONE_RATE_HZ = 8000
+TELEPHONE_RATE_HZ = 8000
 _BAND_FILTER_ORDER = 4
-
-
-def _each_once(strengths: tuple[float, ...]) -> tuple[float, ...]:
-    if len({f"{strength:g}" for strength in strengths}) < len(strengths):
-        raise ValueError("each strength stands here once, to six digits")
-    return strengths
-
-
-def _ordered(band_hz: tuple[float, float]) -> tuple[float, float]:
-    if band_hz[0] >= band_hz[1]:
-        raise ValueError("the lower bound stands first")
-    return band_hz
-
-
-_EACH_ONCE = AfterValidator(_each_once)
-_Decibels = Annotated[float, Field(ge=-60, le=60)]
-_Factor = Annotated[float, Field(ge=0.25, le=4)]
-_Rate = Annotated[int, Field(ge=4000, le=192_000)]
-_Seconds = Annotated[float, Field(gt=0, le=10)]
-_Percent = Annotated[float, Field(gt=0, lt=100)]
-_TelephoneHz = Annotated[float, Field(gt=0, lt=_TELEPHONE_RATE_HZ / 2)]
-
-
-class RobustnessParams(Section):
-    """Section `robustness`; each list of strengths may be empty, which leaves the disturbance out.
-
-    Attributes:
-        clips: test clips that are disturbed, at most, evenly spaced in the order of the split.
-        seed: of all draws (>= 0).
-        snr_db: level of the speech above white noise, pink noise and babble.
-        babble_voices: other clips that make up the babble behind one.
-        gain_db: change of level.
-        speed_factor: change of tempo and pitch together.
-        telephone_band_hz: lower and upper edge of what a telephone lets through.
-        source_rate_hz: sample rates of other recorders.
-        leading_silence_s: silence before the speech.
-        leading_silence_dbfs: root mean square of that silence, in dB below full scale.
-        clipped_percent: share of the samples that lie at full scale, at least, in percent.
-    """
-
-    clips: int = Field(ge=1)
-    seed: int = Field(ge=0)
-    snr_db: Annotated[tuple[_Decibels, ...], _EACH_ONCE]
-    babble_voices: int = Field(ge=1, le=100)
-    gain_db: Annotated[tuple[_Decibels, ...], _EACH_ONCE]
-    speed_factor: Annotated[tuple[_Factor, ...], _EACH_ONCE]
-    telephone_band_hz: Annotated[tuple[_TelephoneHz, _TelephoneHz], AfterValidator(_ordered)]
-    source_rate_hz: Annotated[tuple[_Rate, ...], _EACH_ONCE]
-    leading_silence_s: Annotated[tuple[_Seconds, ...], _EACH_ONCE]
-    leading_silence_dbfs: float = Field(ge=-120, le=0)
-    clipped_percent: Annotated[tuple[_Percent, ...], _EACH_ONCE]
-
-
-@dataclass(frozen=True)
-class Condition:
-    """One disturbance at one strength.
-
-    Attributes:
-        kinds: which disturbance, from the general to the special: `("noise", "white")`; none for the clean clip.
-        strength: for people: `SNR 20 dB`.
-        disturb: the disturbance.
-    """
-
-    kinds: tuple[str, ...]
-    strength: str
-    disturb: Disturb
-
-    @property
-    def path(self) -> tuple[str, ...]:
-        """Kinds and strength as keys without dots: `("noise", "white", "snr_20_db")`."""
-        return (*self.kinds, _key(self.strength))
 
 
 def generator(seed: int, file: str) -> Generator:
     """Return the generator of one clip: it depends on the seed and the file's name, not on other clips."""
     return np.random.default_rng([seed, *file.encode()])
-
-
-def conditions(how: RobustnessParams, others: Sequence[Waveform]) -> list[Condition]:
-    """Return the clean clip and all that happens to it, in a fixed order; `others` babble behind it."""
-    babble = partial(add_babble, others=others, voices=how.babble_voices)
-    silence = partial(precede_with_silence, level_dbfs=how.leading_silence_dbfs)
-    families: list[tuple[tuple[str, ...], str, Callable[..., Waveform], Sequence[Any]]] = [
-        (("noise", "white"), "SNR {:g} dB", add_white_noise, how.snr_db),
-        (("noise", "pink"), "SNR {:g} dB", add_pink_noise, how.snr_db),
-        (("noise", "babble"), "SNR {:g} dB", babble, how.snr_db),
-        (("level",), "{:+g} dB", change_level, how.gain_db),
-        (("speed",), "{:g}", change_speed, how.speed_factor),
-        (("telephone",), "{0[0]:g} to {0[1]:g} Hz", pass_telephone, [how.telephone_band_hz]),
-        (("source",), "{} Hz", change_rate, how.source_rate_hz),
-        (("silence",), "{:g} s", silence, how.leading_silence_s),
-        (("clipping",), "{:g} %", overdrive, how.clipped_percent),
-    ]
-    return [Condition((), "clean", leave)] + [
-        Condition(kinds, told.format(strength), partial(disturb, strength))
-        for kinds, told, disturb, strengths in families
-        for strength in strengths
-    ]
 
 
 def leave(waveform: Waveform, _: Generator) -> Waveform:
@@ -185,11 +88,11 @@ def pass_telephone(band_hz: tuple[float, float], waveform: Waveform, _: Generato
     """
     from scipy.signal import butter, sosfiltfilt  # noqa: PLC0415 - slow to import, and params.yaml is read without it
 
-    band = butter(_BAND_FILTER_ORDER, band_hz, "bandpass", fs=_TELEPHONE_RATE_HZ, output="sos")
-    heard = sosfiltfilt(band, _resampled(waveform, _TELEPHONE_RATE_HZ))
+    band = butter(_BAND_FILTER_ORDER, band_hz, "bandpass", fs=TELEPHONE_RATE_HZ, output="sos")
+    heard = sosfiltfilt(band, _resampled(waveform, TELEPHONE_RATE_HZ))
     levels = _mu_law_levels()
     nearest = np.searchsorted((levels[1:] + levels[:-1]) / 2, heard)
-    return Waveform(levels[nearest].astype(np.float32), _TELEPHONE_RATE_HZ)
+    return Waveform(levels[nearest].astype(np.float32), TELEPHONE_RATE_HZ)
 
 
 def change_rate(sample_rate_hz: int, waveform: Waveform, _: Generator) -> Waveform:
@@ -244,13 +147,3 @@ def _mu_law_levels() -> NDArray[np.float64]:
     segment, step = np.divmod(np.arange(128), 16)
     magnitude = (((step * 8 + 132) << segment) - 132) / _FULL_SCALE
     return np.concatenate([-magnitude[:0:-1], magnitude])
-
-
-def _key(told: str) -> str:
-    """Return what is told as a key: DVC parts keys at dots.
-
-    >>> _key("SNR 20 dB"), _key("-30 dB"), _key("+6 dB"), _key("0.8"), _key("5 %")
-    ('snr_20_db', 'minus_30_db', 'plus_6_db', '0_8', '5_percent')
-    """
-    words = told.lower().replace("-", "minus ").replace("+", "plus ").replace("%", "percent")
-    return words.replace(" ", "_").replace(".", "_")

@@ -7,11 +7,11 @@ from pydantic import Field
 
 from audiomnist import atomic, fitting, params
 from audiomnist.baseline import BaselineParams
+from audiomnist.conditions import RobustnessParams
 from audiomnist.corpus import manifest as manifests
 from audiomnist.corpus.ingest import DataParams
 from audiomnist.corpus.synthetic import VOICES
 from audiomnist.corpus.voices import VoicesParams
-from audiomnist.disturbance import RobustnessParams
 from audiomnist.expectations import ValidateParams
 from audiomnist.featurize import FeatureParams
 from audiomnist.fitting import FittingError, TrainParams

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from audiomnist import disturbance
 from audiomnist.audio import Waveform
-from audiomnist.disturbance import RobustnessParams, conditions, generator
+from audiomnist.conditions import RobustnessParams, conditions
+from audiomnist.disturbance import generator
 
 HOW = RobustnessParams(
     clips=1,

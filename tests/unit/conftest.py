@@ -163,7 +163,7 @@ def write_split(path: Path) -> None:
 
 
 def heard(recordings: list[manifest.Recording]) -> pa.Table:
-    """Return transcripts in which each digit's word is heard, here and there with a second guess."""
+    """Return transcripts in which each digit's word is heard, with a second guess: its numeral, or nonsense."""
     rows = [
         {
             "file": row.file,
@@ -172,8 +172,9 @@ def heard(recordings: list[manifest.Recording]) -> pa.Table:
             "engine_version": "0",
             "status": transcripts.Status.RECOGNISED.value,
             "text": DIGIT_WORDS[row.digit],
-            "hypotheses": [{"text": DIGIT_WORDS[row.digit], "score": -0.1}, {"text": "uh", "score": -2.0}][
-                : 1 + row.take % 2
+            "hypotheses": [
+                {"text": DIGIT_WORDS[row.digit], "score": -0.1},
+                {"text": "uh" if row.take % 2 else " ".join(3 * str(row.digit)), "score": -2.0},
             ],
             "seconds": 0.1,
         }

@@ -227,7 +227,7 @@ def test_familiar_voices_bear_on_the_temperature_and_not_on_the_scale_of_novelty
 
 @pytest.mark.parametrize("clips", [500, 20_000])
 def test_voices_of_both_kinds_have_half_of_the_weight_however_many_there_are(clips: int) -> None:
-    """New voices ask for a temperature of 1, familiar ones for 4: it lies between, and where 50 clips each put it.
+    """New voices ask for a temperature of 1, familiar ones for 4: it lies between, where as many clips of each put it.
 
     The 20,000 clips of familiar voices here say the same as 500 of them.
     """

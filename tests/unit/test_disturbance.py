@@ -16,7 +16,8 @@ from scipy.signal import butter, sosfiltfilt
 
 from audiomnist import disturbance
 from audiomnist.audio import Samples, Waveform
-from audiomnist.disturbance import RobustnessParams, conditions, generator
+from audiomnist.conditions import RobustnessParams, conditions
+from audiomnist.disturbance import generator
 
 RATE_HZ = 8000
 FILE = "3_ada_0.wav"

@@ -64,7 +64,7 @@ def stirred(network: nn.Module) -> nn.Module:
             module.running_mean.normal_(generator=draw)
             nn.init.normal_(module.bias, generator=draw)
         if isinstance(module, nn.Linear):
-            nn.init.normal_(module.weight, generator=draw)
+            nn.init.normal_(module.weight, std=5 * module.in_features**-0.5, generator=draw)
     return network.eval()
 
 
@@ -130,8 +130,10 @@ def part(predictions: Predictions, which: slice) -> Predictions:
     ("model", "changes"),
     [
         ("cnn", {}),
-        ("cnn", {"halve": "max", "kernel": 4}),
+        ("cnn", {"halve": "max", "kernel": 4, "blocks": 0}),
         ("rnn", {}),
+        ("rnn", {"channels": (), "blocks": 0}),
+        ("rnn", {"channels": (4,), "blocks": 1}),
         ("rnn", {"cell": "simple", "units": (9, 7)}),
         ("rnn", {"cell": "lstm", "units": (9, 7)}),
     ],

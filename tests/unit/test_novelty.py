@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from audiomnist.models.architecture import Network
 from audiomnist.novelty import Distance, Judged
 
-COMPONENTS = 64
+COMPONENTS = 32
 TOLERANCE = 1e-4
 
 

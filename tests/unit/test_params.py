@@ -203,6 +203,7 @@ def test_an_absent_section_is_named(written: Callable[[str], Path], tmp_path: Pa
         "train",
         "models",
         "protocols",
+        "robustness",
     ]
 
 

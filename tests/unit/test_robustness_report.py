@@ -15,11 +15,11 @@ import pytest
 from audiomnist import audio, disturbance, evaluation, inference, splits
 from audiomnist.audio import BadAudioError, Waveform
 from audiomnist.bundle import BundleError
-from audiomnist.disturbance import Condition, RobustnessParams, conditions
+from audiomnist.conditions import Condition, RobustnessParams, conditions
 from audiomnist.hearing import hearing
 from audiomnist.recognition import Recognition, RecognitionError, engines
 from audiomnist.recognition.params import TranscribeParams
-from audiomnist.report import robustness
+from audiomnist.report import robustness, robustness_plot
 from audiomnist.report.robustness import Outcome, RobustnessError, Trial
 from audiomnist.splits import Clip
 
@@ -276,7 +276,7 @@ def test_a_plot_has_the_same_bytes_for_the_same_numbers_alone(tmp_path: Path) ->
     every = conditions(HOW, [])
     rows = pd.DataFrame(robustness.scores([outcome([True] * 4 + [False] * 6, 0.7)] * len(every)))
     for name, accuracy in {"first": 0.4, "again": 0.4, "other": 0.5}.items():
-        robustness.draw(every, rows.assign(accuracy=accuracy), "tones", tmp_path / f"{name}.png")
+        robustness_plot.draw(every, rows.assign(accuracy=accuracy), "tones", tmp_path / f"{name}.png")
     first, again, other = ((tmp_path / f"{name}.png").read_bytes() for name in ("first", "again", "other"))
     assert first.startswith(PNG)
     assert first == again
@@ -286,7 +286,7 @@ def test_a_plot_has_the_same_bytes_for_the_same_numbers_alone(tmp_path: Path) ->
 def test_the_clean_clips_alone_can_be_drawn(tmp_path: Path) -> None:
     """And one clip, all of it wrong."""
     rows = pd.DataFrame(robustness.scores([outcome([False], 1.0)]))
-    robustness.draw([Condition((), "clean", disturbance.leave)], rows, "tones", tmp_path / "plot.png")
+    robustness_plot.draw([Condition((), "clean", disturbance.leave)], rows, "tones", tmp_path / "plot.png")
     assert (tmp_path / "plot.png").read_bytes().startswith(PNG)
 
 

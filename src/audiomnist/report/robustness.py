@@ -3,31 +3,25 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rich.progress import track
 
 from audiomnist import atomic, audio, disturbance, evaluation, inference, splits
 from audiomnist.audio import Waveform
-from audiomnist.disturbance import Condition, RobustnessParams
+from audiomnist.conditions import Condition, RobustnessParams, conditions
 from audiomnist.errors import AudiomnistError
 from audiomnist.evaluation import CLASSES
 from audiomnist.hearing import Hear, hearing
 from audiomnist.processes import available_cores, pool
-from audiomnist.report import TITLES, plots
-from audiomnist.report.plots import BLUE, ORANGE
+from audiomnist.report import TITLES, robustness_plot
 from audiomnist.splits import Clip
 
 _BATCH_CLIPS = 32
-_ROW_HEIGHT = 0.2
-_GREY = "#7d7d7d"
 _NO_ANSWER = np.full(CLASSES, 1 / CLASSES)
 
 
@@ -57,7 +51,7 @@ class Trial:
 
     def disturbed(self, clip: Clip, number: int) -> Waveform:
         """Return a clip under the condition of that number."""
-        condition = disturbance.conditions(self.how, self._others(clip))[number]
+        condition = conditions(self.how, self._others(clip))[number]
         return condition.disturb(self.recordings[clip.file], disturbance.generator(self.how.seed, clip.file))
 
     def _others(self, clip: Clip) -> list[Waveform]:
@@ -107,13 +101,13 @@ def robustness(
     name = opened.description.model
     clips = _test_clips(split)
     trial = Trial(clips, {clip.file: audio.read(raw / clip.file) for clip in clips}, how)
-    conditions = disturbance.conditions(how, [])
-    scored = scores(list(_outcomes(model, trial, len(conditions), f"robustness of {name}")))
-    atomic.write_json(metrics, {name: _nested(conditions, scored)})
-    rows = _rows(conditions, scored)
+    under = conditions(how, [])
+    scored = scores(list(_outcomes(model, trial, len(under), f"robustness of {name}")))
+    atomic.write_json(metrics, {name: _nested(under, scored)})
+    rows = _rows(under, scored)
     atomic.write_text(table, rows.to_csv(index=False, lineterminator="\n"))
     title = f"{TITLES[name]}: {len(trial.chosen)} test clips, disturbed\n{opened.description.dataset.name}"
-    draw(conditions, rows, title, plot)
+    robustness_plot.draw(under, rows, title, plot)
 
 
 def start(model: Path, trial: Trial) -> None:
@@ -138,34 +132,6 @@ def judge(number: int) -> Outcome:
 def scores(outcomes: Sequence[Outcome]) -> list[dict[str, float]]:
     """Return the scores of each outcome, the first of which is that of the undisturbed clips; see `robustness`."""
     return [evaluation.rounded(_scores(outcome, outcomes[0].right)) for outcome in outcomes]
-
-
-def draw(conditions: Sequence[Condition], rows: pd.DataFrame, title: str, target: Path) -> None:
-    """Draw accuracy with its interval, confidence and calibration error, a row per condition, grouped by kind.
-
-    Args:
-        conditions: in the order of the rows.
-        rows: for each of them `accuracy`, `accuracy_low`, `accuracy_high`, `confidence` and `ece`, in [0, 1].
-        title: stands above.
-        target: PNG to write.
-    """
-    figure = Figure(figsize=(9.6, 1.6 + _ROW_HEIGHT * len(conditions)), layout="constrained")
-    panels = figure.subplots(1, 3, sharey=True, width_ratios=[2.2, 1, 1])
-    places = np.arange(len(conditions))
-    accuracy, low, high = (100 * rows[column] for column in ("accuracy", "accuracy_low", "accuracy_high"))
-    interval = np.maximum([accuracy - low, high - accuracy], 0)
-    panels[0].errorbar(accuracy, places, xerr=interval, fmt="o", color=BLUE, markersize=4.5, capsize=2.5, linewidth=1.2)
-    panels[0].axvline(accuracy.iloc[0], color=BLUE, linewidth=0.8, linestyle=":")
-    panels[1].plot(100 * rows["confidence"], places, "D", color=ORANGE, markersize=4.5)
-    panels[2].barh(places, 100 * rows["ece"], color=_GREY, height=0.6)
-    panels[0].set_yticks(places, _labels(conditions))
-    panels[0].set(xlabel="accuracy, %, dotted: clean", xlim=(None, 101), ylim=(len(conditions) - 0.5, -0.5))
-    panels[1].set(xlabel="mean confidence, %", xlim=(None, 101))
-    panels[2].set(xlabel="calibration error (ECE), %")
-    for axes in panels:
-        _part_kinds(axes, conditions)
-    figure.suptitle(title)
-    plots.save(figure, target)
 
 
 def _test_clips(split: Path) -> list[Clip]:
@@ -218,21 +184,3 @@ def _rows(conditions: Sequence[Condition], scored: Sequence[dict[str, float]]) -
         {"kind": "_".join(condition.kinds) or condition.strength, "condition": condition.path[-1], **row}
         for condition, row in zip(conditions, scored, strict=True)
     )
-
-
-def _labels(conditions: Sequence[Condition]) -> list[str]:
-    """Return what stands beside each row: its strength, and the first of a kind says which."""
-    groups = [list(group) for _, group in groupby(conditions, key=lambda condition: condition.kinds)]
-    named = [" ".join([*reversed(group[0].kinds), " ", group[0].strength]).strip() for group in groups]
-    return [
-        label
-        for name, group in zip(named, groups, strict=True)
-        for label in (name, *(condition.strength for condition in group[1:]))
-    ]
-
-
-def _part_kinds(axes: Axes, conditions: Sequence[Condition]) -> None:
-    for place, (above, below) in enumerate(pairwise(conditions)):
-        if above.kinds != below.kinds:
-            axes.axhline(place + 0.5, color="black", linewidth=0.6)
-    axes.grid(axis="x", alpha=0.3)
