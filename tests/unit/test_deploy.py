@@ -169,6 +169,7 @@ def test_the_requirements_are_what_the_scorer_imports() -> None:
     elsewhere = ("scoring.revision", "verification", "recognition.sphinx", "recognition.google")
     for module in elsewhere:
         graph.remove_module(f"audiomnist.{module}")
+    graph.remove_import(importer="audiomnist.augment", imported="scipy")  # imported where a room is put around a sound
     seeds = ("audiomnist.cli.score", "audiomnist.cli.table", "audiomnist.scoring.decoding_child")
     modules = set(seeds).union(*map(graph.find_upstream_modules, seeds))
     distributions = packages_distributions()
@@ -179,6 +180,13 @@ def test_the_requirements_are_what_the_scorer_imports() -> None:
     assert {canonical(line) for line in required} == {canonical(name) for name in imported} - brought_by_faster_whisper
     pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     assert [line for line in required if f'"{line}"' not in pyproject] == []
+
+
+def test_the_scorer_is_imported_without_what_only_augmentation_needs() -> None:
+    """It reads the parameters of copies with those of the recogniser, and makes none."""
+    program = "import sys; sys.modules['scipy'] = None; import audiomnist.cli, audiomnist.recognition.engines"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_image_is_made_of_files_that_are_there_and_runs_as_nobody_special() -> None:
