@@ -21,7 +21,7 @@ SMALL: dict[str, Any] = {
     "train": {"epochs": 2, "speaker_folds": 2},
     "models": {"cnn": {"channels": [4, 8]}, "rnn": {"channels": [4], "units": [8]}, "lstm": {"units": [8]}},
 }
-_LEFT_OUT = ("dvc.lock", "stages/protocols/dvc.lock", "reports/", "models/", "tests/", "docs/")
+_LEFT_OUT = ("dvc.lock", "stages/protocols/", "reports/", "models/", "tests/", "docs/")
 ENVIRONMENT = {
     **{key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "GIT_", "AUDIOMNIST_"))},
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -70,7 +70,7 @@ class Checkout:
 
 
 def copy_of_this_repository(folder: Path) -> Checkout:
-    """Commit this repository's files, its results left out, in a new git repository with small parameters."""
+    """Commit this repository's files in a new git repository with small parameters, without results and protocols."""
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
     for name in filter(None, names):

@@ -31,7 +31,7 @@ def test_the_first_repro_runs_every_stage_and_the_second_none(reproduced: tuple[
     checkout, ran = reproduced
     assert ran == ALL_STAGES
     assert checkout.stages_run("repro") == set()
-    assert "up to date" in checkout.run("dvc", "status", "dvc.yaml")
+    assert "up to date" in checkout.run("dvc", "status")
     assert checkout.git_status() == set()
 
 
@@ -91,7 +91,7 @@ def test_a_mistake_in_a_parameter_is_told_before_anything_is_lost(checkout: Chec
     assert "Traceback" not in printed
     assert checkout.git_status() == {"params.yaml"}
     checkout.run("git", "checkout", "params.yaml")
-    assert "up to date" in checkout.run("dvc", "status", "dvc.yaml")
+    assert "up to date" in checkout.run("dvc", "status")
 
 
 def test_an_altered_recording_is_found_and_restored(checkout: Checkout) -> None:
@@ -137,7 +137,7 @@ def test_after_a_kill_in_mid_training_the_next_repro_completes(checkout: Checkou
         _wait(lambda: not _pythons_in(checkout))
     alter(parameters, {"train": {"epochs": 2}})
     assert {"train@rnn", "evaluate@rnn", "compare"} <= checkout.stages_run("repro")
-    assert "up to date" in checkout.run("dvc", "status", "dvc.yaml")
+    assert "up to date" in checkout.run("dvc", "status")
 
 
 def test_a_kill_before_training_has_begun_ends_the_process_that_starts(checkout: Checkout) -> None:
