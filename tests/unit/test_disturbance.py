@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from scipy.signal import butter, sosfiltfilt
 
+from audiomnist import conditions as condition_table
 from audiomnist import disturbance
 from audiomnist.audio import Samples, Waveform
 from audiomnist.conditions import RobustnessParams, conditions
@@ -355,6 +356,6 @@ def test_parameters_that_cannot_be_are_mistakes(mistake: dict[str, Any]) -> None
 
 def test_the_examples_hold() -> None:
     """What the docstrings show is what happens."""
-    results = doctest.testmod(disturbance)
+    results = doctest.testmod(condition_table)
     assert results.attempted > 0
     assert results.failed == 0
