@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import soundfile
+import torch
 
 from audiomnist import params, training, transcripts
 from audiomnist.corpus import manifest
@@ -34,6 +35,15 @@ SMALL_NETWORKS: dict[str, dict[str, Any]] = {
     "rnn": {"channels": [6], "kernel": 3, "blocks": 0, "units": [12], "dropout": 0.1, **SMALL_SPECTRUM},
     "lstm": {"units": [12], "dropout": 0.0, "embedding": 8},
 }
+
+
+@pytest.fixture
+def torch_as_it_was() -> Iterator[None]:
+    """Give PyTorch's process-wide settings back."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(mode=False)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.random import Generator
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
+from trainings import Unserved
 
 from audiomnist.batches import Lesson, Source
 from audiomnist.splits import Clip
@@ -20,7 +21,7 @@ Batch = tuple[Tensor, Tensor, Tensor]
 
 
 @dataclass
-class Numbered:
+class Numbered(Unserved):
     """Examples whose inputs, `(batch, 2, steps)`, hold their clip's number everywhere, and nothing after its end.
 
     Attributes:
@@ -52,18 +53,6 @@ class Numbered:
         del rng
         self.shares.append(clean_share)
         return self.clean(files)
-
-    def served(self, files: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Return what `clean` returns."""
-        return self.clean(files)
-
-    def deployable(self, network: nn.Module) -> nn.Module:
-        """Return the network."""
-        return network
-
-    def service(self) -> dict[str, Any]:
-        """Return nothing that is asked for here."""
-        return {}
 
 
 class Tokens(Numbered):

@@ -1,6 +1,5 @@
 """Voices that are left out: who is left out of what, and how the networks that never heard them answer."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from trainings import BARE, Unserved
 
 from audiomnist import params, strangers
 from audiomnist.fitting import Recipe, TrainParams, embed, labels_of
@@ -25,22 +25,8 @@ from audiomnist.splits import read as read_split
 from audiomnist.strangers import Answers, Fold, answers, answers_of, folds, joined, judged
 
 FEATURES = 6
-HOW = TrainParams(
-    epochs=2,
-    patience=2,
-    clean_share=0.0,
-    voices_per_clip=0.0,
-    batch_size=4,
-    learning_rate=0.01,
-    weight_decay=0.0,
-    plain_share=0.0,
-    mixup=0.0,
-    label_smoothing=0.0,
-    seed=0,
-    threads=1,
-    device="cpu",
-    speaker_folds=2,
-)
+HOW = BARE.model_copy(update={"epochs": 2, "patience": 2, "batch_size": 4, "learning_rate": 0.01})
+pytestmark = pytest.mark.usefixtures("torch_as_it_was")
 INPUTS = {"cnn": "features", "rnn": "features", "lstm": "transcripts"}
 SPLITS = st.lists(
     st.builds(Clip, st.uuids().map(str), st.integers(0, 9), st.sampled_from("abcdefgh"), st.sampled_from(PARTS)),
@@ -48,17 +34,8 @@ SPLITS = st.lists(
 )
 
 
-@pytest.fixture(autouse=True)
-def as_it_was() -> Iterator[None]:
-    """Give PyTorch's process-wide settings back."""
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(mode=False)
-
-
 @dataclass
-class Ledger:
+class Ledger(Unserved):
     """Examples whose inputs are features that hang on the file's name alone; it keeps the names that were asked for."""
 
     asked: list[str] = field(default_factory=list)
@@ -75,18 +52,6 @@ class Ledger:
         """Return what `clean` returns."""
         del clean_share, rng
         return self.clean(files)
-
-    def served(self, files: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Return what `clean` returns."""
-        return self.clean(files)
-
-    def deployable(self, network: nn.Module) -> nn.Module:
-        """Return the network."""
-        return network
-
-    def service(self) -> dict[str, Any]:
-        """Return nothing that is asked for here."""
-        return {}
 
 
 class Linear(Network):

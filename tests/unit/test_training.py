@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from trainings import BARE, Unserved
 
 from audiomnist import bundle, calibration, inference, models, params, splits, strangers, transcripts
 from audiomnist.curves import drawn
@@ -29,36 +30,12 @@ from audiomnist.training import train
 
 INPUTS = {"cnn": "features", "rnn": "features", "lstm": "transcripts"}
 COLUMNS = ["epoch", *(f"{part}_{what}" for part in ("train", "validation", "test") for what in ("loss", "accuracy"))]
-HOW = TrainParams(
-    epochs=6,
-    patience=3,
-    clean_share=0.0,
-    voices_per_clip=0.0,
-    batch_size=2,
-    learning_rate=0.1,
-    weight_decay=0.0,
-    plain_share=0.0,
-    mixup=0.0,
-    label_smoothing=0.0,
-    seed=0,
-    threads=1,
-    device="cpu",
-    speaker_folds=2,
-)
+pytestmark = pytest.mark.usefixtures("torch_as_it_was")
 CLIPS = [Clip(f"{part}{digit}", digit, "ada", part) for part in ("train", "validation", "test") for digit in (0, 1)]
 
 
-@pytest.fixture(autouse=True)
-def as_it_was() -> Iterator[None]:
-    """Give PyTorch's process-wide settings back."""
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(mode=False)
-
-
 @dataclass
-class Script:
+class Script(Unserved):
     """Examples whose validation inputs get better and worse by a script, an epoch after the other.
 
     Attributes:
@@ -91,18 +68,6 @@ class Script:
         if self.drawings == self.fails_in:
             raise KeyboardInterrupt
         return np.zeros((len(files), 10), dtype=np.float32), np.full(len(files), 10, dtype=np.int64)
-
-    def served(self, files: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Return what `clean` returns."""
-        return self.clean(files)
-
-    def deployable(self, network: nn.Module) -> nn.Module:
-        """Return the network."""
-        return network
-
-    def service(self) -> dict[str, Any]:
-        """Return nothing that is asked for here."""
-        return {}
 
 
 class Clock(Network):
@@ -147,7 +112,7 @@ def read_curves(path: Path) -> list[dict[str, str]]:
 
 def run(script: Script, curves: Path, **changes: int) -> Network:
     """Train the clock."""
-    recipe = Recipe(CLOCK, Section(), Path(), HOW.model_copy(update=changes), CLIPS)
+    recipe = Recipe(CLOCK, Section(), Path(), BARE.model_copy(update=changes), CLIPS)
     with drawn(curves, recipe.how.epochs) as add:
         return fit(recipe, script, add)
 
@@ -406,7 +371,7 @@ def test_in_the_last_epochs_clips_are_drawn_as_they_were_recorded(plain_share: f
             return super().drawn(files, clean_share, rng)
 
     architecture_told = Architecture(Section, no_examples, lambda _params, _examples, _files: Told())
-    how = HOW.model_copy(update={"clean_share": 0.3, "plain_share": plain_share})
+    how = BARE.model_copy(update={"clean_share": 0.3, "plain_share": plain_share})
     recipe = Recipe(architecture_told, Section(), Path(), how, CLIPS)
     fit(recipe, Watcher([1, 2, 3, 4, 5, 6]), lambda _epoch, _scores: None)
     assert told == [True] * varied + [False] * (6 - varied)
@@ -430,7 +395,7 @@ def mixtures(mixup: float, plain_share: float = 0.0, *, tokens: bool = False) ->
             return super().embed(inputs.float(), lengths)
 
     watched = Architecture(Section, no_examples, lambda _params, _examples, _files: Watching())
-    how = HOW.model_copy(update={"mixup": mixup, "plain_share": plain_share, "epochs": 20, "patience": 20})
+    how = BARE.model_copy(update={"mixup": mixup, "plain_share": plain_share, "epochs": 20, "patience": 20})
     fit(Recipe(watched, Section(), Path(), how, CLIPS), Kind([1]), lambda _epoch, _scores: None)
     return seen
 
@@ -456,7 +421,7 @@ def test_nothing_is_mixed_where_it_is_not_wanted_in_plain_epochs_or_in_texts() -
 def test_a_batch_normalisation_never_meets_a_single_clip() -> None:
     """A last batch of one clip is left out of its epoch: five clips make two steps of two."""
     extra = [Clip(f"train{digit}", digit, "ada", "train") for digit in (2, 3, 4)]
-    recipe = Recipe(CLOCK, Section(), Path(), HOW.model_copy(update={"epochs": 1}), CLIPS + extra)
+    recipe = Recipe(CLOCK, Section(), Path(), BARE.model_copy(update={"epochs": 1}), CLIPS + extra)
     network = fit(recipe, Script([1]), lambda _epoch, _scores: None)
     assert network.state_dict()["steps"] == 2
 
@@ -547,7 +512,7 @@ def test_a_training_that_diverges_says_so_and_leaves_no_bundle(toy: Path, tmp_pa
 
 def test_a_single_training_clip_is_too_few(tmp_path: Path) -> None:
     """The error names the section to change."""
-    recipe = Recipe(CLOCK, Section(), tmp_path, HOW, [clip for clip in CLIPS if clip.file != "train1"])
+    recipe = Recipe(CLOCK, Section(), tmp_path, BARE, [clip for clip in CLIPS if clip.file != "train1"])
     with pytest.raises(FittingError, match=r"1 training clips are too few: see split in params\.yaml"):
         fit(recipe, Script([1]), lambda _epoch, _scores: None)
 

@@ -1,7 +1,6 @@
 """Synthetic voices in training: they teach, and are in no part that chooses, calibrates or judges."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from trainings import BARE, Unserved
 
 from audiomnist import bundle, params, splits
 from audiomnist.corpus.voices import VoicesParams
@@ -26,22 +26,14 @@ from audiomnist.strangers import answers_of, folds
 from audiomnist.tensor_files import CLIPS, SYNTHETIC
 from audiomnist.training import train
 
+pytestmark = pytest.mark.usefixtures("torch_as_it_was")
 STEPS = 4
 SPEAKERS = ("ada", "ben", "cyd")
 VOICES = [Clip(f"{digit}_voice{number}", digit, f"voice{number}", "train") for number in (0, 1) for digit in range(10)]
 
 
-@pytest.fixture(autouse=True)
-def as_it_was() -> Iterator[None]:
-    """Give PyTorch's process-wide settings back."""
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(mode=False)
-
-
 @dataclass
-class Ledger:
+class Ledger(Unserved):
     """Examples of one folder, `(batch, 4)`; it keeps the files that were asked for, as they are and varied."""
 
     clean_files: list[str] = field(default_factory=list)
@@ -61,18 +53,6 @@ class Ledger:
         self.drawn_files += files
         self.drawings.append(files)
         return self._inputs(files)
-
-    def served(self, files: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Return the same."""
-        return self._inputs(files)
-
-    def deployable(self, network: nn.Module) -> nn.Module:
-        """Return the network."""
-        return network
-
-    def service(self) -> dict[str, Any]:
-        """Return nothing that is asked for here."""
-        return {}
 
     def _inputs(self, files: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         rows = [np.random.default_rng([*file.encode()]).normal(int(file[0]), 1, STEPS) for file in files]
@@ -134,17 +114,9 @@ def recipe_of(inputs: Path, library: Library, **changes: Any) -> Recipe:
     how = {
         "epochs": 2,
         "patience": 2,
-        "clean_share": 0.0,
         "voices_per_clip": 0.5,
         "batch_size": 8,
         "learning_rate": 0.01,
-        "weight_decay": 0.0,
-        "plain_share": 0.0,
-        "mixup": 0.0,
-        "label_smoothing": 0.0,
-        "seed": 0,
-        "threads": 1,
-        "device": "cpu",
         "speaker_folds": 3,
     }
     clips = [
@@ -154,7 +126,7 @@ def recipe_of(inputs: Path, library: Library, **changes: Any) -> Recipe:
         for take, part in enumerate(PARTS)
     ]
     chosen = Architecture(Section, library.examples, library.build)
-    return Recipe(chosen, Section(), inputs, TrainParams.model_validate(how | changes), clips)
+    return Recipe(chosen, Section(), inputs, TrainParams.model_validate(BARE.model_dump() | how | changes), clips)
 
 
 def trained(recipe: Recipe) -> Network:

@@ -1,0 +1,46 @@
+"""What tests of training share: parameters with nothing but the training loop, and examples that are never served."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from audiomnist.fitting import TrainParams
+
+BARE = TrainParams(
+    epochs=6,
+    patience=3,
+    clean_share=0.0,
+    voices_per_clip=0.0,
+    batch_size=2,
+    learning_rate=0.1,
+    weight_decay=0.0,
+    plain_share=0.0,
+    mixup=0.0,
+    label_smoothing=0.0,
+    seed=0,
+    threads=1,
+    device="cpu",
+    speaker_folds=2,
+)
+
+
+class Unserved:
+    """The part of examples that training does not ask for, only the export of what was trained."""
+
+    def clean(self, files: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return the inputs: the subclass has them."""
+        raise NotImplementedError
+
+    def served(self, files: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return what `clean` returns."""
+        return self.clean(files)
+
+    def deployable(self, network: nn.Module) -> nn.Module:
+        """Return the network."""
+        return network
+
+    def service(self) -> dict[str, Any]:
+        """Return nothing that is asked for here."""
+        return {}
