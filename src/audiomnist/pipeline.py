@@ -89,7 +89,7 @@ def _contradictions(content: dict[str, Any], manifest: Path) -> list[str]:
     if data and split:
         found += _held_out_by_nobody(data, split)
     if train:
-        found += _unavailable(train)
+        found += [*_too_few_folds(train), *_unavailable(train)]
     return found
 
 
@@ -109,9 +109,19 @@ def _held_out_by_nobody(data: DataParams, split: SplitParams) -> list[str]:
     speakers, where = set(data.speakers), "data.speakers"
     if data.source == "synthetic":
         speakers, where = {voice.speaker for voice in VOICES}, "the voices of the synthetic corpus"
-    if split.scheme != "speaker" or split.held_out in speakers:
+    if split.scheme != "speaker":
         return []
-    return [f"split.held_out: {split.held_out!r} is not among {where} ({', '.join(sorted(speakers))})"]
+    if split.held_out not in speakers:
+        return [f"split.held_out: {split.held_out!r} is not among {where} ({', '.join(sorted(speakers))})"]
+    if split.training_speakers is not None and split.training_speakers >= len(speakers):
+        return [f"split.training_speakers: beside {split.held_out} there are only {len(speakers) - 1} in {where}"]
+    return []
+
+
+def _too_few_folds(train: TrainParams) -> list[str]:
+    if train.speaker_folds != 1:
+        return []
+    return ["train.speaker_folds: one fold would leave out every speaker: take at least 2, or 0 for none"]
 
 
 def _unavailable(train: TrainParams) -> list[str]:

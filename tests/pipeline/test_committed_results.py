@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from dvc.repo import Repo
 from ruamel.yaml import YAML
@@ -85,6 +86,15 @@ def test_the_served_model_is_the_selected_one_and_small() -> None:
     assert description.model == PARAMETERS["model"] == headline.pop("selected")
     assert description.metrics == headline
     assert len(graph) < 1_000_000
+
+
+def test_the_models_know_voices_that_they_never_heard() -> None:
+    """Mean of six left-out speakers and the worst of them; what the served model says of its certainty."""
+    unseen = json.loads((ROOT / "reports" / "unseen.json").read_text())
+    promised = {"cnn": (0.92, 0.80), "rnn": (0.90, 0.75), "lstm": (0.92, 0.85)}
+    found = {model: (unseen[model]["mean"], unseen[model]["worst"]) for model in promised}
+    assert [model for model, least in promised.items() if min(np.subtract(found[model], least)) < 0] == []
+    assert unseen[PARAMETERS["model"]]["ece"] <= 0.05
 
 
 def test_the_models_are_as_good_as_promised() -> None:

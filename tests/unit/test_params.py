@@ -115,6 +115,24 @@ def test_the_held_out_speaker_must_be_among_those_who_speak(
 
 
 @pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"train.speaker_folds": 1}, r"train\.speaker_folds: one fold .* at least 2, or 0 for none"),
+        (
+            {"split.scheme": "speaker", "split.training_speakers": 6},
+            r"split\.training_speakers: beside george there are only 5 in data\.speakers",
+        ),
+    ],
+)
+def test_a_number_that_would_be_taken_for_another_is_a_mistake(
+    altered: Altered, tmp_path: Path, changes: dict[str, Any], told: str
+) -> None:
+    """One fold would be none, six of five others would be all."""
+    with pytest.raises(ParamsError, match=rf"1 mistake\(s\)\n  {told}"):
+        pipeline.check(altered(changes), MANIFEST, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
     "others", [{"split.scheme": "random"}, {"data.source": "synthetic", "split.scheme": "speaker"}]
 )
 def test_the_held_out_speaker_is_free_where_it_is_not_used_and_may_be_a_voice_of_the_synthetic_corpus(

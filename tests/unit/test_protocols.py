@@ -87,7 +87,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def test_unseen_speakers_by_hand(tmp_path: Path) -> None:
     """Of ten clips each, the rnn misses none, one and two of the three speakers, and the cnn two of each."""
     found = report_unseen(put_unseen(tmp_path), tmp_path)
-    assert list(found) == ["rnn", "cnn", "difference", "mcnemar_p"]
+    assert list(found) == ["rnn", "cnn", "difference"]
     rnn, cnn = found["rnn"], found["cnn"]
     assert rnn["speaker"] == {"ada": 1.0, "bob": 0.9, "eve": 0.8}
     assert (rnn["mean"], rnn["worst"]) == (0.9, 0.8)
@@ -108,7 +108,6 @@ def test_the_difference_of_two_models_is_that_on_the_same_clips(tmp_path: Path) 
     assert difference["mcnemar_p"] == pytest.approx(
         evaluation.mcnemar_p([True] * 6 + [False] * 3, [False] * 6 + [True] * 3)
     )
-    assert found["mcnemar_p"] == {"rnn_cnn": difference["mcnemar_p"]}
 
 
 def test_a_model_differs_from_its_twin_by_nothing(tmp_path: Path) -> None:
@@ -196,7 +195,7 @@ def test_the_order_of_the_files_changes_the_order_of_the_models_alone(tmp_path: 
     forth, back = report_unseen(paths, tmp_path / "forth"), report_unseen(paths[::-1], tmp_path / "back")
     assert forth["rnn"] == back["rnn"]
     assert forth["cnn"] == back["cnn"]
-    assert forth["mcnemar_p"]["rnn_cnn"] == back["mcnemar_p"]["cnn_rnn"]
+    assert forth["difference"]["rnn_cnn"]["mcnemar_p"] == back["difference"]["cnn_rnn"]["mcnemar_p"]
     there, here = forth["difference"]["rnn_cnn"], back["difference"]["cnn_rnn"]
     assert (there["mean"], there["low"], there["high"]) == pytest.approx((-here["mean"], -here["high"], -here["low"]))
 

@@ -29,7 +29,7 @@ def unseen(predictions: Sequence[Path], how: BootstrapParams, out: Path, plot: P
         out: JSON. Per model the `mean` of the speakers' accuracies with its bootstrap interval (`mean_low`,
             `mean_high`), the `worst` of them, `ece` and `macro_f1` over all clips, and `speaker.<name>`. Per pair of
             models `difference.<pair>`: the `mean` over speakers, first less second, with its bootstrap interval (`low`,
-            `high`), and the exact McNemar p-value over all clips, which stands under `mcnemar_p.<pair>` too.
+            `high`), and the exact `mcnemar_p` over all clips.
         plot: PNG of the accuracies.
         table: CSV of `model`, `speaker`, `accuracy` with its Wilson interval, and `clips`.
 
@@ -46,8 +46,7 @@ def unseen(predictions: Sequence[Path], how: BootstrapParams, out: Path, plot: P
         pair: _apart(right, first, second, resampled[first] - resampled[second])
         for pair, first, second in _pairs(right)
     }
-    p_values = {pair: found["mcnemar_p"] for pair, found in apart.items()}
-    atomic.write_json(out, evaluation.rounded({**models, "difference": apart, "mcnemar_p": p_values}))
+    atomic.write_json(out, evaluation.rounded({**models, "difference": apart}))
     accuracies = _accuracies(right, "speaker")
     _write_csv(accuracies, table)
     protocol_plots.unseen(accuracies, models, plot)
