@@ -9,6 +9,8 @@ from audiomnist import atomic, fitting, params
 from audiomnist.baseline import BaselineParams
 from audiomnist.conditions import RobustnessParams
 from audiomnist.corpus import manifest as manifests
+from audiomnist.corpus.dataset import DIGIT_WORDS
+from audiomnist.corpus.espeak import SynthesisError, speak
 from audiomnist.corpus.ingest import DataParams
 from audiomnist.corpus.synthetic import VOICES
 from audiomnist.corpus.voices import VoicesParams
@@ -85,9 +87,12 @@ def _contradictions(content: dict[str, Any], manifest: Path) -> list[str]:
     data = _readable(content, "data", DataParams)
     split = _readable(content, "split", SplitParams)
     train = _readable(content, "train", TrainParams)
+    voices = _readable(content, "voices", VoicesParams)
     found = _unheard(data, manifest) if data else []
     if data and split:
         found += _held_out_by_nobody(data, split)
+    if voices and voices.count:
+        found += _unspoken(voices)
     if train:
         found += [*_too_few_folds(train), *_unavailable(train)]
     return found
@@ -116,6 +121,16 @@ def _held_out_by_nobody(data: DataParams, split: SplitParams) -> list[str]:
     if split.training_speakers is not None and split.training_speakers >= len(speakers):
         return [f"split.training_speakers: beside {split.held_out} there are only {len(speakers) - 1} in {where}"]
     return []
+
+
+def _unspoken(voices: VoicesParams) -> list[str]:
+    found: list[str] = []
+    for accent in voices.accents:
+        try:
+            speak(DIGIT_WORDS[0], accent)
+        except SynthesisError as error:
+            found.append(f"voices.accents: {error}")
+    return found
 
 
 def _too_few_folds(train: TrainParams) -> list[str]:

@@ -114,6 +114,14 @@ def test_the_held_out_speaker_must_be_among_those_who_speak(
         pipeline.check(path, MANIFEST, tmp_path / "out")
 
 
+def test_an_accent_that_nobody_speaks_is_a_mistake_where_voices_are_wanted(altered: Altered, tmp_path: Path) -> None:
+    """It is told before the features are lost, not when the recordings have been augmented already."""
+    path = altered({"voices.accents": ["en", "en-moon"]})
+    with pytest.raises(ParamsError, match=r"1 mistake\(s\)\n  voices\.accents: eSpeak NG has no voice 'en-moon'$"):
+        pipeline.check(path, MANIFEST, tmp_path / "out")
+    pipeline.check(altered({"voices.accents": ["en-moon"], "voices.count": 0}), MANIFEST, tmp_path / "out")
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
