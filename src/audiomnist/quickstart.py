@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from threading import Event
 from typing import Any, cast
 
 import pyarrow as pa
@@ -18,6 +17,7 @@ from audiomnist.corpus import sources
 from audiomnist.errors import AudiomnistError
 from audiomnist.report import results
 from audiomnist.scoring import nightly
+from audiomnist.scoring.interruption import Stop
 from audiomnist.scoring.nightly import Order
 from audiomnist.scoring.progress import Silence
 from audiomnist.scoring.schema import SCHEMA
@@ -113,7 +113,7 @@ def _labels(folder: Path, inbox: Path) -> list[dict[str, Any]]:
     """Score the inbox into a new table; return its rows, ordered by path."""
     table = folder / "build" / "table"
     shutil.rmtree(table, ignore_errors=True)
-    nightly.score(Order(inbox, table, folder / "models" / "selected"), Silence(), Event())
+    nightly.score(Order(inbox, table, folder / "models" / "selected"), Silence(), Stop())
     rows = pa.Table.from_batches(ScoredTable.open(table).scan(), SCHEMA)
     return cast("list[dict[str, Any]]", rows.sort_by("path").to_pylist())
 

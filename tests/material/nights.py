@@ -5,7 +5,6 @@ import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from audiomnist import cli
 from audiomnist.reference import Histogram, Reference
 from audiomnist.scoring import nightly
+from audiomnist.scoring.interruption import Stop
 from audiomnist.scoring.nightly import Order
 from audiomnist.scoring.progress import Silence
 from audiomnist.scoring.rows import Stamp
@@ -69,7 +69,7 @@ def _ended(code: object, out: str, err: str) -> Ended:
 
 def score(order: Order) -> Summary:
     """Carry out an order."""
-    return nightly.score(order, Silence(), Event())
+    return nightly.score(order, Silence(), Stop())
 
 
 def rows(table: Path, **only: str) -> list[Row]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from threading import Event
 
 import pytest
 from nights import REFERENCE, STAMP
@@ -10,6 +9,7 @@ from nights import REFERENCE, STAMP
 from audiomnist.scoring import rows
 from audiomnist.scoring.inbox import Candidate, Deferred, Found, Unusable
 from audiomnist.scoring.intake import Intake, Terms
+from audiomnist.scoring.interruption import Stop
 from audiomnist.scoring.known import Known
 from audiomnist.scoring.rows import Facts, Verdict
 from audiomnist.scoring.summary import Tally
@@ -53,10 +53,10 @@ class Sorted:
         limit: int | None = None,
         reread: bool = False,
         chunk_files: int = 4,
-        stop: Event | None = None,
+        stop: Stop | None = None,
     ) -> None:
         self.tally = Tally(REFERENCE)
-        terms = Terms(limit, reread, chunk_files, stop or Event())
+        terms = Terms(limit, reread, chunk_files, stop or Stop())
         self.intake = Intake(iter(found), table_with(*known), self.tally, terms)
         self.chunks = [[item.path.decode() for item in chunk] for chunk in self.intake.chunks()]
         self.rejected = self.intake.unread()
@@ -82,7 +82,7 @@ def test_large_files_come_in_smaller_chunks() -> None:
 def test_no_more_is_taken_from_the_inbox_than_the_chunk_in_hand_needs() -> None:
     """So memory does not grow with the inbox."""
     found = iter(numbered(100))
-    intake = Intake(found, table_with(), Tally(REFERENCE), Terms(None, False, 4, Event()))
+    intake = Intake(found, table_with(), Tally(REFERENCE), Terms(None, False, 4, Stop()))
     chunks = intake.chunks()
     next(chunks)
     assert len([*found]) == 96
@@ -131,7 +131,7 @@ def test_what_is_deferred_or_cannot_be_read_is_not_handed_on() -> None:
 def test_what_cannot_be_read_can_be_taken_meanwhile() -> None:
     """So memory does not grow with it, though there be nothing to read beside it."""
     pipes: list[Found] = [Unusable(b"%d" % number, 0, MODIFIED_NS, "not_a_file", "is a pipe") for number in range(10)]
-    intake = Intake(iter(pipes), table_with(), Tally(REFERENCE), Terms(None, False, 4, Event()))
+    intake = Intake(iter(pipes), table_with(), Tally(REFERENCE), Terms(None, False, 4, Stop()))
     taken = [(len(chunk), len(intake.unread())) for chunk in intake.chunks()]
     assert taken == [(0, 4), (0, 4)]
     assert len(intake.unread()) == 2
@@ -158,7 +158,7 @@ def test_paths_are_known_by_the_text_that_the_table_has() -> None:
     assert done.counts == {"found": 1, "known": 1}
 
 
-def stopping(found: list[Found], after: int, stop: Event) -> Iterator[Found]:
+def stopping(found: list[Found], after: int, stop: Stop) -> Iterator[Found]:
     """Yield what is found, and stop the run after some of it."""
     for index, item in enumerate(found):
         if index == after:
@@ -169,7 +169,7 @@ def stopping(found: list[Found], after: int, stop: Event) -> Iterator[Found]:
 @pytest.mark.parametrize(("after", "taken", "left"), [(0, 0, 0), (1, 0, 1), (4, 4, 0), (6, 4, 2), (11, 8, 3)])
 def test_a_stop_ends_the_intake_and_leaves_the_chunk_in_hand(after: int, taken: int, left: int) -> None:
     """What was found is accounted for, and what was not is for the next run."""
-    stop = Event()
+    stop = Stop()
     done = Sorted(stopping(numbered(12), after, stop), stop=stop)
     assert sum(map(len, done.chunks)) == taken
     assert done.tally.counts["left"] == left

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Event
 
 import pytest
 from scorer import holds, wait_until
 
+from audiomnist.scoring.interruption import Stop
 from audiomnist.scoring.lock import LockedError, held
 from audiomnist.scoring.place import TableWriteError
 
@@ -40,6 +40,34 @@ with held(Path(sys.argv[1]), wait=False):
     child = "import sys; print('child', flush=True); sys.stdin.read()"
     subprocess.Popen([sys.executable, "-c", child], close_fds=False)
     sys.stdin.read()
+"""
+# Waits again and again for what another process holds; a signal falls into a later line of Python each time.
+SIGNALLED = """
+import signal, sys
+from pathlib import Path
+from audiomnist.scoring import lock
+from audiomnist.scoring.interruption import stoppable
+
+lock._ASK_EVERY_S = 0.001
+steps = 0
+
+def trace(frame, event, argument):
+    global steps
+    steps -= event == "line"
+    if steps == 0:
+        signal.raise_signal(signal.SIGTERM)
+    return trace
+
+for line in range(1, 301):
+    try:
+        with stoppable() as stop:
+            steps = line
+            sys.settrace(trace)
+            with lock.held(Path(sys.argv[1]), wait=True, stop=stop):
+                pass
+    except KeyboardInterrupt:
+        sys.settrace(None)
+print("ended 300 times")
 """
 UNPRIVILEGED = """
 import os, sys
@@ -131,10 +159,16 @@ def test_who_waits_gets_it_in_the_end(table: Path) -> None:
 
 def test_waiting_ends_when_it_is_asked_to(table: Path) -> None:
     """Ctrl-C does not have to wait for the other run."""
-    stop = Event()
+    stop = Stop()
     stop.set()
     with held(table, wait=False), pytest.raises(KeyboardInterrupt), held(table, wait=True, stop=stop):
         pass
+
+
+def test_a_signal_ends_the_waiting_wherever_it_falls(table: Path) -> None:
+    """Also between any two lines of what is waited with."""
+    with held(table, wait=False), started(SIGNALLED, table) as waiting:
+        assert line_of(waiting) == "ended 300 times\n"
 
 
 def test_the_lock_of_a_killed_run_is_taken_over(table: Path) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Event
 
 import numpy as np
 import pytest
@@ -20,6 +19,7 @@ from audiomnist.hearing import Answer, Hear, hearing
 from audiomnist.inference import Model
 from audiomnist.scoring import nightly, program
 from audiomnist.scoring.inbox import Found, InboxError, discover
+from audiomnist.scoring.interruption import Stop
 from audiomnist.scoring.nightly import Order, preview
 from audiomnist.scoring.place import TableError
 from audiomnist.scoring.progress import Silence
@@ -305,12 +305,12 @@ def test_a_preview_says_what_is_new_and_writes_nothing(order: Order, tmp_path: P
     put(order.inbox, "a.part", content(1))
     put_bad(order.inbox, 40)
     before = tree(tmp_path)
-    assert counts(preview(order, Silence(), Event())) == {"found": 43, "left": 42, "deferred": 1}
+    assert counts(preview(order, Silence(), Stop())) == {"found": 43, "left": 42, "deferred": 1}
     assert tree(tmp_path) == before
     score(order)
     put_numbered(order.inbox, 3)
     before = tree(tmp_path)
-    assert counts(preview(order, Silence(), Event())) == {"found": 44, "known": 42, "left": 1, "deferred": 1}
+    assert counts(preview(order, Silence(), Stop())) == {"found": 44, "known": 42, "left": 1, "deferred": 1}
     assert tree(tmp_path) == before
 
 
@@ -391,7 +391,7 @@ class Stopping:
     """Is told of progress, and stops the run as soon as there is some."""
 
     def __init__(self) -> None:
-        self.stop = Event()
+        self.stop = Stop()
         self.told: list[dict[str, int]] = []
 
     def update(self, counts: Mapping[str, int]) -> None:
@@ -424,7 +424,7 @@ def test_progress_is_told_as_the_run_goes_on(order: Order, monkeypatch: pytest.M
     monkeypatch.setattr(nightly, "_CHUNK_WAVEFORMS", 3)
     put_numbered(order.inbox, *range(9))
     stopping = Stopping()
-    nightly.score(order, stopping, Event())
+    nightly.score(order, stopping, Stop())
     assert [told["scored"] for told in stopping.told] == [3, 6, 9]
 
 
@@ -469,7 +469,7 @@ def test_a_folder_of_other_things_is_no_table(order: Order, tmp_path: Path) -> N
     """It stays as it is."""
     put(tmp_path / "thesis", "chapter.odt", b"")
     before = tree(tmp_path)
-    for run in (score, lambda order: preview(order, Silence(), Event())):
+    for run in (score, lambda order: preview(order, Silence(), Stop())):
         with pytest.raises(TableError, match=r"holds chapter\.odt"):
             run(replace(order, table=tmp_path / "thesis"))
     assert tree(tmp_path) == before

@@ -35,7 +35,7 @@ ESCAPE = "\x1b"
 LOADED = """
 import sys
 from pathlib import Path
-from threading import Event
+from audiomnist.scoring.interruption import Stop
 from audiomnist.scoring.nightly import Order, score
 from audiomnist.scoring.progress import Silence
 
@@ -45,7 +45,7 @@ class NoPandas:
             raise ModuleNotFoundError(name)
 
 sys.meta_path.insert(0, NoPandas())
-summary = score(Order(*map(Path, sys.argv[1:])), Silence(), Event())
+summary = score(Order(*map(Path, sys.argv[1:])), Silence(), Stop())
 print(summary.scored, sys.modules.keys() & {"torch", "torchaudio", "librosa", "great_expectations"})
 """
 # Prints the help, and which modules were loaded for that though only a run needs them.

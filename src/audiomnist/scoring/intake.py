@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from threading import Event
 
 from audiomnist.scoring import names, rows
 from audiomnist.scoring.inbox import Candidate, Deferred, Found, Unusable
+from audiomnist.scoring.interruption import Stop
 from audiomnist.scoring.known import Known
 from audiomnist.scoring.labeller import Chunk
 from audiomnist.scoring.rows import Facts, Verdict
@@ -29,7 +29,7 @@ class Terms:
     limit: int | None
     reread: bool
     chunk_files: int
-    stop: Event
+    stop: Stop
 
 
 class Intake:

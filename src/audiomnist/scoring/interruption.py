@@ -3,19 +3,37 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Event
 
 from audiomnist.processes import ENDING_SIGNALS
 
 
+class Stop:
+    """A request to end, which a signal may make at any instant.
+
+    threading.Event takes a lock for that: a signal that falls into a wait for the event, or into another signal's
+    setting it, would wait for ever for what it has interrupted.
+    """
+
+    def __init__(self) -> None:
+        self._requested = False
+
+    def set(self) -> None:
+        """Ask for the end."""
+        self._requested = True
+
+    def is_set(self) -> bool:
+        """Return whether the end was asked for."""
+        return self._requested
+
+
 @contextmanager
-def stoppable() -> Iterator[Event]:
-    """Yield an event that Ctrl-C, or a service manager, sets; a second time it ends the run at once.
+def stoppable() -> Iterator[Stop]:
+    """Yield what Ctrl-C, or a service manager, sets; a second time it ends the run at once.
 
     Raises:
         KeyboardInterrupt: that second time, whatever the code that it fell into made of it.
     """
-    stop, at_once = Event(), Event()
+    stop, at_once = Stop(), Stop()
 
     def handle(_number: int, _frame: object) -> None:
         if stop.is_set():

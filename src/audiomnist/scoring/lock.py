@@ -9,13 +9,14 @@ import fcntl
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Event
 
 from audiomnist.errors import AudiomnistError
+from audiomnist.scoring.interruption import Stop
 from audiomnist.scoring.place import unwritable
 
 _NAME = "_audiomnist.lock"
@@ -27,7 +28,7 @@ class LockedError(AudiomnistError):
 
 
 @contextmanager
-def held(table: Path, *, wait: bool, stop: Event | None = None) -> Iterator[None]:
+def held(table: Path, *, wait: bool, stop: Stop | None = None) -> Iterator[None]:
     """Hold the lock of a table, whose folder is made if need be.
 
     Args:
@@ -42,7 +43,7 @@ def held(table: Path, *, wait: bool, stop: Event | None = None) -> Iterator[None
     descriptor = _opened(table)
     try:
         if wait:
-            _await(descriptor, stop or Event())
+            _await(descriptor, stop or Stop())
         _take(table, descriptor)
         yield
     finally:
@@ -57,13 +58,14 @@ def _opened(table: Path) -> int:
         raise unwritable(table, error) from error
 
 
-def _await(descriptor: int, stop: Event) -> None:
+def _await(descriptor: int, stop: Stop) -> None:
     while True:
         try:
             return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            if stop.wait(_ASK_EVERY_S):
+            if stop.is_set():
                 raise KeyboardInterrupt from error
+            time.sleep(_ASK_EVERY_S)
 
 
 def _take(table: Path, descriptor: int) -> None:

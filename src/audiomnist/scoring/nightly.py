@@ -12,7 +12,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Event
 from uuid import uuid4
 
 from audiomnist import inference
@@ -22,6 +21,7 @@ from audiomnist.inference import Model
 from audiomnist.scoring import crew, lock, names
 from audiomnist.scoring.inbox import Found, InboxError, discover
 from audiomnist.scoring.intake import Intake, Terms
+from audiomnist.scoring.interruption import Stop
 from audiomnist.scoring.known import Known
 from audiomnist.scoring.labeller import Task
 from audiomnist.scoring.ledger import Ledger
@@ -63,7 +63,7 @@ class Order:
     wait: bool = False
 
 
-def score(order: Order, progress: Progress, stop: Event) -> Summary:
+def score(order: Order, progress: Progress, stop: Stop) -> Summary:
     """Give every new file of the inbox its row; return what came of the run.
 
     Args:
@@ -85,7 +85,7 @@ def score(order: Order, progress: Progress, stop: Event) -> Summary:
         return run.score(found)
 
 
-def preview(order: Order, progress: Progress, stop: Event) -> Summary:
+def preview(order: Order, progress: Progress, stop: Stop) -> Summary:
     """Return what a run would find, its new files counted as left; nothing is read, and nothing written."""
     return _Run(order, progress, stop).preview(_discovered(order))
 
@@ -100,7 +100,7 @@ def _discovered(order: Order) -> Iterator[Found]:
 class _Run:
     """A run with its model, and what is counted."""
 
-    def __init__(self, order: Order, progress: Progress, stop: Event) -> None:
+    def __init__(self, order: Order, progress: Progress, stop: Stop) -> None:
         self._order, self._progress, self._stop = order, progress, stop
         self._began = time.monotonic()
         model = inference.load(order.model, threads=1)
