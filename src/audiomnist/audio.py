@@ -85,18 +85,18 @@ def mixed(sound: Sound) -> Waveform:
 
 
 def prepare(waveform: Waveform, sample_rate_hz: int, trim_db: float, max_samples: int) -> Samples:
-    """Return what a model hears: resampled, silence trimmed at both ends, at most `max_samples` long.
+    """Return what a model hears: resampled, silence trimmed at both ends, of what is left the loudest stretch.
 
     Args:
         waveform: the recording.
         sample_rate_hz: the rate of the model.
         trim_db: frames this far below the loudest one count as silence, in dB (> 0).
-        max_samples: what lies beyond is cut off.
+        max_samples: length of that stretch, at most.
     """
     samples = waveform.samples
     if waveform.sample_rate_hz != sample_rate_hz:
         samples = soxr.resample(samples, waveform.sample_rate_hz, sample_rate_hz)
-    return trim_silence(samples, sample_rate_hz, trim_db)[:max_samples]
+    return loudest(trim_silence(samples, sample_rate_hz, trim_db), max_samples)
 
 
 def trim_silence(samples: Samples, sample_rate_hz: int, trim_db: float) -> Samples:
@@ -113,6 +113,16 @@ def trim_silence(samples: Samples, sample_rate_hz: int, trim_db: float) -> Sampl
     first = max(0, int(loud[0]) - _TRIM_MARGIN_FRAMES) * frame
     last = (int(loud[-1]) + 1 + _TRIM_MARGIN_FRAMES) * frame
     return samples[first:last]
+
+
+def loudest(samples: Samples, longest: int) -> Samples:
+    """Return the stretch of `longest` samples that holds the most energy, the first of several; all that is shorter."""
+    if len(samples) <= longest:
+        return samples
+    energy = np.cumsum(np.square(samples, dtype=np.float64))
+    within = energy[longest - 1 :] - np.concatenate([[0.0], energy[:-longest]])
+    first = int(within.argmax())
+    return samples[first : first + longest]
 
 
 def pad(waveforms: list[Samples], at_least: int) -> tuple[Samples, NDArray[np.int64]]:

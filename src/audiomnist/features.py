@@ -29,7 +29,7 @@ class FrontEndParams(Section):
         coefficients: cepstral coefficients kept, at most `mel_bands`.
         power_floor: mel power below which everything counts as silence, for a clip of peak 1.
         trim_db: how far below the loudest frame both ends count as silence.
-        max_duration_s: what lies beyond, after trimming, is cut off.
+        max_duration_s: of what is longer after trimming, the loudest stretch of this length is taken.
     """
 
     sample_rate_hz: int = Field(ge=4000, le=192_000)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -57,7 +57,7 @@ class TrainParams(Section):
         device: `auto` takes CUDA where there is one.
         speaker_folds: networks trained beside the one that is served, each without its share of the speakers, whose
             clips it then answers: these answers calibrate confidence and novelty for voices that are new. With 0 the
-            validation part calibrates, whose voices are known.
+            validation part calibrates, whose voices are known. Not 1: that one would know nobody.
     """
 
     epochs: int = Field(ge=1)
@@ -74,6 +74,13 @@ class TrainParams(Section):
     threads: int = Field(ge=1)
     device: Literal["auto", "cpu", "cuda"]
     speaker_folds: int = Field(ge=0)
+
+    @field_validator("speaker_folds")
+    @classmethod
+    def _leaves_somebody(cls, folds: int) -> int:
+        if folds == 1:
+            raise ValueError("one fold would leave out every speaker: take at least 2, or 0 for none")
+        return folds
 
 
 @dataclass(frozen=True)

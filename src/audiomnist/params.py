@@ -71,5 +71,6 @@ def _mistake(prefix: str, mistake: Any) -> str:
     where = ".".join(part for part in (prefix, *map(str, mistake["loc"])) if part)
     shown = mistake["type"] not in {"extra_forbidden", "missing"} and not isinstance(mistake["input"], dict)
     given = f" (given: {mistake['input']!r})" if shown else ""
-    what = "is not a parameter" if mistake["type"] == "extra_forbidden" else mistake["msg"]
+    reason = mistake["msg"].removeprefix("Value error, ")
+    what = "is not a parameter" if mistake["type"] == "extra_forbidden" else reason
     return f"{where or 'the file'}: {what}{given}"

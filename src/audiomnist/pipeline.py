@@ -94,7 +94,7 @@ def _contradictions(content: dict[str, Any], manifest: Path) -> list[str]:
     if voices and voices.count:
         found += _unspoken(voices)
     if train:
-        found += [*_too_few_folds(train), *_unavailable(train)]
+        found += _unavailable(train)
     return found
 
 
@@ -131,12 +131,6 @@ def _unspoken(voices: VoicesParams) -> list[str]:
         except SynthesisError as error:
             found.append(f"voices.accents: {error}")
     return found
-
-
-def _too_few_folds(train: TrainParams) -> list[str]:
-    if train.speaker_folds != 1:
-        return []
-    return ["train.speaker_folds: one fold would leave out every speaker: take at least 2, or 0 for none"]
 
 
 def _unavailable(train: TrainParams) -> list[str]:

@@ -44,8 +44,10 @@ class ProtocolsParams(Section):
 
     Attributes:
         splits: by name: `random_<seed>`, `official`, `unseen_<speaker>`.
+        learning_curve: by name: `heard_<training speakers>_<speaker>`.
         bootstrap: of the intervals.
     """
 
     splits: dict[str, SplitChoice]
+    learning_curve: dict[str, SplitChoice]
     bootstrap: BootstrapParams

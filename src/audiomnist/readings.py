@@ -30,7 +30,7 @@ class TranscriptExamples:
     def drawn(
         self, files: list[str], clean_share: float, rng: Generator
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the same of one copy of each clip, the clip itself among them, with hypotheses and letters missing."""
+        """Return the same of each clip or of one of its augmented copies, with hypotheses and letters missing."""
         copies = rng.integers(min(1, len(self._versions) - 1), len(self._versions), size=len(files))
         chosen = np.where(rng.random(len(files)) < clean_share, 0, copies)
         return pad_tokens([thinned(self._versions[copy][file], rng) for copy, file in zip(chosen, files, strict=True)])

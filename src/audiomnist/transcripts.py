@@ -57,4 +57,5 @@ def read(folder: Path) -> pa.Table:
 
 def read_copies(folder: Path) -> list[pa.Table]:
     """Return the tables of augmented copies that stand in a folder, by number."""
-    return [parquet.read_table(path) for path in sorted(folder.glob(_COPY_NAME.format("*")))]
+    copies = sorted(folder.glob(_COPY_NAME.format("*")), key=lambda path: (len(path.name), path.name))
+    return [parquet.read_table(path) for path in copies]

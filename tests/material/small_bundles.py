@@ -35,8 +35,8 @@ WHISPER = {
 }
 
 _NETWORKS: dict[str, dict[str, Any]] = {
-    "cnn": {"channels": (6, 12), "blocks": 1},
-    "rnn": {"channels": (6,), "blocks": 0, "units": (12,)},
+    "cnn": {"channels": (6, 12), "blocks": (0, 1)},
+    "rnn": {"channels": (6,), "blocks": (0,), "units": (12,)},
     "lstm": {"units": (12,), "embedding": 8},
 }
 _HALVES = {"edges": [0.5], "shares": [0.5, 0.5]}

@@ -12,25 +12,33 @@ ROOT = Path(__file__).parents[2]
 GRAPH = grimp.build_graph("audiomnist", exclude_type_checking_imports=True, cache_dir=None)
 STAGES = {stage.addressing: stage for stage in Repo(str(ROOT)).index.stages}
 PROTOCOLS = "stages/protocols/dvc.yaml:"
+MODELS = ("cnn", "rnn", "lstm")
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 
 
 def test_dvc_yaml_has_the_stages_of_the_design() -> None:
     """The parametrised tests below see every stage."""
-    models = {f"{stage}@{model}" for stage in ("train", "evaluate") for model in ("cnn", "rnn", "lstm")}
+    models = {f"{stage}@{model}" for stage in ("train", "evaluate") for model in MODELS}
     gates = {f"validate@{kind}" for kind in ("recordings", "features", "transcripts")}
     single = {"check", "ingest", "split", "featurize", "transcribe", "compare", "select"}
     assert {name for name in STAGES if not name.startswith(PROTOCOLS)} == models | gates | single
 
 
 def test_the_protocols_are_those_of_the_design() -> None:
-    """Upstream's own split and each speaker unseen, by every model; robustness."""
-    splits = {"official", *(f"unseen_{name}" for name in SPEAKERS)}
-    each = {f"{stage}@{split}" for stage in ("split", "cnn", "rnn", "lstm", "linear") for split in splits}
-    robust = {f"robustness@{model}" for model in ("cnn", "rnn", "lstm")}
-    reports = {"official", "unseen"}
+    """Random splits, upstream's own and each speaker unseen, by every model; robustness; the cnn's learning curve."""
+    splits = {*(f"random_{seed}" for seed in range(5)), "official", *(f"unseen_{name}" for name in SPEAKERS)}
+    stages = {"split", "linear", *(f"{verb}-{model}" for verb in ("train", "evaluate") for model in MODELS)}
+    each = {f"{stage}@{split}" for stage in stages for split in splits}
+    robust = {f"robustness@{model}" for model in MODELS}
+    heard = {
+        f"{verb}-heard@heard_{count}_{name}"
+        for verb in ("train", "evaluate")
+        for count in range(1, 5)
+        for name in SPEAKERS
+    }
+    reports = {"random", "official", "unseen", "learning-curve"}
     found = {name.removeprefix(PROTOCOLS) for name in STAGES if name.startswith(PROTOCOLS)}
-    assert found == each | robust | reports
+    assert found == each | robust | heard | reports
 
 
 @pytest.mark.parametrize("name", sorted(STAGES))

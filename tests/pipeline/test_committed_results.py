@@ -36,7 +36,7 @@ def test_every_stage_is_locked_with_the_command_of_dvc_yaml() -> None:
     assert {name: entry["cmd"] for name, entry in LOCK.items()} == COMMANDS
 
 
-@pytest.mark.parametrize("report", ["official", "unseen", "robustness/cnn"])
+@pytest.mark.parametrize("report", ["random", "official", "unseen", "learning_curve", "robustness/cnn"])
 def test_a_protocol_whose_report_is_in_git_is_locked_with_all_that_it_reads(report: str) -> None:
     """A report that no locked stage wrote, or that was made of unlocked trainings, would be a claim."""
     written = {entry["path"] for locked in LOCK.values() for entry in locked.get("outs", [])}

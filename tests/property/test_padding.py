@@ -46,7 +46,7 @@ SPECTRUM: dict[str, Any] = {
 }
 CNNS = [
     CnnParams.model_validate(
-        SPECTRUM | {"channels": (4, 6, 5), "kernel": kernel, "halve": halve, "blocks": blocks, "dropout": 0.5},
+        SPECTRUM | {"channels": (4, 6, 5), "kernel": kernel, "halve": halve, "blocks": (blocks,) * 3, "dropout": 0.5},
     )
     for kernel, halve, blocks in [*product((1, 3, 4), ("stride", "max"), (0,)), (3, "stride", 2), (4, "max", 1)]
 ]
@@ -104,7 +104,14 @@ def cnn(index: int) -> nn.Module:
 def rnn(cell: str, channels: tuple[int, ...]) -> nn.Module:
     """Return a recurrent network of two layers, with convolutions of these channels before them."""
     torch.manual_seed(0)
-    how = SPECTRUM | {"channels": channels, "kernel": 3, "blocks": 1, "cell": cell, "units": (6, 5), "dropout": 0.5}
+    how = SPECTRUM | {
+        "channels": channels,
+        "kernel": 3,
+        "blocks": [1] * len(channels),
+        "cell": cell,
+        "units": (6, 5),
+        "dropout": 0.5,
+    }
     return judged(Rnn(RnnParams.model_validate(how), spectrum()), *known_mfccs())
 
 
@@ -112,7 +119,7 @@ def rnn(cell: str, channels: tuple[int, ...]) -> nn.Module:
 def convolutions(channels: tuple[int, ...], kernel: int, halve: str, blocks: int) -> Convolutions:
     """Return convolutions as if they were trained."""
     torch.manual_seed(0)
-    layers = Convolutions(channels, kernel, halve, blocks)
+    layers = Convolutions(channels, kernel, halve, [blocks] * len(channels))
     stirred(layers)
     return layers
 
@@ -160,7 +167,7 @@ def served(kind: str) -> nn.Module:
     torch.manual_seed(0)
     front_end = FrontEnd(front_end_params())
     known = front_end(waveforms(KNOWN_SAMPLES, 0, 0), torch.tensor(KNOWN_SAMPLES))
-    how = SPECTRUM | {"range_db": 30.0, "channels": (4, 6), "kernel": 3, "blocks": 1, "dropout": 0.0}
+    how = SPECTRUM | {"range_db": 30.0, "channels": (4, 6), "kernel": 3, "blocks": (1, 1), "dropout": 0.0}
     first = Spectrum(SpectrumParams.model_validate(SPECTRUM | {"range_db": 30.0}), front_end_params(), *known)
     networks: dict[str, Network] = {
         "cnn": Cnn(CnnParams.model_validate(how | {"halve": "stride"}), first),

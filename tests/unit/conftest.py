@@ -31,8 +31,8 @@ RECOGNISER = {"engine": "sphinx", "version": "0", "weights_sha256": None, "setti
 # Toy digits are pitches: a warp would make one of another.
 SMALL_SPECTRUM = {"range_db": 100.0, "mean_removed": 0.2, "masked_fraction": 0.1, "masked_bands": 2, "warp": 0.02}
 SMALL_NETWORKS: dict[str, dict[str, Any]] = {
-    "cnn": {"channels": [6, 12], "kernel": 3, "blocks": 1, "halve": "stride", "dropout": 0.1, **SMALL_SPECTRUM},
-    "rnn": {"channels": [6], "kernel": 3, "blocks": 0, "units": [12], "dropout": 0.1, **SMALL_SPECTRUM},
+    "cnn": {"channels": [6, 12], "kernel": 3, "blocks": [0, 1], "halve": "stride", "dropout": 0.1, **SMALL_SPECTRUM},
+    "rnn": {"channels": [6], "kernel": 3, "blocks": [0], "units": [12], "dropout": 0.1, **SMALL_SPECTRUM},
     "lstm": {"units": [12], "dropout": 0.0, "embedding": 8},
 }
 

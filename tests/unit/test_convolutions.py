@@ -16,9 +16,9 @@ HALVES = ("stride", "max")
 
 
 def convolutions(channels: tuple[int, ...], kernel: int = 3, halve: str = "stride", blocks: int = 0) -> Convolutions:
-    """Return convolutions with random weights, to be asked."""
+    """Return convolutions with random weights, with so many blocks after each, to be asked."""
     torch.manual_seed(0)
-    return Convolutions(channels, kernel, halve, blocks).eval()
+    return Convolutions(channels, kernel, halve, [blocks] * len(channels)).eval()
 
 
 def halved(size: int, times: int) -> int:

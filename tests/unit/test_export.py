@@ -130,10 +130,10 @@ def part(predictions: Predictions, which: slice) -> Predictions:
     ("model", "changes"),
     [
         ("cnn", {}),
-        ("cnn", {"halve": "max", "kernel": 4, "blocks": 0}),
+        ("cnn", {"halve": "max", "kernel": 4, "blocks": (0, 0, 0)}),
         ("rnn", {}),
-        ("rnn", {"channels": (), "blocks": 0}),
-        ("rnn", {"channels": (4,), "blocks": 1}),
+        ("rnn", {"channels": (), "blocks": ()}),
+        ("rnn", {"channels": (4,), "blocks": (1,)}),
         ("rnn", {"cell": "simple", "units": (9, 7)}),
         ("rnn", {"cell": "lstm", "units": (9, 7)}),
     ],

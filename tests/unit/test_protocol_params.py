@@ -1,6 +1,7 @@
 """Section `protocols`: names as the stages' options have them, and what is no such name."""
 
 import re
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,8 @@ from audiomnist.protocols import ProtocolsParams, SplitChoice
 
 COMMITTED = Path(__file__).parents[2] / "params.yaml"
 CONTENT: dict[str, Any] = {
-    "splits": {
-        "unseen_ada": {"scheme": "speaker", "held-out": "ada"},
-        "heard_1_ada": {"scheme": "speaker", "held-out": "ada", "training-speakers": 1},
-    },
+    "splits": {"unseen_ada": {"scheme": "speaker", "held-out": "ada"}},
+    "learning_curve": {"heard_1_ada": {"scheme": "speaker", "held-out": "ada", "training-speakers": 1}},
     "bootstrap": {"seed": 0, "resamples": 1000},
 }
 
@@ -32,7 +31,7 @@ def test_names_of_two_words_have_a_dash() -> None:
     found = ProtocolsParams.model_validate(CONTENT)
     assert found.splits["unseen_ada"] == SplitChoice.model_validate({"scheme": "speaker", "held-out": "ada"})
     assert found.splits["unseen_ada"].held_out == "ada"
-    assert found.splits["heard_1_ada"].training_speakers == 1
+    assert found.learning_curve["heard_1_ada"].training_speakers == 1
     assert found.model_dump(by_alias=True, exclude_unset=True) == CONTENT
 
 
@@ -65,7 +64,7 @@ def test_every_committed_protocol_is_a_split_of_the_committed_section() -> None:
     """Each name is told from its split: the seed, the speaker who is left out, how many are heard."""
     protocols = params.section(COMMITTED, "protocols", ProtocolsParams)
     speakers = params.read(COMMITTED)["data"]["speakers"]
-    for name, choice in protocols.splits.items():
+    for name, choice in {**protocols.splits, **protocols.learning_curve}.items():
         how = splits.chosen(COMMITTED, choice.scheme, choice.seed, choice.held_out, choice.training_speakers)
         expected = {
             "random": f"random_{how.seed}",
@@ -76,3 +75,6 @@ def test_every_committed_protocol_is_a_split_of_the_committed_section() -> None:
         }
         assert name == expected[how.scheme]
     assert {choice.held_out for choice in protocols.splits.values() if choice.scheme == "speaker"} == set(speakers)
+    curve = {(choice.training_speakers, choice.held_out) for choice in protocols.learning_curve.values()}
+    assert curve == set(product(range(1, len(speakers) - 1), speakers))
+    assert {choice.seed for choice in protocols.splits.values() if choice.scheme == "random"} == set(range(5))

@@ -6,26 +6,22 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from audiomnist.models.architecture import Architecture, Network
-from audiomnist.models.convolutions import Convolutions
+from audiomnist.models.convolutions import Convolutions, ConvolutionsParams
 from audiomnist.models.sequences import CLASSES, pool
 from audiomnist.models.spectrum import Spectrum, SpectrumParams
 from audiomnist.tensors import FeatureExamples
 
 
-class CnnParams(SpectrumParams):
+class CnnParams(ConvolutionsParams, SpectrumParams):
     """Section `models.cnn`.
 
     Attributes:
-        channels: filters per layer.
-        kernel: side of the square filters, in bands and frames.
-        blocks: residual blocks after each of these layers.
+        channels: filters of the layers, at least one.
         halve: how each layer halves both axes: by `stride`, or by `max` pooling after it.
         dropout: share of the pooled features set to zero in training.
     """
 
     channels: tuple[PositiveInt, ...] = Field(min_length=1)
-    kernel: int = Field(ge=1, le=9)
-    blocks: int = Field(ge=0, le=8)
     halve: Literal["stride", "max"]
     dropout: float = Field(ge=0, lt=1)
 

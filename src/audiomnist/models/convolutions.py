@@ -1,14 +1,36 @@
 """Convolutions over spectra of unequal length in one batch, computed so that padding changes no answer."""
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Annotated, Self, cast
 
+from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
 from audiomnist.models.sequences import valid
+from audiomnist.params import Section
 
 _SQUEEZE = 4
+
+
+class ConvolutionsParams(Section):
+    """The convolutions of a network.
+
+    Attributes:
+        channels: filters of the layers, each of which halves both axes.
+        kernel: side of the square filters, in bands and frames.
+        blocks: residual blocks after each layer, a number each.
+    """
+
+    channels: tuple[PositiveInt, ...]
+    kernel: int = Field(ge=1, le=9)
+    blocks: tuple[Annotated[int, Field(ge=0, le=8)], ...]
+
+    @model_validator(mode="after")
+    def _blocks_of_each(self) -> Self:
+        if len(self.blocks) != len(self.channels):
+            raise ValueError(f"blocks has {len(self.blocks)} numbers for the {len(self.channels)} layers of channels")
+        return self
 
 
 class Convolutions(nn.Module):
@@ -17,11 +39,14 @@ class Convolutions(nn.Module):
     Residual blocks may follow each of them.
     """
 
-    def __init__(self, channels: Sequence[int], kernel: int, halve: str, blocks: int = 0) -> None:
+    def __init__(self, channels: Sequence[int], kernel: int, halve: str, blocks: Sequence[int]) -> None:
         super().__init__()
         sizes = zip((1, *channels), channels, strict=False)
         self.layers = nn.ModuleList(_Convolution(inputs, outputs, kernel, halve) for inputs, outputs in sizes)
-        self.blocks = nn.ModuleList(nn.Sequential(*[_Residual(count) for _ in range(blocks)]) for count in channels)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(*[_Residual(count) for _ in range(wanted)])
+            for count, wanted in zip(channels, blocks, strict=True)
+        )
         self.channels = channels
 
     def features(self, bands: int) -> int:

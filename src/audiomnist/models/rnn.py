@@ -1,28 +1,16 @@
 """A recurrent network over MFCC frames, which strided convolutions may have summed up first."""
 
-from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from audiomnist.models.architecture import Architecture, Network
-from audiomnist.models.convolutions import Convolutions
+from audiomnist.models.convolutions import Convolutions, ConvolutionsParams
 from audiomnist.models.sequences import CLASSES, Recurrent, RecurrentParams, pool
 from audiomnist.models.spectrum import Spectrum, SpectrumParams
 from audiomnist.tensors import FeatureExamples
 
 
-class RnnParams(RecurrentParams, SpectrumParams):
-    """Section `models.rnn`.
-
-    Attributes:
-        channels: filters of the convolutions before the recurrent layers, each of which halves both axes; none of
-            them leaves the recurrent layers the spectra themselves.
-        kernel: side of the square filters, in bands and frames.
-        blocks: residual blocks after each of these convolutions.
-    """
-
-    channels: tuple[PositiveInt, ...]
-    kernel: int = Field(ge=1, le=9)
-    blocks: int = Field(ge=0, le=8)
+class RnnParams(RecurrentParams, ConvolutionsParams, SpectrumParams):
+    """Section `models.rnn`: no `channels` leave the recurrent layers the spectra themselves."""
 
 
 class Rnn(Network):

@@ -107,7 +107,7 @@ class Spectrum(nn.Module):
 def _outside_a_stretch(longest: Tensor, available: Tensor, steps: int) -> Tensor:
     """Return bool `(batch, steps)`, False in one stretch of random length and place of each row (SpecAugment)."""
     width = torch.rand(len(available), device=available.device) * longest
-    start = torch.rand(len(available), device=available.device) * (available - width)
+    start = torch.rand(len(available), device=available.device) * (available - width + 1) - 1
     step = torch.arange(steps, device=available.device)
     return (step < start.unsqueeze(1)) | (step >= (start + width).unsqueeze(1))
 
