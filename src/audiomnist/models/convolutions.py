@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Self, cast
 
+import torch
 from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
@@ -58,6 +59,8 @@ class Convolutions(nn.Module):
     def forward(self, spectra: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Return a sequence `(batch, steps, features)` of spectra `(batch, bands, frames)`, and its lengths."""
         image = spectra.unsqueeze(1)  # (batch, 1, bands, frames)
+        if self.channels:
+            image = _masked(image, lengths)
         for layer, blocks in zip(self.layers, self.blocks, strict=True):
             image, lengths = layer(image, lengths)  # (batch, channels, rows, steps), halved each time
             for block in cast("nn.Sequential", blocks):
@@ -66,20 +69,20 @@ class Convolutions(nn.Module):
 
 
 class _Convolution(nn.Module):
-    """One convolution that halves both axes; zeros outside each clip's own steps go in."""
+    """One convolution that halves both axes; zeros outside each clip's own steps go in, and come out."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, halve: str) -> None:
         super().__init__()
-        before = (kernel - 1) // 2
-        self.margins = [before, kernel - 1 - before] * 2
         self.pools = halve == "max"
-        self.convolve = nn.Conv2d(inputs, outputs, kernel, stride=1 if self.pools else 2, bias=False)
+        self.pad = nn.Identity() if kernel % 2 else nn.ZeroPad2d((0, 1, 0, 1))
+        self.convolve = nn.Conv2d(
+            inputs, outputs, kernel, stride=1 if self.pools else 2, padding=(kernel - 1) // 2, bias=False
+        )
         self.normalise = nn.BatchNorm2d(outputs)
         self.pool = nn.MaxPool2d(2, ceil_mode=True) if self.pools else nn.Identity()
 
     def forward(self, image: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        inside = functional.pad(_masked(image, lengths), self.margins)
-        activated = functional.relu(self.normalise(self.convolve(inside)))
+        activated = functional.relu(self.normalise(self.convolve(self.pad(image))))
         halved = (lengths + 1) // 2
         return self.pool(_masked(activated, lengths if self.pools else halved)), halved
 
@@ -98,9 +101,10 @@ class _Residual(nn.Module):
 
     def forward(self, image: Tensor, lengths: Tensor) -> Tensor:
         activated = _masked(functional.relu(self.normalise_first(self.first(image))), lengths)
-        changed = _masked(self.normalise_second(self.second(activated)), lengths)  # (batch, channels, rows, steps)
-        cells = (lengths * image.shape[2]).unsqueeze(1).to(image.dtype)
-        weights = self.weigh(changed.sum(dim=(2, 3)) / cells)  # (batch, channels)
+        changed = self.normalise_second(self.second(activated))  # (batch, channels, rows, steps)
+        own = valid(lengths, image.shape[3]).unsqueeze(2).to(image.dtype)  # (batch, steps, 1)
+        mean = torch.matmul(changed.mean(dim=2), own).squeeze(2) / lengths.unsqueeze(1)  # (batch, channels)
+        weights = self.weigh(mean)
         return _masked(functional.relu(image + changed * weights[:, :, None, None]), lengths)
 
 
