@@ -21,6 +21,11 @@ help:  ## list the targets
 quickstart: $(VENV)/installed  ## environment, data, the whole pipeline, a table of results, one scored folder
 	audiomnist quickstart
 
+.PHONY: protocols
+protocols: $(VENV)/installed  ## other splits, unseen speakers, disturbances: hours, see docs/protocols.md
+	@start=$$(date +%s); dvc repro stages/protocols/dvc.yaml && \
+	    echo "the protocols took $$((($$(date +%s) - start) / 60)) min"
+
 .PHONY: test
 test: $(VENV)/installed-test  ## environment, and the tests that take seconds
 	$(PYTEST) -m "not long"
