@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from audiomnist import bundle
+from audiomnist.bundle import Description, WaveformInput
 from benchmarks import commands, figures, networks, teams
+from benchmarks.commands import BenchmarkError
 from benchmarks.figures import Measure, Round
 from benchmarks.material import SELECTED, Setting
 
@@ -38,7 +40,7 @@ def measure(setting: Setting, model: Path = SELECTED, files: int = FILES) -> dic
         files: how many.
     """
     files = setting.size(files, _FEW_FILES)
-    description, version = bundle.describe(setting.checkout / model)
+    description, version = _described(setting.checkout / model)
     paths = sorted(setting.inbox(files).rglob("*.wav"))[: setting.size(_PEERS_FILES, _PEERS_FEW_FILES)]
     peer = networks.untrained(description.model, setting.parameters, setting.recordings[:_HEARD])
     with teams.at_work(peer, paths, setting.cores) as others:
@@ -54,6 +56,13 @@ def measure(setting: Setting, model: Path = SELECTED, files: int = FILES) -> dic
         "peers_network_is_served": networks.is_served(description, setting.parameters),
         **figures.told([_derived(found, files) for found in rounds]),
     }
+
+
+def _described(folder: Path) -> tuple[Description, str]:
+    description, version = bundle.describe(folder)
+    if not isinstance(description.input, WaveformInput):
+        raise BenchmarkError(f"{folder} holds a model over transcripts, which has no peers: dvc repro with model: cnn")
+    return description, version
 
 
 def seconds(setting: Setting, model: Path, files: int, core: int | None = None) -> float:
