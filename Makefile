@@ -41,6 +41,10 @@ check: $(VENV)/installed-test  ## ruff, mypy --strict, import-linter
 	mypy
 	lint-imports
 
+.PHONY: benchmark
+benchmark: $(VENV)/installed  ## how fast it is beside its peers, under ten minutes: reports/benchmark.json, docs/performance.md
+	python -m benchmarks
+
 .PHONY: clean
 clean:  ## remove the environment and the work in progress, not the data
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .hypothesis
