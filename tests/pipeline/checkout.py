@@ -19,7 +19,11 @@ SMALL: dict[str, Any] = {
     "voices": {"count": 3},
     "transcribe": {"augment": {"copies": 1}},
     "train": {"epochs": 2, "speaker_folds": 2},
-    "models": {"cnn": {"channels": [4, 8]}, "rnn": {"channels": [4], "units": [8]}, "lstm": {"units": [8]}},
+    "models": {
+        "cnn": {"channels": [4, 8], "blocks": [0, 1]},
+        "rnn": {"channels": [4], "blocks": [0], "units": [8]},
+        "lstm": {"units": [8]},
+    },
 }
 _LEFT_OUT = ("dvc.lock", "stages/protocols/", "reports/", "models/", "tests/", "docs/")
 ENVIRONMENT = {
