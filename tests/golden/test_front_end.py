@@ -1,16 +1,14 @@
 """The front end beside the two libraries that everyone trusts, and beside its own recorded answer."""
 
 from pathlib import Path
-from typing import Any
 
-import librosa
 import numpy as np
 import pytest
 import torch
-import torchaudio
 from numpy.typing import NDArray
 
 from audiomnist.features import FrontEnd, FrontEndParams
+from benchmarks import spectra
 
 PARAMS = FrontEndParams(
     sample_rate_hz=8000,
@@ -55,60 +53,20 @@ def ours(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(mfcc[0].numpy())
 
 
-def centred(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Pad so that a transform longer than its window, which both libraries put in its middle, meets our windows."""
-    margin = (PARAMS.fft_samples - PARAMS.window_samples) // 2
-    return np.asarray(np.pad(samples, margin), dtype=np.float32)
-
-
-def librosas(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return librosa's MFCCs."""
-    mel = librosa.feature.melspectrogram(
-        y=centred(samples),
-        sr=PARAMS.sample_rate_hz,
-        n_fft=PARAMS.fft_samples,
-        win_length=PARAMS.window_samples,
-        hop_length=PARAMS.hop_samples,
-        center=False,
-        n_mels=PARAMS.mel_bands,
-        fmin=PARAMS.low_hz,
-        fmax=PARAMS.high_hz,
-        htk=True,
-        norm=None,
-    )
-    decibels = librosa.power_to_db(mel, ref=1.0, amin=PARAMS.power_floor, top_db=None)
-    return np.asarray(librosa.feature.mfcc(S=decibels, n_mfcc=PARAMS.coefficients, norm="ortho"))
-
-
-def torchaudios(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return torchaudio's MFCCs, without its clamp against the loudest clip of the batch."""
-    melkwargs: dict[str, Any] = {
-        "n_fft": PARAMS.fft_samples,
-        "win_length": PARAMS.window_samples,
-        "hop_length": PARAMS.hop_samples,
-        "center": False,
-        "n_mels": PARAMS.mel_bands,
-        "f_min": PARAMS.low_hz,
-        "f_max": PARAMS.high_hz,
-    }
-    transform = torchaudio.transforms.MFCC(PARAMS.sample_rate_hz, PARAMS.coefficients, melkwargs=melkwargs)
-    transform.amplitude_to_DB.top_db = None
-    transform.amplitude_to_DB.amin = PARAMS.power_floor
-    return np.asarray(transform(torch.from_numpy(centred(samples))).numpy())
-
-
 @pytest.mark.parametrize("samples", [200, 279, 280, 1234, 4000, 8000])
 def test_mfccs_are_those_of_librosa(samples: int) -> None:
     """For clips of any length, frame for frame."""
     sound = speech(samples)
-    np.testing.assert_allclose(ours(sound), librosas(sound), rtol=0, atol=LIBROSA_TOLERANCE_DB)
+    np.testing.assert_allclose(ours(sound), spectra.by_librosa(sound, PARAMS), rtol=0, atol=LIBROSA_TOLERANCE_DB)
 
 
 @pytest.mark.parametrize("samples", [200, 279, 280, 1234, 4000, 8000])
 def test_mfccs_are_those_of_torchaudio(samples: int) -> None:
     """For clips of any length, frame for frame."""
     sound = speech(samples)
-    np.testing.assert_allclose(ours(sound), torchaudios(sound), rtol=0, atol=TORCHAUDIO_TOLERANCE_DB)
+    np.testing.assert_allclose(
+        ours(sound), spectra.ByTorchaudio(PARAMS)(torch.from_numpy(sound)).numpy(), rtol=0, atol=TORCHAUDIO_TOLERANCE_DB
+    )
 
 
 def test_mfccs_of_a_chirp_are_those_that_were_recorded() -> None:

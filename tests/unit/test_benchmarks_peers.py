@@ -81,9 +81,9 @@ def test_peers_give_the_labels_of_the_served_graph(
     np.testing.assert_allclose(logits, served, rtol=0, atol=TOLERANCE_OF_LOGITS * float(np.abs(served).max()))
 
 
-@pytest.mark.parametrize("samples", [120, 200, 279, 4000])
-def test_both_libraries_give_the_front_ends_mfccs(samples: int) -> None:
-    """Of clips of any length, also of less than a window."""
+@pytest.mark.parametrize("samples", [120, 279])
+def test_both_libraries_give_the_front_ends_mfccs_at_any_level(samples: int) -> None:
+    """Of a clip shorter than a window too, and frames are counted alike."""
     clip = np.random.default_rng(samples).normal(0, 0.1, samples).astype(np.float32)
     waveforms, lengths = audio.pad([clip], at_least=FRONT_END.window_samples)
     with torch.inference_mode():
