@@ -50,6 +50,8 @@ def benchmark(
     """Measure how fast audiomnist is, beside its peers on the same cores; write a report and the table of a page."""
     console, checkout = Console(stderr=True), Path.cwd()
     names = _wanted(only or [], checkout, million=million)
+    if not quick:
+        page.around(shown)  # rather now than after minutes
     with tempfile.TemporaryDirectory(prefix="audiomnist-benchmark-") as work:
         torch.set_num_threads(1)
         recordings = material.recordings(checkout, Path(work))

@@ -14,16 +14,25 @@ HEAD = ("measured", "here", "beside it", "ratio", "cores")
 
 
 def write(page: Path, report: Mapping[str, Any]) -> None:
-    """Put the figures of a report between the markers of a page.
+    """Put the figures of a report between the markers of a page; raises what `around` raises."""
+    before, after = around(page)
+    atomic.write_text(page, f"{before}{START}{table(report)}{END}{after}")
+
+
+def around(page: Path) -> tuple[str, str]:
+    """Return what stands before and after the markers of a page.
 
     Raises:
-        BenchmarkError: the page has not each marker once, in their order.
+        BenchmarkError: the page cannot be read, or has not each marker once, in their order.
     """
-    before, start, rest = page.read_text(encoding="utf-8").partition(START)
+    try:
+        before, start, rest = page.read_text(encoding="utf-8").partition(START)
+    except OSError as error:
+        raise BenchmarkError(f"{page} cannot be read ({error.strerror}): --page names another") from error
     _, end, after = rest.partition(END)
     if not (start and end) or START in after or END in after:
         raise BenchmarkError(f"{page} must have the lines {START.strip()} and {END.strip()} once each, in this order")
-    atomic.write_text(page, f"{before}{START}{table(report)}{END}{after}")
+    return before, after
 
 
 def table(report: Mapping[str, Any]) -> str:

@@ -101,6 +101,14 @@ def test_a_page_without_its_two_markers_is_left_alone(text: str, tmp_path: Path)
     assert path.read_text(encoding="utf-8") == text
 
 
+def test_a_page_that_is_not_there_is_told(tmp_path: Path) -> None:
+    """With what to do about it."""
+    with pytest.raises(
+        BenchmarkError, match=r"gone\.md cannot be read \(No such file or directory\): --page names another"
+    ):
+        page.around(tmp_path / "gone.md")
+
+
 def test_the_table_has_a_line_for_what_was_measured_alone() -> None:
     """With its spread, the peer's figure, the ratio and the cores."""
     told = page.table({"machine": MACHINE, "score": scored(1000.0)}).splitlines()
