@@ -1,5 +1,6 @@
 """What tests of training share: parameters with nothing but the training loop, and examples that are never served."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -26,12 +27,12 @@ BARE = TrainParams(
 )
 
 
-class Unserved:
+class Unserved(ABC):
     """The part of examples that training does not ask for, only the export of what was trained."""
 
+    @abstractmethod
     def clean(self, files: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return the inputs: the subclass has them."""
-        raise NotImplementedError
 
     def served(self, files: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return what `clean` returns."""
