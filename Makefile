@@ -22,7 +22,7 @@ quickstart: $(VENV)/installed  ## environment, data, the whole pipeline, a table
 	audiomnist quickstart
 
 .PHONY: protocols
-protocols: $(VENV)/installed  ## other splits, unseen speakers, disturbances: hours, see docs/protocols.md
+protocols: $(VENV)/installed  ## other splits, unseen speakers, disturbances: an hour and a half, see docs/protocols.md
 	@start=$$(date +%s); dvc repro stages/protocols/dvc.yaml && \
 	    echo "the protocols took $$((($$(date +%s) - start) / 60)) min"
 
