@@ -22,9 +22,9 @@ class Line(NamedTuple):
     ratio: str = ""
 
 
-def _peers(title: str, section: str, rate: str, peers: Mapping[str, str]) -> list[Line]:
+def _peers(title: str, section: str, rate: str, peers: Mapping[str, str], ours: str = "") -> list[Line]:
     return [
-        Line(f"{title}, beside {told}", section, rate, f"{name}_{rate}", f"ratio_to_{name}")
+        Line(f"{title}, beside {told}", section, f"{ours}{rate}", f"{name}_{rate}", f"{ours}ratio_to_{name}")
         for name, told in peers.items()
     ]
 
@@ -49,6 +49,7 @@ def _compared(section: str, files: int, less: int) -> list[Line]:
     ]
 
 
+_SPECTRA = {"librosa": "librosa", "torchaudio": "torchaudio"}
 _STYLES = {"notebook": "the notebook style", "dataloader": "the DataLoader style", "batched_torch": "batched torch"}
 LINES = [
     *_peers("scoring a folder, files/s", "score", "files_per_s", _STYLES),
@@ -62,7 +63,9 @@ LINES = [
     Line("start-up to the first label, s", "score", "first_label_s"),
     Line("empty inbox, s", "score", "empty_inbox_s"),
     *_peers("scoring with the rnn, files/s", "score_rnn", "files_per_s", _STYLES),
-    *_peers("MFCCs, clips/s", "mfcc", "clips_per_s", {"librosa": "librosa", "torchaudio": "torchaudio"}),
+    *_peers("MFCCs, clips/s", "mfcc", "clips_per_s", _SPECTRA),
+    *_peers("MFCCs, compiled, clips/s", "mfcc", "clips_per_s", _SPECTRA, "compiled_"),
+    *_peers("MFCCs, compiled and rounded, clips/s", "mfcc", "clips_per_s", _SPECTRA, "rounded_"),
     Line(
         "training, clips per CPU second, beside the paper's CNN", "training", "clips_per_cpu_s", "paper_clips_per_cpu_s"
     ),

@@ -4,10 +4,11 @@ from pathlib import Path
 
 from audiomnist import stage
 from audiomnist.report import assessment
+from audiomnist.report.assessment import Inputs, Outputs
 
 
 def evaluate(
-    model: Path,
+    trained: Path,
     inputs: Path,
     raw: Path,
     split: Path,
@@ -15,11 +16,13 @@ def evaluate(
     metrics: Path,
     predictions: Path,
     plots: Path,
+    served: Path | None = None,
     *,
     foreign: bool = True,
 ) -> None:
-    """Judge a model, with --no-foreign on digits alone."""
-    assessment.evaluate(model, inputs, raw, split, curves, metrics, predictions, plots, foreign_sounds=foreign)
+    """Judge a model as it is served, compiled first if no --served is given; with --no-foreign on digits alone."""
+    given, made = Inputs(inputs, raw, split, curves), Outputs(metrics, predictions, plots)
+    assessment.evaluate(trained, served, given, made, foreign_sounds=foreign)
 
 
 if __name__ == "__main__":

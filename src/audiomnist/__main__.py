@@ -1,5 +1,15 @@
-"""`python -m audiomnist` is the command `audiomnist`."""
+"""The command `audiomnist`, and `python -m audiomnist`.
 
-from audiomnist.cli import main
+Processes that the command starts import this module again, and so it imports nothing before it is called.
+"""
 
-main()
+
+def main() -> None:
+    """Run the command."""
+    from audiomnist.cli import main as run  # noqa: PLC0415 - see above
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

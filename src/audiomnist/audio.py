@@ -106,8 +106,8 @@ def trim_silence(samples: Samples, sample_rate_hz: int, trim_db: float) -> Sampl
     """
     frame = max(1, round(_TRIM_FRAME_S * sample_rate_hz))
     starts = np.arange(0, len(samples), frame)
-    power = np.add.reduceat(samples.astype(np.float64) ** 2, starts)
-    loud = np.flatnonzero(power > power.max() * 10 ** (-trim_db / 10))
+    power = np.add.reduceat(np.square(samples, dtype=np.float64), starts)
+    loud = (power > power.max() * 10 ** (-trim_db / 10)).nonzero()[0]
     if len(loud) == 0:
         return samples
     first = max(0, int(loud[0]) - _TRIM_MARGIN_FRAMES) * frame

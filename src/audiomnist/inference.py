@@ -1,14 +1,15 @@
 """Running a model bundle: NumPy and ONNX Runtime, and nothing else that is heavy."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from audiomnist import audio
+from audiomnist import audio, frames
 from audiomnist.audio import Samples, Waveform
 from audiomnist.bundle import (
     DESCRIPTION,
@@ -23,10 +24,19 @@ from audiomnist.bundle import (
 from audiomnist.onnx_session import session
 from audiomnist.text import encode, pad_tokens
 
-_TENSORS = {
-    "waveform": ["tensor(float)", "tensor(int64)"],
-    "transcript": ["tensor(int64)", "tensor(int64)"],
+_INPUTS, _LENGTHS = ("inputs", "tensor(float)"), ("lengths", "tensor(int64)")
+# What a graph takes, by the kind of its bundle; one over waveforms that asks for no lengths is a compiled one, whose
+# batches are of clips that have equally many frames.
+_COMPILED = [_INPUTS]
+_TAKEN = {
+    "waveform": [[_INPUTS, _LENGTHS], _COMPILED],
+    "transcript": [[("inputs", "tensor(int64)"), _LENGTHS]],
 }
+_GIVEN = ["logits", "novelty"]
+_BATCH_CLIPS = 64
+
+Places = NDArray[np.intp]
+Feeds = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,24 +68,49 @@ class Model:
         return audio.prepare(waveform, how.sample_rate_hz, how.trim_db, max_samples)
 
     def predict_waveforms(self, prepared: Sequence[Samples]) -> Predictions:
-        """Return the predictions for what `prepare` returned."""
-        waveforms, lengths = audio.pad(list(prepared), at_least=self._preparation.window_samples)
-        return self._run({"inputs": waveforms, "lengths": lengths})
+        """Return the predictions for what `prepare` returned, in batches of clips that are alike in length."""
+        logits = np.empty((len(prepared), len(self.description.labels)), dtype=np.float32)
+        novelty = np.empty(len(prepared), dtype=np.float32)
+        for places, feeds in self._batches(prepared):
+            logits[places], novelty[places] = self.session.run(_GIVEN, feeds)
+        return self._calibrated(logits, novelty)
 
     def predict_texts(self, hypotheses: Sequence[Sequence[str]]) -> Predictions:
         """Return the predictions for each clip's hypotheses, best first."""
         tokens, lengths = pad_tokens([encode(texts) for texts in hypotheses])
-        return self._run({"inputs": tokens, "lengths": lengths})
+        return self._calibrated(*self.session.run(_GIVEN, {"inputs": tokens, "lengths": lengths}))
 
-    @property
+    @cached_property
+    def is_compiled(self) -> bool:
+        """Whether the graph takes batches of clips that have equally many frames."""
+        return _taken(self.session) == _COMPILED
+
+    @cached_property
     def _preparation(self) -> Preparation:
         given = self.description.input
         if not isinstance(given, WaveformInput):
             raise BundleError(f"the model {self.description.model} takes transcripts, not waveforms")
         return given.preparation
 
-    def _run(self, feeds: dict[str, NDArray[Any]]) -> Predictions:
-        logits, novelty = self.session.run(["logits", "novelty"], feeds)
+    def _batches(self, prepared: Sequence[Samples]) -> Iterator[tuple[Places, Feeds]]:
+        """Yield places of clips and what the graph is fed for them."""
+        window_samples = self._preparation.window_samples
+        if self.is_compiled:
+            for places, waveforms in frames.batches(prepared, window_samples, self._hop_samples, _BATCH_CLIPS):
+                yield places, {"inputs": waveforms}
+            return
+        order = np.argsort([len(clip) for clip in prepared], kind="stable")
+        for start in range(0, len(order), _BATCH_CLIPS):
+            places = order[start : start + _BATCH_CLIPS]
+            waveforms, lengths = audio.pad([prepared[place] for place in places], at_least=window_samples)
+            yield places, {"inputs": waveforms, "lengths": lengths}
+
+    @property
+    def _hop_samples(self) -> int:
+        given = self.description.input
+        return int(given.front_end["hop_samples"]) if isinstance(given, WaveformInput) else 0
+
+    def _calibrated(self, logits: NDArray[np.float32], novelty: NDArray[np.float32]) -> Predictions:
         how = self.description.calibration
         ood_scores = (novelty - how.typical_novelty) / (how.strange_novelty - how.typical_novelty)
         divisors = how.temperature * np.maximum(ood_scores, 1)
@@ -100,7 +135,19 @@ def load(folder: Path, threads: int) -> Model:
         opened = session(graph, threads)
     except Exception as error:  # onnxruntime's errors share no base class but this
         raise BundleError(f"{folder / GRAPH} is no graph that can be run: {error}") from error
-    given = [node.type for node in opened.get_inputs()]
-    if given != _TENSORS[description.input.kind]:
-        raise BundleError(f"{folder / GRAPH} takes {given}, and {DESCRIPTION} says {description.input.kind}")
+    given, kind = _taken(opened), description.input.kind
+    answers = [node.name for node in opened.get_outputs()]
+    if given not in _TAKEN[kind] or answers != _GIVEN:
+        raise BundleError(
+            f"{folder / GRAPH} takes {_told(given)} and gives {', '.join(answers)}: no graph over {kind}s, which "
+            f"{DESCRIPTION} says it is. dvc checkout or dvc repro brings the right one"
+        )
     return Model(description, version, opened)
+
+
+def _taken(session: Any) -> list[tuple[str, str]]:
+    return [(node.name, node.type) for node in session.get_inputs()]
+
+
+def _told(tensors: Sequence[tuple[str, str]]) -> str:
+    return ", ".join(f"{name} ({kind})" for name, kind in tensors)

@@ -29,6 +29,7 @@ import math
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,7 @@ MAX_CHANNELS = 8
 MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 192_000
 MAX_CHUNKS = 10_000
 
+_BEGINNINGS = {magic[:size] for magic in (b"RIFF", b"RIFX", b"RF64", b"BW64") for size in range(5)}
 _RIFF_HEADER = struct.Struct("<4sI4s")
 _CHUNK_HEADER = struct.Struct("<4sI")
 _FORMAT = struct.Struct("<HHI4xHH")
@@ -90,8 +92,7 @@ def is_riff(content: bytes | memoryview) -> bool:
 
     That holds for no bytes at all, and for RIFX, RF64 and BW64, of which `parse` says how they become readable.
     """
-    start = bytes(content[:4])
-    return any(magic.startswith(start) for magic in (b"RIFF", b"RIFX", b"RF64", b"BW64"))
+    return bytes(content[:4]) in _BEGINNINGS
 
 
 def parse(content: bytes | memoryview, max_duration_s: float = math.inf) -> Sound:
@@ -113,7 +114,7 @@ def parse(content: bytes | memoryview, max_duration_s: float = math.inf) -> Soun
         raise WavError("empty", "holds no sound: its data chunk has no bytes")
     if fmt is None:
         raise WavError("not_audio", "has no fmt chunk before its data: nothing says what the bytes mean")
-    form = _format(fmt)
+    form = _format(bytes(fmt[: _EXTENSION.size]))
     if len(data) % form.frame_bytes:
         raise _lying(f"{len(data)} bytes of sound are no whole number of frames of {form.frame_bytes}")
     duration_s = len(data) / form.frame_bytes / form.sample_rate_hz
@@ -189,8 +190,9 @@ def _check_is_known(size: int, file_bytes: int) -> None:
         raise WavError("lying_sizes", sentence)
 
 
-def _format(fmt: memoryview) -> _Format:
-    """Return what a fmt chunk says, having checked that it can be read and does not contradict itself."""
+@lru_cache(maxsize=64)
+def _format(fmt: bytes) -> _Format:
+    """Return what a fmt chunk's beginning says, having checked that it can be read and does not contradict itself."""
     _check_holds(fmt, _FORMAT)
     tag, channels, rate_hz, frame_bytes, bits = _FORMAT.unpack_from(fmt)
     tag, valid_bits = _extension(fmt) if tag == _EXTENSIBLE else (tag, bits)
@@ -208,16 +210,16 @@ def _format(fmt: memoryview) -> _Format:
     return _Format(decode, channels, rate_hz, frame_bytes)
 
 
-def _extension(fmt: memoryview) -> tuple[int, int]:
+def _extension(fmt: bytes) -> tuple[int, int]:
     """Return the tag that an extensible format stands for, and how many bits of a sample are valid."""
     _check_holds(fmt, _EXTENSION)
     valid_bits, tag, guid_tail = _EXTENSION.unpack_from(fmt)
     if guid_tail != _GUID_TAIL:
-        raise _unsupported(f"has the extensible encoding {bytes(fmt[24:40]).hex()} (unknown)")
+        raise _unsupported(f"has the extensible encoding {fmt[24:40].hex()} (unknown)")
     return tag, valid_bits
 
 
-def _check_holds(fmt: memoryview, fields: struct.Struct) -> None:
+def _check_holds(fmt: bytes, fields: struct.Struct) -> None:
     if len(fmt) < fields.size:
         raise _lying(f"the 'fmt ' chunk is said to have {len(fmt)} bytes, its format takes {fields.size}")
 

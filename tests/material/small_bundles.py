@@ -12,9 +12,10 @@ import soundfile
 import torch
 from torch import nn
 
-from audiomnist import bundle, params, transcripts
+from audiomnist import bundle, params, splits, transcripts
 from audiomnist.bundle import Description
 from audiomnist.calibration import Calibration
+from audiomnist.compilation.compiler import compile_bundle
 from audiomnist.corpus import manifest
 from audiomnist.corpus.dataset import DIGIT_WORDS, Dataset
 from audiomnist.export import export
@@ -23,6 +24,7 @@ from audiomnist.fitting import embed, labels_of
 from audiomnist.models import architecture
 from audiomnist.models.architecture import Examples
 from audiomnist.novelty import Judged
+from audiomnist.params import Section
 from audiomnist.recognition.params import TranscribeParams
 from audiomnist.splits import Clip
 
@@ -45,14 +47,22 @@ _TEMPERATURE, _TOLERATED_NOVELTY = 0.5, 20.0
 _FILES = [f"{digit}_ada_0.wav" for digit in range(10)]
 
 
-def write(model: str, folder: Path, seed: int = 0) -> Path:
-    """Write a bundle of a model into a folder, which is made; another seed gives other weights.
+def write(model: str, folder: Path, seed: int = 0, features: dict[str, Any] | None = None, **network: Any) -> Path:
+    """Write a trained bundle of a model into a folder, which is made; another seed gives other weights.
 
     Its answers differ from clip to clip, and some clips are strange to it. The lstm's recogniser is Whisper.
+
+    Args:
+        model: its name.
+        folder: to be made.
+        seed: of the weights.
+        features: what is not as committed in the section `features`.
+        network: what is not as is usual here in the model's own section.
     """
     (folder / "inputs").mkdir(parents=True)
-    examples = _transcribed(folder / "inputs") if model == "lstm" else _heard(folder / "inputs")
-    judge = _network(model, examples, seed)
+    examples = _transcribed(folder / "inputs") if model == "lstm" else _heard(folder / "inputs", features or {})
+    how = _parameters(model, network)
+    judge = _network(model, how, examples, seed)
     served = folder / "served"
     served.mkdir()
     inputs, lengths = (torch.from_numpy(array) for array in examples.served(_FILES[:4]))
@@ -63,7 +73,7 @@ def write(model: str, folder: Path, seed: int = 0) -> Path:
         "dataset": Dataset("noises", "1"),
         "code_revision": "0" * 40,
         "split": {},
-        "parameters": {"seed": seed},
+        "parameters": {"seed": seed, "model": how.model_dump()},
         "calibration": asdict(_calibration(judge, examples)),
         "reference": _REFERENCE,
         "graph_sha256": hashlib.sha256((served / bundle.GRAPH).read_bytes()).hexdigest(),
@@ -72,14 +82,23 @@ def write(model: str, folder: Path, seed: int = 0) -> Path:
     return served
 
 
-def _heard(folder: Path) -> Examples:
+def compiled(model: str, folder: Path, **how: Any) -> Path:
+    """Write a bundle as `write` does, and compile it."""
+    trained = write(model, folder, **how)
+    split = folder / "split.csv"
+    splits.write(split, [Clip(file, digit, "ada", "train") for digit, file in enumerate(_FILES)])
+    compile_bundle(trained, folder / "inputs" / "raw", split, folder / "compiled")
+    return folder / "compiled"
+
+
+def _heard(folder: Path, changes: dict[str, Any]) -> Examples:
     (folder / "raw").mkdir()
     for digit, file in enumerate(_FILES):
         noise = np.random.default_rng(digit).normal(0, 0.1, 800 * (digit + 1))
         soundfile.write(folder / "raw" / file, noise, 8000, subtype="PCM_16")
     manifest.write(folder / "manifest.csv", manifest.describe_folder(folder / "raw"))
     how = params.section(COMMITTED, "features", FeatureParams)
-    clean = how.model_copy(update={"augment": how.augment.model_copy(update={"copies": 0})})
+    clean = how.model_copy(update={"augment": how.augment.model_copy(update={"copies": 0}), **changes})
     featurize(folder / "manifest.csv", folder / "raw", clean, folder / "features")
     return architecture("cnn").examples(folder / "features")
 
@@ -103,11 +122,14 @@ def _transcribed(folder: Path) -> Examples:
     return architecture("lstm").examples(folder)
 
 
-def _network(model: str, examples: Examples, seed: int) -> Judged:
+def _parameters(model: str, changes: dict[str, Any]) -> Section:
+    how = params.section(COMMITTED, f"models.{model}", architecture(model).params)
+    return how.model_copy(update=_NETWORKS[model] | changes)
+
+
+def _network(model: str, how: Section, examples: Examples, seed: int) -> Judged:
     torch.manual_seed(seed)
-    chosen = architecture(model)
-    how = params.section(COMMITTED, f"models.{model}", chosen.params).model_copy(update=_NETWORKS[model])
-    network = chosen.build(how, examples, _FILES)
+    network = architecture(model).build(how, examples, _FILES)
     for module in network.modules():
         if isinstance(module, nn.Linear):
             nn.init.normal_(module.weight)

@@ -18,7 +18,7 @@ SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 
 def test_dvc_yaml_has_the_stages_of_the_design() -> None:
     """The parametrised tests below see every stage."""
-    models = {f"{stage}@{model}" for stage in ("train", "evaluate") for model in MODELS}
+    models = {f"{stage}@{model}" for stage in ("train", "compile", "evaluate") for model in MODELS}
     gates = {f"validate@{kind}" for kind in ("recordings", "features", "transcripts")}
     single = {"check", "ingest", "split", "featurize", "transcribe", "compare", "select"}
     assert {name for name in STAGES if not name.startswith(PROTOCOLS)} == models | gates | single

@@ -22,7 +22,7 @@ LONG_TRAINING = {"models": {"rnn": {"units": [9]}}, "train": {"epochs": 2000, "p
 ALL_STAGES = {
     *("check", "ingest", "split", "featurize", "transcribe", "compare", "select"),
     *(f"validate@{kind}" for kind in ("recordings", "features", "transcripts")),
-    *(f"{stage}@{model}" for stage in ("train", "evaluate") for model in ("cnn", "rnn", "lstm")),
+    *(f"{stage}@{model}" for stage in ("train", "compile", "evaluate") for model in ("cnn", "rnn", "lstm")),
 }
 
 
@@ -64,7 +64,7 @@ def test_selecting_another_model_trains_nothing(checkout: Checkout) -> None:
 def test_a_parameter_of_one_model_runs_that_model_alone_and_shows_in_every_diff(checkout: Checkout) -> None:
     """`-S models.rnn.dropout=0.3` touches the rnn and the comparison; a reviewer sees just that."""
     ran = checkout.stages_run("exp", "run", "-S", "models.rnn.dropout=0.3")
-    assert ran == {"check", "train@rnn", "evaluate@rnn", "compare"}
+    assert ran == {"check", "train@rnn", "compile@rnn", "evaluate@rnn", "compare"}
     checkout.run("git", "checkout", "-q", "-b", "feature")
     checkout.commit("dropout")
     parameters = json.loads(checkout.run("dvc", "params", "diff", "--json", "main", "feature"))
@@ -136,7 +136,7 @@ def test_after_a_kill_in_mid_training_the_next_repro_completes(checkout: Checkou
         dvc.kill()
         _wait(lambda: not _pythons_in(checkout))
     alter(parameters, {"train": {"epochs": 2}})
-    assert {"train@rnn", "evaluate@rnn", "compare"} <= checkout.stages_run("repro")
+    assert {"train@rnn", "compile@rnn", "evaluate@rnn", "compare"} <= checkout.stages_run("repro")
     assert "up to date" in checkout.run("dvc", "status")
 
 

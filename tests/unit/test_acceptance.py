@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from audiomnist.scoring import acceptance
-from audiomnist.scoring.acceptance import Limits, UnusableSoundError
+from audiomnist.scoring.acceptance import Extent, Limits, UnusableSoundError
 from audiomnist.wav import Sound
 
 LIMITS = Limits()
@@ -23,13 +23,14 @@ def noise(frames: int = 4000, channels: int = 1) -> NDArray[np.float32]:
 def refusal(samples: NDArray[np.float32], limits: Limits = LIMITS) -> tuple[str, str]:
     """Return reason and sentence with which a sound of 8 kHz is refused."""
     with pytest.raises(UnusableSoundError) as caught:
-        acceptance.check(Sound(samples, RATE_HZ), limits)
+        accepted(samples, limits)
     return caught.value.reason, caught.value.sentence
 
 
 def accepted(samples: NDArray[np.float32], limits: Limits = LIMITS) -> None:
     """Check that a sound of 8 kHz is taken."""
-    acceptance.check(Sound(samples, RATE_HZ), limits)
+    sound = Sound(samples, RATE_HZ)
+    acceptance.check(sound, Extent.of(sound), limits)
 
 
 @pytest.mark.parametrize(
@@ -38,14 +39,21 @@ def accepted(samples: NDArray[np.float32], limits: Limits = LIMITS) -> None:
 )
 def test_the_peak_is_the_largest_magnitude_in_any_channel(samples: list[list[float]], expected: float) -> None:
     """Before the channels are mixed, in which they may cancel."""
-    assert acceptance.peak(Sound(np.array(samples, dtype=np.float32), RATE_HZ)) == expected
+    assert Extent.of(Sound(np.array(samples, dtype=np.float32), RATE_HZ)).peak == expected
+
+
+def test_the_swing_is_the_largest_within_a_channel() -> None:
+    """What lies between channels is none."""
+    samples = np.array([[0.5, -0.5], [0.25, -0.125]], dtype=np.float32)
+    assert Extent.of(Sound(samples, RATE_HZ)).swing == 0.375
 
 
 def test_the_peak_of_what_is_not_a_number_is_none_either() -> None:
     """One such sample is enough."""
-    samples = noise()
-    samples[17] = np.nan
-    assert math.isnan(acceptance.peak(Sound(samples, RATE_HZ)))
+    for channels, where in ((1, 0), (3, 0), (3, 2)):
+        samples = noise(channels=channels)
+        samples[17, where] = np.nan
+        assert math.isnan(Extent.of(Sound(samples, RATE_HZ)).peak)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 8])

@@ -102,6 +102,19 @@ def test_the_corpus_in_batches_has_every_clip() -> None:
     assert [tuple(batch.shape) for batch in batches] == [(256, 40, 6), (44, 40, 7)]
 
 
+def test_compiled_mfccs_are_those_of_the_front_end() -> None:
+    """To a thousandth of a decibel without rounding; with it, to a few."""
+    clips = [np.random.default_rng(size).normal(0, 0.1, size).astype(np.float32) for size in (80, 900, 2003, 8000)]
+    waveforms, lengths = audio.pad(clips, at_least=FRONT_END.window_samples)
+    with torch.inference_mode():
+        mfcc_of, frames = FrontEnd(FRONT_END)(torch.from_numpy(waveforms), torch.from_numpy(lengths))
+    for exactly, tolerance_db in ((True, TOLERANCE_DB), (False, 5.0)):
+        found = mfcc.by_session(mfcc.compiled(FRONT_END, exactly=exactly), clips, FRONT_END)
+        for one, expected, count in zip(found, mfcc_of, frames, strict=True):
+            np.testing.assert_allclose(one[0], expected[:, :count].T.numpy(), rtol=0, atol=tolerance_db)
+    assert 0 < mfcc.rounding_db(clips, FRONT_END) < 1
+
+
 def test_the_network_of_the_peers_is_that_of_params(peer: Peer, toy: Path, files: list[Path]) -> None:
     """With as many weights as one that is trained, ready to be asked."""
     untrained = networks.untrained("cnn", toy / "params.yaml", files[:8])

@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiomnist.scoring import inbox
-from audiomnist.scoring.inbox import Candidate, Deferred, Found, InboxError, NotReadError, Unusable
+from audiomnist.scoring.inbox import Candidate, Deferred, Found, InboxError, NotReadError, Reader, Unusable
 
 LIMIT_BYTES = 1000
 STRANGE_NAMES = [
@@ -62,7 +62,7 @@ def outcome(found):
     if not isinstance(found, inbox.Candidate):
         return getattr(found, "reason")
     try:
-        return inbox.read(folder, found, 1000).decode()
+        return inbox.Reader(folder, 1000).read(found).decode()
     except inbox.NotReadError as error:
         return error.outcome.reason
 try:
@@ -142,10 +142,16 @@ def candidate(folder: Path, name: bytes) -> Candidate:
     return found
 
 
+def read(folder: Path, candidate: Candidate) -> bytes:
+    """Return the content of one file."""
+    with Reader(folder, LIMIT_BYTES) as reader:
+        return reader.read(candidate)
+
+
 def outcome_of_reading(folder: Path, candidate: Candidate) -> Deferred | Unusable:
     """Return why a file is not read."""
     with pytest.raises(NotReadError) as caught:
-        inbox.read(folder, candidate, LIMIT_BYTES)
+        read(folder, candidate)
     assert caught.value.outcome.path == candidate.path
     return caught.value.outcome
 
@@ -191,7 +197,7 @@ def test_any_name_is_found_and_read(folder: Path, name: bytes) -> None:
     assert {item.path for item in found} == {name, b"night/" + name + b"/" + name}
     for item in found:
         assert isinstance(item, Candidate)
-        assert inbox.read(folder, item, LIMIT_BYTES) == item.path
+        assert read(folder, item) == item.path
 
 
 @pytest.mark.parametrize("spelling", ["relative", "dotted", "link", "trailing slash"])
@@ -204,7 +210,7 @@ def test_the_inbox_may_be_spelt_in_any_way(folder: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(folder.parent)
     spelt = Path({"relative": "inbox", "dotted": "inbox/../inbox", "link": "door"}.get(spelling, f"{folder}/"))
     assert reasons_in(spelt) == {b"7.wav": "Candidate", b"night/7.wav": "Candidate"}
-    assert {inbox.read(spelt, candidate(spelt, path), LIMIT_BYTES) for path in found_in(spelt)} == {b"sound"}
+    assert {read(spelt, candidate(spelt, path)) for path in found_in(spelt)} == {b"sound"}
 
 
 def test_entries_come_depth_first_in_the_order_of_their_bytes(folder: Path) -> None:
@@ -226,7 +232,7 @@ def test_what_is_found_is_what_os_walk_finds(tree: dict[bytes, Any]) -> None:
         for item in found:
             assert isinstance(item, Candidate) == (not unfinished(item.path))
             if isinstance(item, Candidate):
-                assert inbox.read(Path(name), item, LIMIT_BYTES) == Path(name, os.fsdecode(item.path)).read_bytes()
+                assert read(Path(name), item) == Path(name, os.fsdecode(item.path)).read_bytes()
 
 
 def grow(folder: bytes, tree: dict[bytes, Any]) -> None:
@@ -292,7 +298,7 @@ def test_a_link_to_a_file_of_the_inbox_is_that_file_under_another_name(folder: P
     status = (folder / "night" / "7.wav").stat()
     for path in (b"b.wav", b"night/7.wav", b"night/a.wav"):
         assert found_in(folder)[path] == Candidate(path, status.st_size, status.st_mtime_ns)
-        assert inbox.read(folder, candidate(folder, path), LIMIT_BYTES) == b"sound"
+        assert read(folder, candidate(folder, path)) == b"sound"
 
 
 def test_a_link_out_of_the_inbox_is_unusable(folder: Path) -> None:
@@ -457,7 +463,7 @@ def test_folders_within_folders_are_followed_far_down(folder: Path, nest: Callab
     nest(1500)
     path = b"d/" * 1500 + b"7.wav"
     assert list(found_in(folder)) == [path]
-    assert inbox.read(folder, candidate(folder, path), LIMIT_BYTES) == b""
+    assert read(folder, candidate(folder, path)) == b""
 
 
 def test_what_lies_too_deep_for_a_path_is_deferred(folder: Path, nest: Callable[[int], None]) -> None:
@@ -506,16 +512,16 @@ def test_of_a_large_folder_only_the_names_are_held(folder: Path) -> None:
 def test_a_file_is_read_whole(folder: Path, content: bytes) -> None:
     """An empty one too, and one of just the size that is allowed."""
     (folder / "7.wav").write_bytes(content)
-    assert inbox.read(folder, candidate(folder, b"7.wav"), LIMIT_BYTES) == content
+    assert read(folder, candidate(folder, b"7.wav")) == content
 
 
 def test_a_file_that_comes_in_pieces_is_read_whole(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A system may return fewer bytes than it was asked for."""
     (folder / "7.wav").write_bytes(b"a sound in pieces")
     file = candidate(folder, b"7.wav")
-    read = os.read
-    monkeypatch.setattr(os, "read", lambda descriptor, size: read(descriptor, min(size, 3)))
-    assert inbox.read(folder, file, LIMIT_BYTES) == b"a sound in pieces"
+    original = os.read
+    monkeypatch.setattr(os, "read", lambda descriptor, size: original(descriptor, min(size, 3)))
+    assert read(folder, file) == b"a sound in pieces"
 
 
 def test_a_file_that_is_too_large_is_unusable_and_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -559,7 +565,7 @@ def test_a_file_that_changed_since_it_was_found_is_deferred(folder: Path, change
     file = candidate(folder, b"7.wav")
     change(folder / "7.wav")
     assert described(outcome_of_reading(folder, file)) == "Deferred changing"
-    assert inbox.read(folder, candidate(folder, b"7.wav"), LIMIT_BYTES) == (folder / "7.wav").read_bytes()
+    assert read(folder, candidate(folder, b"7.wav")) == (folder / "7.wav").read_bytes()
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -570,10 +576,10 @@ def test_a_file_that_changes_while_it_is_read_is_deferred(
     (folder / "7.wav").write_bytes(b"sound")
     file = candidate(folder, b"7.wav")
     writers = iter([change])
-    read = os.read
+    original = os.read
 
     def read_then_change(descriptor: int, size: int) -> bytes:
-        content = read(descriptor, size)
+        content = original(descriptor, size)
         for writer in writers:
             writer(folder / "7.wav")
         return content
@@ -712,17 +718,64 @@ def test_no_descriptor_stays_open(folder: Path) -> None:
     os.close(free)
     for file in [*files, Candidate(b"night/absent", 0, 0), Candidate(b"absent/7.wav", 0, 0)]:
         try:
-            inbox.read(folder, file, LIMIT_BYTES)
+            read(folder, file)
         except NotReadError:
             continue
     assert os.dup(0) == free
     os.close(free)
 
 
+def test_a_reader_goes_from_folder_to_folder(folder: Path) -> None:
+    """In any order, back and forth, past folders and files that are gone; in the end no descriptor is left."""
+    for path in (b"7.wav", b"a/7.wav", b"a/b/7.wav", b"c/7.wav"):
+        place(folder, path).write_bytes(path)
+    (folder / "link").symlink_to("a/b/7.wav")
+    files = {file.path: file for file in inbox.discover(folder) if isinstance(file, Candidate)}
+    shutil.rmtree(folder / "c")
+    free = os.dup(0)
+    os.close(free)
+    with Reader(folder, LIMIT_BYTES) as reader:
+        for path in (b"a/7.wav", b"a/b/7.wav", b"a/7.wav", b"7.wav", b"link", b"a/b/7.wav"):
+            assert reader.read(files[path]) == (b"a/b/7.wav" if path == b"link" else path)
+            with pytest.raises(NotReadError, match="is no longer there"):
+                reader.read(files[b"c/7.wav"])
+    assert os.dup(0) == free
+    os.close(free)
+
+
+@pytest.mark.parametrize(
+    ("change", "outcome"),
+    [
+        (removed, "Deferred vanished"),
+        (folder_removed, "Deferred vanished"),
+        (replaced_by_a_pipe, "Deferred changing"),
+        (replaced_by_a_link_outside, "Unusable link_outside"),
+    ],
+)
+def test_a_reader_sees_what_happens_in_the_folder_that_it_has_at_hand(
+    folder: Path, change: Callable[[Path], None], outcome: str
+) -> None:
+    """A file of it may be exchanged after another one has been read."""
+    for name in (b"night/6.wav", b"night/7.wav"):
+        place(folder, name).write_bytes(b"sound")
+    files = found_in(folder)
+    with Reader(folder, LIMIT_BYTES) as reader:
+        for name in (b"night/6.wav", b"night/7.wav"):
+            file = files[name]
+            assert isinstance(file, Candidate)
+            if name == b"night/6.wav":
+                assert reader.read(file) == b"sound"
+                change(folder / "night" / "7.wav")
+                continue
+            with pytest.raises(NotReadError) as caught:
+                reader.read(file)
+            assert described(caught.value.outcome) == outcome
+
+
 def test_the_error_names_the_file_and_survives_the_way_between_processes(folder: Path) -> None:
     """Shown safely, with its outcome."""
     with pytest.raises(NotReadError) as caught:
-        inbox.read(folder, Candidate(b"a\n\xff.wav", 0, 0), LIMIT_BYTES)
+        read(folder, Candidate(b"a\n\xff.wav", 0, 0))
     error = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 - its own
     assert str(error) == r"a\n\xff.wav: is no longer there"
     assert error.outcome == Deferred(b"a\n\xff.wav", "vanished", "is no longer there")

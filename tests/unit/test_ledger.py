@@ -256,7 +256,7 @@ def test_a_content_that_comes_again_is_counted_as_copied(book: Book) -> None:
     book.ledger.enter(of(again[1:2]))
     book.ledger.enter(of(again[2:]))
     book.ledger.enter(of([(facts(f"new {number}.wav", 9), making.answered(heard(1), 0.0)) for number in range(2)]))
-    summary = book.end([LOOP, (replace(LOOP[0], path="f"), LOOP[1])])
+    summary = book.end([LOOP, (LOOP[0]._replace(path="f"), LOOP[1])])
     assert (summary.scored, summary.rejected, summary.copied) == (9, 2, 3)
 
 

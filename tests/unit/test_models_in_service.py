@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from audiomnist import audio, bundle, inference
 from audiomnist.corpus.synthetic import SyntheticParams, write_corpus
 from audiomnist.recognition import engines
 from audiomnist.recognition.params import from_record
+from audiomnist.scoring import nightly
 from audiomnist.scoring.nightly import Order
 
 
@@ -59,6 +61,35 @@ def test_sounds_of_any_length_that_is_taken_are_answered(order: Order, trained: 
         assert answer(row).sum() == pytest.approx(1, abs=1e-5)
         assert row["confidence"] == pytest.approx(answer(row).max())
         assert np.isfinite(row["ood_score"])
+
+
+@pytest.mark.parametrize("model", ["cnn", "rnn"])
+def test_labels_depend_neither_on_workers_nor_on_chunks_nor_on_the_order_of_files(
+    order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    """A compiled model forms batches by length: in other company its answers are the same."""
+    bundle = small_bundles.compiled(model, tmp_path / "model")
+    for number in range(120):
+        noise = np.random.default_rng(number).normal(0, 0.1, 800 + 97 * number % 7000)
+        put(order.inbox, f"{number:03}.wav", encoded(noise))
+    first: dict[str, Any] = {}
+    for workers, chunk in ((1, 512), (1, 7), (2, 30), (3, 1)):
+        monkeypatch.setattr(nightly, "_CHUNK_WAVEFORMS", chunk)
+        table = tmp_path / f"{workers}-{chunk}"
+        summary = score(Order(order.inbox, table, bundle, workers=workers, batch_size=50))
+        assert summary.scored == 120
+        found = by_path(table)
+        first = first or found
+        for path, row in found.items():
+            assert row["digit"] == first[path]["digit"]
+            np.testing.assert_allclose(answer(row), answer(first[path]), rtol=0, atol=1e-4)
+            assert row["ood_score"] == pytest.approx(first[path]["ood_score"], abs=1e-3)
+    for number in range(120):
+        (order.inbox / f"{number:03}.wav").rename(order.inbox / f"{(number * 77 + 5) % 120:03}-again.wav")
+    score(Order(order.inbox, tmp_path / "renamed", bundle))
+    for row in by_path(tmp_path / "renamed").values():
+        (same,) = [other for other in first.values() if other["content_sha256"] == row["content_sha256"]]
+        assert row["digit"] == same["digit"]
 
 
 @pytest.fixture

@@ -155,10 +155,39 @@ def test_the_official_split_has_the_scores_of_each_model(tmp_path: Path) -> None
     paths = [put(tmp_path, "official", "cnn", 1), put(tmp_path, "official", "rnn", 2, start=4)]
     found = report_official(paths, tmp_path)
     for path, model in zip(paths, ("cnn", "rnn"), strict=True):
-        assert found[model] == evaluation.rounded(evaluation.scores(pd.read_parquet(path)))
+        scored = evaluation.scores(pd.read_parquet(path))
+        assert found[model] == evaluation.rounded(scored | {"accuracy_as_trained": scored["accuracy"]})
     alone = [True] * 6 + [False] * 3
     p_value = evaluation.mcnemar_p(alone, [not right for right in alone])
     assert found["difference"] == {"cnn_rnn": {"accuracy": 0.1, "mcnemar_p": pytest.approx(p_value, abs=1e-6)}}
+
+
+@pytest.mark.parametrize(
+    ("report", "splits", "key"),
+    [
+        (report_unseen, ["unseen_ada", "unseen_bob", "unseen_eve"], "mean_as_trained"),
+        (report_seeds, ["random_0", "random_1"], "mean_as_trained"),
+        (report_official, ["official"], "accuracy_as_trained"),
+    ],
+)
+def test_what_the_graphs_said_before_they_were_compiled_is_told_beside(
+    tmp_path: Path, report: Any, splits: list[str], key: str
+) -> None:
+    """Where they said something else; a model without a graph is the same before and after."""
+    speakers = {f"unseen_{speaker}": [speaker] for speaker in SPEAKERS}
+    paths = [
+        put(tmp_path, split, model, 1, speakers.get(split, SPEAKERS)) for split in splits for model in ("cnn", "linear")
+    ]
+    before = report(paths, tmp_path)
+    for path in paths[::2]:
+        table = pd.read_parquet(path)
+        table["predicted_as_trained"] = (table["digit"] + (table.index < 3)) % 10
+        table.to_parquet(path, index=False)
+    after = report(paths, tmp_path)
+    share = 1 - 3 / len(table)
+    assert after["cnn"] == before["cnn"] | {key: pytest.approx(share, abs=1e-6)}
+    assert after["linear"] == before["linear"]
+    assert after["linear"][key] == after["linear"][key.removesuffix("_as_trained")]
 
 
 def test_the_learning_curve_by_hand(tmp_path: Path) -> None:

@@ -13,11 +13,13 @@ from rich.console import Console
 
 from audiomnist import audio, bundle, evaluation, inference, models
 from audiomnist.audio import Waveform
+from audiomnist.compilation.compiler import compile_bundle
 from audiomnist.corpus import foreign
 from audiomnist.errors import AudiomnistError
 from audiomnist.evaluation import PROBABILITIES
 from audiomnist.recognition import Hypothesis, Recognition, engines
 from audiomnist.report import TITLES, assessment, plots, results
+from audiomnist.report.assessment import Inputs, Outputs
 from audiomnist.report.comparison import ComparisonError, compare
 from audiomnist.report.selection import select
 
@@ -35,6 +37,7 @@ KEYS = {
     "log_loss",
     "ece",
     "train_accuracy",
+    "accuracy_as_trained",
     *(f"recall.{digit}" for digit in range(10)),
     *(f"speaker.{name}" for name in ("ada", "ben", "cyd")),
     *(f"foreign.{kind}.{what}" for kind in SOUNDS for what in ("auroc", "noticed", "confidence")),
@@ -66,13 +69,9 @@ def judge(model: str, toy: Path, trained: Path, out: Path, *, foreign_sounds: bo
     """Evaluate a bundle as its stage does."""
     assessment.evaluate(
         trained / model,
-        toy / INPUTS[model],
-        toy / "raw",
-        toy / "split.csv",
-        trained / f"{model}.csv",
-        out / "metrics" / f"{model}.json",
-        out / "predictions" / f"{model}.parquet",
-        out / "plots" / model,
+        None,
+        Inputs(toy / INPUTS[model], toy / "raw", toy / "split.csv", trained / f"{model}.csv"),
+        Outputs(out / "metrics" / f"{model}.json", out / "predictions" / f"{model}.parquet", out / "plots" / model),
         foreign_sounds=foreign_sounds,
     )
 
@@ -125,7 +124,7 @@ def test_the_metrics_of_a_model_have_just_the_documented_keys(model: str, judged
 def test_the_predictions_are_those_of_the_test_part(model: str, judged: Path) -> None:
     """A row for each of its clips and none of the others; the metrics follow from them."""
     table = pd.read_parquet(judged / "predictions" / f"{model}.parquet")
-    assert list(table) == ["file", "speaker", "digit", "predicted", *PROBABILITIES, "ood_score"]
+    assert list(table) == ["file", "speaker", "digit", "predicted", *PROBABILITIES, "ood_score", "predicted_as_trained"]
     assert table["file"].tolist() == [f"{d}_{name}_0.wav" for d in range(10) for name in ("ada", "ben", "cyd")]
     assert (table[PROBABILITIES].to_numpy().argmax(axis=1) == table["predicted"]).all()
     scored = read_json(judged / "metrics" / f"{model}.json")[model]
@@ -170,13 +169,18 @@ def test_a_model_of_transcripts_is_judged_on_what_is_heard_in_other_sounds(train
         assert told[kind]["auroc"] == pytest.approx((table["ood_score"] < answer.ood_scores[0]).mean(), abs=1e-3)
 
 
-def test_the_predictions_of_a_waveform_model_are_those_of_its_bundle(toy: Path, trained: Path, judged: Path) -> None:
-    """Judging runs the graph that is served, on the recordings themselves."""
-    opened = inference.load(trained / "rnn", threads=1)
+def test_the_predictions_of_a_waveform_model_are_those_of_its_served_bundle(
+    toy: Path, trained: Path, judged: Path, tmp_path: Path
+) -> None:
+    """Judging runs the graph that is served, on the recordings; beside it stands what the trained one says."""
+    compile_bundle(trained / "rnn", toy / "raw", toy / "split.csv", tmp_path / "served")
+    served, before = (inference.load(folder, threads=1) for folder in (tmp_path / "served", trained / "rnn"))
     table = pd.read_parquet(judged / "predictions" / "rnn.parquet")
-    first = opened.prepare(audio.read(toy / "raw" / table["file"][0]))
-    expected = opened.predict_waveforms([first]).probabilities[0]
-    np.testing.assert_allclose(table.loc[0, PROBABILITIES].to_numpy(dtype=float), expected, atol=1e-5)
+    clips = [served.prepare(audio.read(toy / "raw" / file)) for file in table["file"]]
+    expected = served.predict_waveforms(clips).probabilities
+    np.testing.assert_allclose(table[PROBABILITIES].to_numpy(dtype=float), expected, atol=1e-5)
+    labels = before.predict_waveforms(clips).probabilities.argmax(axis=1)
+    assert table["predicted_as_trained"].tolist() == labels.tolist()
 
 
 @pytest.mark.parametrize("model", models.MODULES)

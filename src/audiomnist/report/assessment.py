@@ -1,7 +1,9 @@
 """Judging a model bundle on the clips of the split, as the scorer would run it."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,7 @@ from rich.progress import track
 
 from audiomnist import atomic, audio, evaluation, inference, splits, transcripts
 from audiomnist.audio import Waveform
+from audiomnist.compilation import compiler
 from audiomnist.corpus import foreign
 from audiomnist.evaluation import PROBABILITIES
 from audiomnist.hearing import Hear, hearing
@@ -23,54 +26,79 @@ _FOREIGN_CLIPS = 100
 _FOREIGN_SEED = 0
 
 
-def evaluate(
-    model: Path,
-    inputs: Path,
-    raw: Path,
-    split: Path,
-    curves: Path,
-    metrics: Path,
-    predictions: Path,
-    plots_folder: Path,
-    *,
-    foreign_sounds: bool = True,
-) -> None:
-    """Run a bundle over every clip; write its scores, its test predictions and its plots.
+@dataclass(frozen=True)
+class Inputs:
+    """What a bundle is judged on.
 
-    Args:
-        model: the bundle's folder.
+    Attributes:
         inputs: the folder of the model's inputs; the transcripts are taken from it.
         raw: the folder of recordings; a waveform model hears them.
         split: the CSV that says which clip stands in which part.
         curves: the CSV of the training curves.
-        metrics: JSON to write, under the model's name.
-        predictions: Parquet to write, a row per test clip.
-        plots_folder: folder to write `confusion.csv`, `confusion.png` and `curves.png` into.
+    """
+
+    inputs: Path
+    raw: Path
+    split: Path
+    curves: Path
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What is written.
+
+    Attributes:
+        metrics: JSON of the scores, under the model's name.
+        predictions: Parquet, a row per test clip.
+        plots: the folder of `confusion.csv`, `confusion.png` and `curves.png`.
+    """
+
+    metrics: Path
+    predictions: Path
+    plots: Path
+
+
+def evaluate(trained: Path, served: Path | None, given: Inputs, made: Outputs, *, foreign_sounds: bool = True) -> None:
+    """Run a served bundle over every clip; write its scores, its test predictions and its plots.
+
+    Args:
+        trained: the folder of the trained bundle, whose own labels of the test clips are written beside.
+        served: the folder of what was compiled from it; without it, it is compiled for the purpose.
+        given: what the model hears.
+        made: what is written.
         foreign_sounds: whether the model hears sounds that are no digits too.
     """
-    opened = inference.load(model, threads=1)
+    if served is None:
+        with TemporaryDirectory() as folder:
+            served = Path(folder) / trained.name
+            compiler.compile_bundle(trained, given.raw, given.split, served)
+            evaluate(trained, served, given, made, foreign_sounds=foreign_sounds)
+        return
+    opened, clips = inference.load(served, threads=1), splits.read(given.split)
     name, dataset = opened.description.model, opened.description.dataset
-    table = predict(opened, splits.read(split), raw, inputs)
+    table = predict(opened, clips, given)
+    table["predicted_as_trained"] = predict(inference.load(trained, threads=1), clips, given)["predicted"]
     test = table[table["part"] == "test"].drop(columns="part").reset_index(drop=True)
     train = table[table["part"] == "train"]
     scored = evaluation.scores(test)
     scored["train_accuracy"] = float((train["predicted"] == train["digit"]).mean())
+    scored["accuracy_as_trained"] = float((test["predicted_as_trained"] == test["digit"]).mean())
     if foreign_sounds:
-        recordings = [audio.read(raw / file) for file in test["file"][:: len(test) // _FOREIGN_CLIPS + 1]]
+        recordings = [audio.read(given.raw / file) for file in test["file"][:: len(test) // _FOREIGN_CLIPS + 1]]
         scored["foreign"] = not_knowing(opened, test["ood_score"].to_numpy(), recordings)
     identity = {"dataset": dataset.name, "dataset_version": dataset.version, "test_clips": len(test)}
-    atomic.write_json(metrics, {name: identity | evaluation.rounded(scored)})
-    with atomic.replaced_file(predictions) as temporary:
+    atomic.write_json(made.metrics, {name: identity | evaluation.rounded(scored)})
+    with atomic.replaced_file(made.predictions) as temporary:
         test.to_parquet(temporary, index=False)
     title = f"{TITLES[name]}: {scored['accuracy']:.1%} of {len(test)} test clips right\n{dataset.name}"
-    _draw(test, pd.read_csv(curves), title, plots_folder)
+    _draw(test, pd.read_csv(given.curves), title, made.plots)
 
 
-def predict(opened: Model, clips: Sequence[Clip], raw: Path, inputs: Path) -> pd.DataFrame:
+def predict(opened: Model, clips: Sequence[Clip], given: Inputs) -> pd.DataFrame:
     """Return `file`, `speaker`, `digit`, `part`, `predicted`, `p0` to `p9` and `ood_score` for each clip."""
     files = [clip.file for clip in clips]
     of_kind = {"waveform": _from_waveforms, "transcript": _from_transcripts}[opened.description.input.kind]
-    batches = list(of_kind(opened, files, raw, inputs))
+    batches = list(of_kind(opened, files, given))
     probabilities = np.concatenate([batch.probabilities for batch in batches])
     table = pd.DataFrame([(clip.file, clip.speaker, clip.digit, clip.part) for clip in clips])
     table.columns = pd.Index(["file", "speaker", "digit", "part"])
@@ -113,16 +141,13 @@ def _heard(hear: Hear, sounds: Sequence[Waveform]) -> tuple[NDArray[np.float32],
     return scores, np.array([answer.probabilities.max() for answer in answers], dtype=np.float32)
 
 
-def _from_waveforms(opened: Model, files: list[str], raw: Path, inputs: Path) -> Iterator[Predictions]:
-    del inputs
-    prepared = [opened.prepare(audio.read(raw / file)) for file in files]
-    for start in track(range(0, len(prepared), _BATCH_CLIPS), "evaluate"):
-        yield opened.predict_waveforms(prepared[start : start + _BATCH_CLIPS])
+def _from_waveforms(opened: Model, files: list[str], given: Inputs) -> Iterator[Predictions]:
+    prepared = [opened.prepare(audio.read(given.raw / file)) for file in track(files, "evaluate")]
+    yield opened.predict_waveforms(prepared)
 
 
-def _from_transcripts(opened: Model, files: list[str], raw: Path, inputs: Path) -> Iterator[Predictions]:
-    del raw
-    texts = texts_by_file(transcripts.read(inputs))
+def _from_transcripts(opened: Model, files: list[str], given: Inputs) -> Iterator[Predictions]:
+    texts = texts_by_file(transcripts.read(given.inputs))
     for start in track(range(0, len(files), _BATCH_CLIPS), "evaluate"):
         yield opened.predict_texts([texts[file] for file in files[start : start + _BATCH_CLIPS]])
 

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from audiomnist.errors import AudiomnistError
 from audiomnist.evaluation import PROBABILITIES
 
+_AS_TRAINED = "predicted_as_trained"
 CLIP = ["speaker", "digit", "file"]
 _SAID = {"speaker": ".+", "seed": "[0-9]+", "training_speakers": "[1-9][0-9]*"}
 _REMEDY = "dvc repro stages/protocols/dvc.yaml makes them"
@@ -20,7 +22,10 @@ class ProtocolError(AudiomnistError):
 
 
 def read(predictions: Sequence[Path], *names: str) -> pd.DataFrame:
-    """Return what stands in all files, with `model`, `right`, and a column for each `<word>` in the splits' `names`.
+    """Return what stands in all files, with more columns.
+
+    These are `model`, `right`, `right_as_trained` (of the graph before it was compiled), and one for each `<word>` in
+    the splits' `names`.
 
     Raises:
         ProtocolError: a file cannot be read, or its folder is named like no split.
@@ -35,13 +40,16 @@ def _read_one(path: Path, names: Sequence[str]) -> pd.DataFrame:
     if said is None:
         raise ProtocolError(f"{path} is in a folder named like no split of this report: {' or '.join(names)}")
     try:
-        table = pd.read_parquet(path, columns=[*CLIP, "predicted", *PROBABILITIES])
+        compiled = [_AS_TRAINED] if _AS_TRAINED in pq.read_schema(path).names else []
+        table = pd.read_parquet(path, columns=[*CLIP, "predicted", *PROBABILITIES, *compiled])
     except (OSError, ValueError) as error:
         raise ProtocolError(f"no predictions can be read from {path} ({error}): {_REMEDY}") from error
     others = set(table["speaker"]) - {said.get("speaker")}
     if "speaker" in said and others:
         raise ProtocolError(f"{path} has clips of {', '.join(sorted(others))}, of whom its folder does not tell")
-    return table.assign(model=path.stem, right=table["predicted"] == table["digit"], **said)
+    as_trained = table.get(_AS_TRAINED, table["predicted"])  # a model without a graph is not compiled
+    right = {"right": table["predicted"] == table["digit"], "right_as_trained": as_trained == table["digit"]}
+    return table.assign(model=path.stem, **right, **said)
 
 
 def _said(split: str, names: Sequence[str]) -> dict[str, Any] | None:

@@ -27,8 +27,9 @@ def unseen(predictions: Sequence[Path], how: BootstrapParams, out: Path, plot: P
         predictions: `unseen_<speaker>/<model>.parquet`.
         how: the bootstrap.
         out: JSON. Per model the `mean` of the speakers' accuracies with its bootstrap interval (`mean_low`,
-            `mean_high`), the `worst` of them, `ece` and `macro_f1` over all clips, and `speaker.<name>`. Per pair of
-            models `difference.<pair>`: the `mean` over speakers, first less second, with its bootstrap interval (`low`,
+            `mean_high`), the `worst` of them, the mean of the graphs as they were trained, before they were compiled
+            (`mean_as_trained`), `ece` and `macro_f1` over all clips, and `speaker.<name>`. Per pair of models
+            `difference.<pair>`: the `mean` over speakers, first less second, with its bootstrap interval (`low`,
             `high`), and the exact `mcnemar_p` over all clips.
         plot: PNG of the accuracies.
         table: CSV of `model`, `speaker`, `accuracy` with its Wilson interval, and `clips`.
@@ -60,9 +61,10 @@ def seeds(predictions: Sequence[Path], out: Path, table: Path) -> None:
 
     Args:
         predictions: `random_<seed>/<model>.parquet`.
-        out: JSON. Per model `mean`, `lowest` and `highest` of the splits' accuracies, the mean `ece`, and
-            `seed.<seed>`. Per pair of models `difference.<pair>`: the `mean` over the splits, first less second, and
-            `mcnemar_p.seed_<seed>`, the exact McNemar p-value of one split.
+        out: JSON. Per model `mean`, `lowest` and `highest` of the splits' accuracies, the mean of the graphs as they
+            were trained, before they were compiled (`mean_as_trained`), the mean `ece`, and `seed.<seed>`. Per pair of
+            models `difference.<pair>`: the `mean` over the splits, first less second, and `mcnemar_p.seed_<seed>`, the
+            exact McNemar p-value of one split.
         table: CSV of `model`, `seed`, `accuracy` with its Wilson interval, and `clips`.
 
     Raises:
@@ -83,15 +85,18 @@ def official(predictions: Sequence[Path], out: Path) -> None:
 
     Args:
         predictions: `official/<model>.parquet`.
-        out: JSON. Per model its scores (see `evaluation.scores`). Per pair of models `difference.<pair>`: of
-            `accuracy`, first less second, and the exact `mcnemar_p`.
+        out: JSON. Per model its scores (see `evaluation.scores`) and `accuracy_as_trained`. Per pair of models
+            `difference.<pair>`: of `accuracy`, first less second, and the exact `mcnemar_p`.
 
     Raises:
         ProtocolError: predictions cannot be read or compared.
     """
     clips = read(predictions, "official")
     right = right_by_model(clips, CLIP)
-    models = {model: evaluation.scores(rows) for model, rows in _by_model(clips)}
+    models = {
+        model: evaluation.scores(rows) | {"accuracy_as_trained": float(rows["right_as_trained"].mean())}
+        for model, rows in _by_model(clips)
+    }
     accuracy = right.mean()
     apart = {
         pair: {"accuracy": accuracy[first] - accuracy[second], "mcnemar_p": _mcnemar_p(right, first, second)}
@@ -143,14 +148,20 @@ def _over_speakers(rows: pd.DataFrame, resampled: "pd.Series[float]") -> dict[st
     shares = scored["speaker"]
     low, high = evaluation.percentile_interval(resampled.to_numpy())
     spread = {"mean": fmean(shares.values()), "worst": min(shares.values()), "mean_low": low, "mean_high": high}
-    return spread | {"ece": scored["ece"], "macro_f1": scored["macro_f1"], "speaker": shares}
+    as_trained = {"mean_as_trained": _mean_as_trained(rows, "speaker")}
+    return spread | as_trained | {"ece": scored["ece"], "macro_f1": scored["macro_f1"], "speaker": shares}
 
 
 def _over_seeds(rows: pd.DataFrame) -> dict[str, Any]:
     scored = {str(seed): evaluation.scores(of_seed) for seed, of_seed in rows.groupby("seed")}
     shares = {seed: of_seed["accuracy"] for seed, of_seed in scored.items()}
     spread = {"mean": fmean(shares.values()), "lowest": min(shares.values()), "highest": max(shares.values())}
-    return spread | {"ece": fmean(of_seed["ece"] for of_seed in scored.values()), "seed": shares}
+    as_trained = {"mean_as_trained": _mean_as_trained(rows, "seed")}
+    return spread | as_trained | {"ece": fmean(of_seed["ece"] for of_seed in scored.values()), "seed": shares}
+
+
+def _mean_as_trained(rows: pd.DataFrame, by: str) -> float:
+    return float(rows.groupby(by)["right_as_trained"].mean().mean())
 
 
 def _over_curve(rows: pd.DataFrame) -> dict[str, Any]:

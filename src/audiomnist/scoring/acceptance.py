@@ -1,6 +1,8 @@
 """Which sounds are worth asking a model about."""
 
+import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -35,33 +37,49 @@ class Limits:
     max_clipped_fraction: float = 0.4
 
 
-def peak(sound: Sound) -> float:
-    """Return the largest magnitude of a sample in any channel; full scale is 1. NaN if a sample is NaN."""
-    return float(max(sound.samples.max(), -sound.samples.min()))
+class Extent(NamedTuple):
+    """How far the samples of a sound go, of which full scale is 1; both are NaN, or infinite, where samples are.
+
+    Attributes:
+        peak: the largest magnitude in any channel.
+        swing: the largest distance between two samples of one channel.
+    """
+
+    peak: float
+    swing: float
+
+    @classmethod
+    def of(cls, sound: Sound) -> "Extent":
+        """Return the extent of a sound of at least one sample."""
+        lowest, highest = (extreme.reduce(sound.samples).tolist() for extreme in (np.minimum, np.maximum))
+        peaks = [max(high, -low) for low, high in zip(lowest, highest, strict=True)]
+        if any(map(math.isnan, peaks)):
+            return cls(math.nan, math.nan)
+        return cls(max(peaks), max(high - low for low, high in zip(lowest, highest, strict=True)))
 
 
-def check(sound: Sound, limits: Limits) -> None:
-    """Raise UnusableSoundError if a sound of at least one sample lies outside the limits."""
+def check(sound: Sound, extent: Extent, limits: Limits) -> None:
+    """Raise UnusableSoundError if a sound, of this extent, lies outside the limits."""
     duration_s = len(sound.samples) / sound.sample_rate_hz
     if duration_s < limits.min_duration_s:
         raise UnusableSoundError("too_short", f"lasts {duration_s:.3f} s, less than {limits.min_duration_s} s")
     if duration_s > limits.max_duration_s:
         raise UnusableSoundError("too_long", f"lasts {duration_s:.1f} s, more than {limits.max_duration_s:.0f} s")
-    highest = peak(sound)
-    if not np.isfinite(highest):
+    highest = extent.peak
+    if not math.isfinite(highest):
         raise UnusableSoundError("not_finite", "holds samples that are not finite numbers")
     if highest > limits.max_magnitude:
         raise UnusableSoundError(
             "out_of_range", f"has samples up to {highest:.3g}, where full scale is 1: scale them when converting"
         )
-    _check_loudness(sound, highest, limits)
+    _check_loudness(sound, extent, limits)
 
 
-def _check_loudness(sound: Sound, highest: float, limits: Limits) -> None:
-    swing = float((sound.samples.max(axis=0) - sound.samples.min(axis=0)).max())
-    if swing <= 2 * limits.silent_magnitude:
-        raise UnusableSoundError("silent", f"is silent: no sample is farther than {swing / 2:.1g} from the mean")
-    if highest < limits.clipped_magnitude:
+def _check_loudness(sound: Sound, extent: Extent, limits: Limits) -> None:
+    if extent.swing <= 2 * limits.silent_magnitude:
+        farthest = extent.swing / 2
+        raise UnusableSoundError("silent", f"is silent: no sample is farther than {farthest:.1g} from the mean")
+    if extent.peak < limits.clipped_magnitude:
         return
     clipped = float((np.abs(sound.samples) >= limits.clipped_magnitude).mean())
     if clipped > limits.max_clipped_fraction:

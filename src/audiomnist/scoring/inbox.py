@@ -5,7 +5,7 @@ be better tomorrow; unusable, because it is nothing to be read. Two things are o
 that they hold: a folder that cannot be listed, and a hidden folder (its name starts with a dot), which is
 where programs keep what they have not finished.
 
-Nothing outside the inbox is read, whatever links stand in it and whoever exchanges them meanwhile: `read`
+Nothing outside the inbox is read, whatever links stand in it and whoever exchanges them meanwhile: a `Reader`
 opens each folder on the way, and the file, without following a link; a link to a file is resolved first,
 and the real path opened in the same way.
 """
@@ -17,6 +17,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple, Self
 
 from audiomnist.errors import AudiomnistError
 from audiomnist.scoring import names
@@ -40,8 +41,7 @@ class InboxError(AudiomnistError):
     """The inbox is no folder, or cannot be listed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A regular file, or a link to one, as it was when it was found.
 
     `path` is relative to the inbox, `modified_ns` counts from 1970 UTC; size and time of a link are its target's.
@@ -123,29 +123,66 @@ def discover(inbox: Path) -> Iterator[Found]:
     return _walk(base, top)
 
 
-def read(inbox: Path, candidate: Candidate, max_bytes: int) -> bytes:
-    """Return the whole content of a file, which is the one that was found and does not change meanwhile.
+class Reader:
+    """Reads files of one inbox, the folder of the last one at hand for the next; belongs to one thread.
 
-    A change shows in the size or the modification time; so one that keeps the size goes unseen within a tick of
-    the file system's clock, a few milliseconds.
-
-    Args:
-        inbox: the folder that the candidate was found in.
-        candidate: the file.
-        max_bytes: a larger file is not read.
-
-    Raises:
-        NotReadError: deferred (changing, vanished, no_permission, io_error) or unusable (too_large; or a link
-            that by now leads elsewhere: link_outside, link_loop, not_a_file).
+    That folder stays the one that it was when it was opened, whatever is put in its place meanwhile.
     """
-    try:
-        descriptor = _open(inbox, candidate.path)
+
+    def __init__(self, inbox: Path, max_bytes: int) -> None:
+        """Take the folder that candidates were found in, and the size beyond which files are not read."""
+        self._inbox, self._max_bytes = inbox, max_bytes
+        self._folder: tuple[bytes, int] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._leave()
+
+    def read(self, candidate: Candidate) -> bytes:
+        """Return the whole content of a file, which is the one that was found and does not change meanwhile.
+
+        A change shows in the size or the modification time; so one that keeps the size goes unseen within a tick of
+        the file system's clock, a few milliseconds.
+
+        Raises:
+            NotReadError: deferred (changing, vanished, no_permission, io_error) or unusable (too_large; or a link
+                that by now leads elsewhere: link_outside, link_loop, not_a_file).
+        """
         try:
-            return _content(descriptor, candidate, max_bytes)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise NotReadError(_deferred(candidate.path, error)) from error
+            descriptor = self._open(candidate.path)
+            try:
+                return _content(descriptor, candidate, self._max_bytes)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise NotReadError(_deferred(candidate.path, error)) from error
+
+    def _open(self, path: bytes) -> int:
+        try:
+            return self._opened_below(path)
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+        base = _base(self._inbox)
+        return self._opened_below(_target(base, path, os.lstat(base + path)))
+
+    def _opened_below(self, path: bytes) -> int:
+        """Return the descriptor of a file, reached without following a link below the inbox."""
+        folder, _, name = path.rpartition(b"/")
+        return os.open(name, _OPEN_FILE, dir_fd=self._entered(folder))
+
+    def _entered(self, folder: bytes) -> int:
+        if self._folder is None or self._folder[0] != folder:
+            self._leave()
+            self._folder = folder, _opened_folder(self._inbox, folder)
+        return self._folder[1]
+
+    def _leave(self) -> None:
+        if self._folder is not None:
+            os.close(self._folder[1])
+            self._folder = None
 
 
 def _base(inbox: Path) -> bytes:
@@ -237,28 +274,15 @@ def _deferred(path: bytes, error: OSError) -> Deferred:
     return Deferred(path, *_DEFERRING.get(error.errno or 0, ("io_error", f"cannot be read: {error.strerror}")))
 
 
-def _open(inbox: Path, path: bytes) -> int:
-    try:
-        return _opened_below(inbox, path)
-    except OSError as error:
-        if error.errno != errno.ELOOP:
-            raise
-    base = _base(inbox)
-    return _opened_below(inbox, _target(base, path, os.lstat(base + path)))
-
-
-def _opened_below(inbox: Path, path: bytes) -> int:
-    """Return the descriptor of a file, reached without following a link below the inbox."""
-    *folders, name = path.split(b"/")
+def _opened_folder(inbox: Path, path: bytes) -> int:
     descriptor = os.open(inbox, _OPEN_FOLDER)
-    try:
-        for folder in folders:
-            inner = os.open(folder, _OPEN_FOLDER | os.O_NOFOLLOW, dir_fd=descriptor)
+    for name in path.split(b"/") if path else ():
+        try:
+            inner = os.open(name, _OPEN_FOLDER | os.O_NOFOLLOW, dir_fd=descriptor)
+        finally:
             os.close(descriptor)
-            descriptor = inner
-        return os.open(name, _OPEN_FILE, dir_fd=descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = inner
+    return descriptor
 
 
 def _content(descriptor: int, candidate: Candidate, max_bytes: int) -> bytes:
@@ -268,7 +292,7 @@ def _content(descriptor: int, candidate: Candidate, max_bytes: int) -> bytes:
     if size_bytes > max_bytes:
         sentence = f"holds {size_bytes} bytes, more than the {max_bytes} that are read"
         raise NotReadError(Unusable(candidate.path, size_bytes, candidate.modified_ns, "too_large", sentence))
-    content = _bytes(descriptor, size_bytes + 1)
+    content = _bytes(descriptor, size_bytes)
     if len(content) != size_bytes or not _is_unchanged(descriptor, candidate):
         raise _changing(candidate)
     return content
@@ -284,8 +308,9 @@ def _is_unchanged(descriptor: int, candidate: Candidate) -> bool:
     return stat.S_ISREG(status.st_mode) and seen == (candidate.size_bytes, candidate.modified_ns)
 
 
-def _bytes(descriptor: int, at_most: int) -> bytes:
-    content = os.read(descriptor, at_most)
-    while part := os.read(descriptor, at_most - len(content)):
+def _bytes(descriptor: int, wanted: int) -> bytes:
+    """Return what a file holds, up to one byte more than is wanted, by which one that has grown is told."""
+    content = os.read(descriptor, wanted + 1)
+    while len(content) < wanted and (part := os.read(descriptor, wanted + 1 - len(content))):
         content += part
     return content

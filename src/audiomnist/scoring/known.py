@@ -6,12 +6,13 @@ A key is a hash or the first half of one, long enough that no two things share i
 from collections.abc import Iterable
 from copy import copy
 from hashlib import blake2b
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pyarrow as pa
 
-from audiomnist.scoring.table import Table
+if TYPE_CHECKING:  # workers ask for keys, and do without Delta Lake
+    from audiomnist.scoring.table import Table
 
 _KEY_BYTES = 16
 _COLUMNS = ("path", "size_bytes", "modified_ns", "content_sha256", "model_version")
@@ -30,6 +31,8 @@ class Keys:
     def __contains__(self, key: bytes) -> bool:
         if key in self._unsorted:
             return True
+        if len(self._sorted) == 0:
+            return False
         place = int(self._sorted.searchsorted(key))
         return self._sorted[place : place + 1].tobytes() == key
 
@@ -63,7 +66,7 @@ class Known:
         self._rows = rows
 
     @classmethod
-    def read(cls, table: Table | None, model_version: str, *, rescore: bool = False) -> "Known":
+    def read(cls, table: "Table | None", model_version: str, *, rescore: bool = False) -> "Known":
         """Return what a table has.
 
         Args:

@@ -8,9 +8,10 @@ import hashlib
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -18,10 +19,10 @@ from audiomnist import audio, wav
 from audiomnist.audio import Waveform
 from audiomnist.faults import FaultError
 from audiomnist.hearing import Answer, Hear
-from audiomnist.scoring import acceptance, inbox, names, rows
-from audiomnist.scoring.acceptance import Limits
+from audiomnist.scoring import acceptance, names, rows
+from audiomnist.scoring.acceptance import Extent, Limits
 from audiomnist.scoring.decoder import Decoder, DecoderStartError
-from audiomnist.scoring.inbox import Candidate, Deferred, NotReadError
+from audiomnist.scoring.inbox import Candidate, Deferred, NotReadError, Reader
 from audiomnist.scoring.known import Keys, content_key
 from audiomnist.scoring.rows import Facts, Stamp, Verdict
 from audiomnist.scoring.schema import SCHEMA
@@ -30,7 +31,6 @@ from audiomnist.wav import Sound
 # Files that are labelled in one go.
 Chunk = Sequence[Candidate]
 
-_BATCH_CLIPS = 64
 _REMEMBERED_CONTENTS = 16_384
 # How a file may look while another program still writes it, and how long it must have been left alone to be judged.
 _UNFINISHED = {"empty", "not_audio", "truncated", "lying_sizes", "undecodable"}
@@ -87,8 +87,7 @@ class Labelled:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class _Read:
+class _Read(NamedTuple):
     """A file that was read, and its sound, or what is wrong with it; None where the table has the answer.
 
     `began` is when, in seconds since 1970; `seconds` is how long it took.
@@ -101,8 +100,7 @@ class _Read:
     seconds: float
 
 
-@dataclass(frozen=True, eq=False)
-class _Made:
+class _Made(NamedTuple):
     """A row in the making."""
 
     facts: Facts
@@ -126,7 +124,8 @@ class Labeller:
 
     def label(self, candidates: Chunk) -> Labelled:
         """Read files and ask the model about the sounds in them."""
-        outcomes = self._settled([self._read(candidate) for candidate in candidates])
+        with Reader(self._task.inbox, self._task.limits.max_bytes) as reader:
+            outcomes = self._settled(reader, [self._read(reader, candidate) for candidate in candidates])
         read = [item for item in outcomes if isinstance(item, _Read)]
         made = self._judged(read)
         batch = [(item.facts, item.verdict) for item in made if isinstance(item, _Made)]
@@ -137,12 +136,12 @@ class Labeller:
             [item for item in (*outcomes, *made) if isinstance(item, Deferred)],
         )
 
-    def _read(self, candidate: Candidate) -> _Read | Deferred:
+    def _read(self, reader: Reader, candidate: Candidate) -> _Read | Deferred:
         began, start = time.time(), time.perf_counter()
         facts = Facts(names.text(candidate.path), candidate.size_bytes, candidate.modified_ns)
+        sound: Waveform | FaultError | None
         try:
-            content = inbox.read(self._task.inbox, candidate, self._task.limits.max_bytes)
-            facts, sound = self._sound(facts, content)
+            facts, sound = self._sound(facts, reader.read(candidate))
         except NotReadError as error:
             if isinstance(error.outcome, Deferred):
                 return error.outcome
@@ -153,13 +152,15 @@ class Labeller:
 
     def _sound(self, facts: Facts, content: bytes) -> tuple[Facts, Waveform | FaultError | None]:
         """Return the sound in a content, or its fault, and the facts with what was learned on the way."""
-        facts = replace(facts, content_sha256=hashlib.sha256(content).hexdigest())
-        if content_key(str(facts.content_sha256)) in self._task.contents:
+        digest = hashlib.sha256(content).hexdigest()
+        facts = facts._replace(content_sha256=digest)
+        if content_key(digest) in self._task.contents:
             return facts, None
         try:
             sound = self._decoded(content)
-            facts = _described(facts, sound)
-            acceptance.check(sound, self._task.limits)
+            extent = Extent.of(sound)
+            facts = _described(facts, sound, extent)
+            acceptance.check(sound, extent, self._task.limits)
         except FaultError as fault:
             return facts, fault
         return facts, audio.mixed(sound)
@@ -169,12 +170,13 @@ class Labeller:
             return wav.parse(content, self._task.limits.max_duration_s)
         return self._decoder.decode(content)
 
-    def _settled(self, outcomes: list[_Read | Deferred]) -> list[_Read | Deferred]:
+    def _settled(self, reader: Reader, outcomes: list[_Read | Deferred]) -> list[_Read | Deferred]:
         """Read files again that look unfinished and were modified a moment ago, once they could have gone on."""
         if any(map(_is_suspect, outcomes)):
             time.sleep(_SETTLED_S)
         return [
-            self._read(item.candidate) if isinstance(item, _Read) and _is_suspect(item) else item for item in outcomes
+            self._read(reader, item.candidate) if isinstance(item, _Read) and _is_suspect(item) else item
+            for item in outcomes
         ]
 
     def _judged(self, read: Sequence[_Read]) -> list[_Made | Deferred]:
@@ -201,12 +203,10 @@ class Labeller:
         sounds = {item.facts.content_sha256: item.sound for item in read if isinstance(item.sound, Waveform)}
         answers = {content: (self._remembered[content], 0.0) for content in sounds if content in self._remembered}
         asked = [content for content in sounds if content not in answers]
-        contents = sorted(asked, key=lambda content: sounds[content].duration_s)  # least padding
-        for start in range(0, len(contents), _BATCH_CLIPS):
-            batch, began = contents[start : start + _BATCH_CLIPS], time.perf_counter()
-            heard = self._hear([sounds[content] for content in batch])
-            seconds = (time.perf_counter() - began) / len(batch)
-            answers |= {content: (answer, seconds) for content, answer in zip(batch, heard, strict=True)}
+        began = time.perf_counter()
+        heard = self._hear([sounds[content] for content in asked]) if asked else []
+        seconds = (time.perf_counter() - began) / max(1, len(asked))
+        answers |= {content: (answer, seconds) for content, answer in zip(asked, heard, strict=True)}
         self._remember(answers)
         return answers
 
@@ -217,15 +217,13 @@ class Labeller:
             del self._remembered[content]
 
 
-def _described(facts: Facts, sound: Sound) -> Facts:
+def _described(facts: Facts, sound: Sound, extent: Extent) -> Facts:
     frames, channels = sound.samples.shape
-    peak = acceptance.peak(sound)
-    return replace(
-        facts,
+    return facts._replace(
         duration_s=frames / sound.sample_rate_hz,
         sample_rate_hz=sound.sample_rate_hz,
         channels=channels,
-        peak=peak if math.isfinite(peak) else None,
+        peak=extent.peak if math.isfinite(extent.peak) else None,
     )
 
 

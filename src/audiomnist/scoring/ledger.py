@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
 
 import pyarrow as pa
 
@@ -48,9 +47,9 @@ class Ledger:
 
     def enter_unread(self, unread: list[tuple[Facts, Verdict]]) -> None:
         """Enter the rows of things that are rejected without being read."""
-        made = rows.table(unread, self._stamp, datetime.now(UTC))
-        self._add(made, [0.0] * len(made))
-        self._commit_full_batches()
+        if unread:
+            self._add(rows.table(unread, self._stamp, datetime.now(UTC)), [0.0] * len(unread))
+            self._commit_full_batches()
 
     def end(self, summary: Summary) -> None:
         """Commit the rest, and the run's summary with it."""
@@ -61,16 +60,19 @@ class Ledger:
 
     def _add(self, made: pa.Table, seconds: list[float]) -> None:
         """Count rows and keep them for a commit, but for those that the table has."""
-        identities = _tuples(made, "path", "content_sha256")
-        is_new = [not self._known.has_row(*identity) for identity in identities]
-        counted = made.select(_COUNTED).to_pylist()
         contents = made["content_sha256"].to_pylist()
+        is_new = [
+            not self._known.has_row(*identity) for identity in zip(made["path"].to_pylist(), contents, strict=True)
+        ]
+        counted = zip(*(made[column].to_pylist() for column in _COUNTED), strict=True)
         for columns, content, took, new in zip(counted, contents, seconds, is_new, strict=True):
             if new:
-                self._tally.add_row(**columns, seconds=took, copied=self._is_copy(content))
+                told = dict(zip(_COUNTED, columns, strict=True))
+                self._tally.add_row(**told, seconds=took, copied=self._is_copy(content))
                 self._uncommitted.add(content)
         self._tally.add_known(is_new.count(False))
-        self._pending = pa.concat_tables([self._pending, made.filter(pa.array(is_new, pa.bool_()))])
+        new_rows = made if all(is_new) else made.filter(pa.array(is_new, pa.bool_()))
+        self._pending = pa.concat_tables([self._pending, new_rows])
 
     def enter_copies(self) -> None:
         """Make rows for files whose content the table has the model's answer to; it is read once for many of them."""
@@ -109,7 +111,3 @@ class Ledger:
             yield
         except TableWriteError as error:
             raise TableWriteError(f"{error} (this run has committed {self.committed:,} rows)") from error
-
-
-def _tuples(table: pa.Table, *columns: str) -> Iterator[tuple[Any, ...]]:
-    return zip(*(table[column].to_pylist() for column in columns), strict=True)

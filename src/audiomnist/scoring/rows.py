@@ -1,9 +1,9 @@
 """Rows of the table in the making."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -18,8 +18,7 @@ from audiomnist.scoring.schema import SCHEMA
 _PROBABILITIES = [f"p{digit}" for digit in range(10)]
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What is known of a file before a model is asked; the fields are columns of the table."""
 
     path: str
@@ -32,8 +31,7 @@ class Facts:
     peak: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What the scorer says of a file; the fields are columns of the table, but for `probabilities`, p0 to p9."""
 
     status: str
@@ -97,7 +95,7 @@ def rejected(path: str, reason: str, sentence: str) -> Verdict:
 def copied(facts: Facts, row: dict[str, Any], min_confidence: float) -> tuple[Facts, Verdict]:
     """Return facts and verdict of a file whose content has a row of the same model already."""
     sound = ("duration_s", "sample_rate_hz", "channels", "peak")
-    completed = replace(facts, **{name: row[name] for name in sound})
+    completed = facts._replace(**{name: row[name] for name in sound})
     if row["status"] == "rejected":
         sentence = row["message"].removeprefix(f"{shown(row['path'])}: ")
         return completed, rejected(facts.path, row["reason"], sentence)
@@ -107,13 +105,15 @@ def copied(facts: Facts, row: dict[str, Any], min_confidence: float) -> tuple[Fa
 
 def table(rows: Sequence[tuple[Facts, Verdict]], stamp: Stamp, scored_at: datetime) -> pa.Table:
     """Return rows of the table, made at a time in UTC."""
-    columns: dict[str, list[Any]] = {}
-    for kind, index in ((Facts, 0), (Verdict, 1)):
-        for field in fields(kind):
-            columns[field.name] = [getattr(row[index], field.name) for row in rows]
-    probabilities = columns.pop("probabilities")
-    for digit, name in enumerate(_PROBABILITIES):
-        columns[name] = [None if row is None else row[digit] for row in probabilities]
-    columns |= {name: [value] * len(rows) for name, value in stamp.columns.items()}
-    columns["scored_at"] = [scored_at] * len(rows)
-    return pa.table([pa.array(columns[field.name], field.type) for field in SCHEMA], schema=SCHEMA)
+    if not rows:
+        return SCHEMA.empty_table()
+    values: dict[str, Sequence[Any]] = {}
+    for names, made in zip((Facts._fields, Verdict._fields), zip(*rows, strict=True), strict=True):
+        values |= dict(zip(names, zip(*made, strict=True), strict=True))
+    nothing = [None] * len(_PROBABILITIES)
+    of_digits = [nothing if answer is None else answer.tolist() for answer in values.pop("probabilities")]
+    values |= dict(zip(_PROBABILITIES, zip(*of_digits, strict=True), strict=True))
+    columns = {name: pa.array(values[name], SCHEMA.field(name).type) for name in values}
+    for name, value in {**stamp.columns, "scored_at": scored_at}.items():
+        columns[name] = pa.repeat(pa.scalar(value, SCHEMA.field(name).type), len(rows))
+    return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)

@@ -1,0 +1,33 @@
+"""Batches of clips that have equally many frames, so that none of them is padded."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audiomnist import audio
+from audiomnist.audio import Samples
+
+
+def batches(
+    clips: Sequence[Samples], window_samples: int, hop_samples: int, at_most: int
+) -> Iterator[tuple[NDArray[np.intp], Samples]]:
+    """Yield each clip in one batch, the shortest first.
+
+    Args:
+        clips: float32 `(samples,)` each.
+        window_samples: length of a frame; a shorter clip has one, too.
+        hop_samples: distance between the starts of two frames.
+        at_most: clips in a batch.
+
+    Yields:
+        places of clips in the sequence, `(batch,)`, and the clips, float32 `(batch, samples)`, with zeros after the end
+        of each, fewer than a hop where it is no shorter than a window.
+    """
+    frames = np.array([max(0, len(clip) - window_samples) // hop_samples for clip in clips])
+    order = frames.argsort(kind="stable")
+    for equal in np.split(order, np.flatnonzero(np.diff(frames[order])) + 1):
+        for start in range(0, len(equal), at_most):
+            places = equal[start : start + at_most]
+            waveforms, _ = audio.pad([clips[place] for place in places], at_least=window_samples)
+            yield places, waveforms
