@@ -772,6 +772,57 @@ def test_a_reader_sees_what_happens_in_the_folder_that_it_has_at_hand(
             assert described(caught.value.outcome) == outcome
 
 
+@pytest.mark.parametrize(
+    ("answer", "wanted"),
+    [
+        (None, []),
+        (BlockingIOError(errno.EAGAIN, "would have to wait"), ["7.wav", "a/7.wav", "a/7.wav", "b/7.wav"]),
+        (OSError(errno.EOPNOTSUPP, "cannot tell"), []),
+    ],
+)
+def test_files_that_lie_on_the_disk_are_asked_for_all_at_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, answer: OSError | None, wanted: list[str]
+) -> None:
+    """Whole, each of them, but for those that are gone; then each is read as ever, and no descriptor is left."""
+    for path in (b"7.wav", b"a/7.wav", b"a/gone.wav", b"b/7.wav"):
+        place(folder, path).write_bytes(path)
+    (folder / "link").symlink_to("a/7.wav")
+    (folder / "outside").symlink_to("../outside")
+    files = [found for found in inbox.discover(folder) if isinstance(found, Candidate)]
+    (folder / "a" / "gone.wav").unlink()
+    asked: list[str] = []
+
+    def look(*_: object) -> int:
+        if answer:
+            raise answer
+        return 1
+
+    def want(descriptor: int, offset: int, length: int, advice: int) -> None:
+        assert (offset, length, advice) == (0, 0, os.POSIX_FADV_WILLNEED)
+        asked.append(str(Path(f"/proc/self/fd/{descriptor}").readlink().relative_to(folder.resolve())))
+
+    monkeypatch.setattr(os, "preadv", look)
+    monkeypatch.setattr(os, "posix_fadvise", want)
+    free = os.dup(0)
+    os.close(free)
+    with Reader(folder, LIMIT_BYTES) as reader:
+        reader.fetch(files)
+        assert sorted(asked) == wanted
+        assert reader.read(files[0]) == files[0].path
+    assert os.dup(0) == free
+    os.close(free)
+
+
+def test_what_is_not_a_file_is_not_asked_for(folder: Path) -> None:
+    """A pipe that stands where a file was found, for which no one waits; nor is nothing at all."""
+    (folder / "7.wav").touch()
+    file = candidate(folder, b"7.wav")
+    replaced_by_a_pipe(folder / "7.wav")
+    with Reader(folder, LIMIT_BYTES) as reader:
+        reader.fetch([file])
+        reader.fetch([])
+
+
 def test_the_error_names_the_file_and_survives_the_way_between_processes(folder: Path) -> None:
     """Shown safely, with its outcome."""
     with pytest.raises(NotReadError) as caught:

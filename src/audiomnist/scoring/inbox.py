@@ -14,7 +14,7 @@ and the real path opened in the same way.
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -26,6 +26,8 @@ _HIDDEN = b"."
 _UNFINISHED = (b".part", b".partial", b".tmp", b".crdownload", b".filepart", b"~")
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _OPEN_FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | os.O_NOFOLLOW
+# Of so many files one is asked whether it is in memory.
+_PROBED = 64
 _VANISHED = ("vanished", "is no longer there")
 _NO_PERMISSION = ("no_permission", "may not be read by this user: give the permission")
 _DEFERRING = {
@@ -159,6 +161,29 @@ class Reader:
         except OSError as error:
             raise NotReadError(_deferred(candidate.path, error)) from error
 
+    def fetch(self, candidates: Sequence[Candidate]) -> None:
+        """Have the system read files from the disk, all at once, if some of them are not in its memory yet.
+
+        Read one after the other they would be waited for one after the other. What is wrong with a file shows when it
+        is read.
+        """
+        if any(self._asked(candidate, _is_on_disk) for candidate in candidates[::_PROBED]):
+            for candidate in candidates:
+                self._asked(candidate, _want)
+
+    def _asked(self, candidate: Candidate, ask: Callable[[int], bool]) -> bool:
+        """Return what is to be said of an open file; False if it cannot be opened, or has no answer."""
+        try:
+            descriptor = self._open(candidate.path)
+        except (OSError, NotReadError):
+            return False
+        try:
+            return ask(descriptor)
+        except OSError:
+            return False
+        finally:
+            os.close(descriptor)
+
     def _open(self, path: bytes) -> int:
         try:
             return self._opened_below(path)
@@ -183,6 +208,20 @@ class Reader:
         if self._folder is not None:
             os.close(self._folder[1])
             self._folder = None
+
+
+def _is_on_disk(descriptor: int) -> bool:
+    """Return whether reading a file would have to wait; on a file system that cannot tell, it does not."""
+    try:
+        os.preadv(descriptor, [bytearray(1)], 0, os.RWF_NOWAIT)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _want(descriptor: int) -> bool:
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_WILLNEED)
+    return True
 
 
 def _base(inbox: Path) -> bytes:

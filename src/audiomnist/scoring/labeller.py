@@ -125,6 +125,7 @@ class Labeller:
     def label(self, candidates: Chunk) -> Labelled:
         """Read files and ask the model about the sounds in them."""
         with Reader(self._task.inbox, self._task.limits.max_bytes) as reader:
+            reader.fetch(candidates)
             outcomes = self._settled(reader, [self._read(reader, candidate) for candidate in candidates])
         read = [item for item in outcomes if isinstance(item, _Read)]
         made = self._judged(read)
