@@ -172,7 +172,7 @@ def test_the_requirements_are_what_the_scorer_imports() -> None:
     graph.remove_import(importer="audiomnist.augment", imported="scipy")  # imported where a room is put around a sound
     seeds = ("audiomnist.cli.score", "audiomnist.cli.table", "audiomnist.scoring.decoding_child")
     modules = set(seeds).union(*map(graph.find_upstream_modules, seeds))
-    distributions = packages_distributions() | {"ruamel": ["ruamel.yaml"]}  # a name space of several
+    distributions = {**packages_distributions(), "ruamel": ["ruamel.yaml"]}  # a name space of several
     imported = {distributions[name][0] for name in modules if name in distributions and name != "audiomnist"}
     lines = (DEPLOY / "requirements.txt").read_text(encoding="utf-8").splitlines()
     required = [line for line in lines if not line.startswith("#")]
