@@ -6,10 +6,10 @@ from audiomnist import stage
 from audiomnist.compilation.compiler import compile_bundle
 
 
-def compile_(model: Path, raw: Path, split: Path, out: Path) -> None:
-    """Compile a bundle."""
+def compile_model(model: Path, raw: Path, split: Path, out: Path) -> None:
+    """Compile the graph of a model; one over transcripts is taken as it is."""
     compile_bundle(model, raw, split, out)
 
 
 if __name__ == "__main__":
-    stage.run(compile_)
+    stage.run(compile_model)
