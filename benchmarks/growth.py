@@ -13,22 +13,30 @@ from benchmarks.figures import Round
 from benchmarks.material import SELECTED, Setting
 
 _FILES, _FEW_FILES = (1_000, 10_000, 100_000), (20, 40)
-_MILLION_FILES, _MILLION_FEW_FILES = (10_000, 1_000_000), (20, 60)
+_TEN_THOUSAND, _MILLION, _MILLION_FEW_FILES = 10_000, 1_000_000, (20, 60)
 
 
 def measure(setting: Setting) -> dict[str, Any]:
     """Return `files_<number>` for each size."""
-    return _measured(setting, _FEW_FILES if setting.is_quick else _FILES, setting.repetitions)
+    sizes = _FEW_FILES if setting.is_quick else _FILES
+    return _told(setting, _rounds(setting, sizes), sizes)
 
 
 def measure_million(setting: Setting) -> dict[str, Any]:
-    """Return the same for ten thousand files and a million, once."""
-    return _measured(setting, _MILLION_FEW_FILES if setting.is_quick else _MILLION_FILES, 1)
+    """Return the same for a million files, scored once, and ten thousand, scored before it and after it."""
+    few, many = _MILLION_FEW_FILES if setting.is_quick else (_TEN_THOUSAND, _MILLION)
+    before = _rounds(setting, [few])
+    million = _grown(setting, many)
+    rounds = [found | million for found in (*before, *_rounds(setting, [few]))]
+    return _told(setting, rounds, [few, many])
 
 
-def _measured(setting: Setting, sizes: Sequence[int], repetitions: int) -> dict[str, Any]:
+def _rounds(setting: Setting, sizes: Sequence[int]) -> list[Round]:
     measures = [partial(_first_label, setting), *(partial(_grown, setting, files) for files in sizes)]
-    rounds = figures.interleaved(measures, repetitions, f"growth to {sizes[-1]:,} files", setting.console)
+    return figures.interleaved(measures, setting.repetitions, f"growth to {sizes[-1]:,} files", setting.console)
+
+
+def _told(setting: Setting, rounds: Sequence[Round], sizes: Sequence[int]) -> dict[str, Any]:
     return {"threads": setting.cores, **figures.told([_derived(found, sizes) for found in rounds])}
 
 
@@ -45,12 +53,14 @@ def _grown(setting: Setting, files: int) -> Round:
         again = commands.run(command, setting.checkout, watch=True)
         table_mb = sum(path.stat().st_size for path in table.rglob("*") if path.is_file()) / 1e6
     found = (
-        _told(first) | {"table_mb": table_mb} | {f"nothing_new.{name}": value for name, value in _told(again).items()}
+        _outcome(first)
+        | {"table_mb": table_mb}
+        | {f"nothing_new.{name}": value for name, value in _outcome(again).items()}
     )
     return {f"files_{files}.{name}": value for name, value in found.items()}
 
 
-def _told(outcome: Outcome) -> Round:
+def _outcome(outcome: Outcome) -> Round:
     peaks = outcome.peaks
     return {"seconds": outcome.seconds, "largest_process_mb": peaks.largest_mb, "all_processes_mb": peaks.sum_mb}
 

@@ -30,7 +30,7 @@ from audiomnist.scoring.table import Table
 
 BATCH = 15
 FILES = 600
-CHUNK = 256
+CHUNK = 512
 # A run that is held with so many commits, and goes on, makes one more at most before it hears of a signal:
 IN_THE_FIRST_CHUNK = CHUNK // BATCH - 2
 BEFORE_THE_LAST_COMMIT = FILES // BATCH - 2

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 import pytest
+from in_memory import InMemory
 from nights import REFERENCE, STAMP
 
 from audiomnist.scoring import rows
@@ -31,7 +32,6 @@ def numbered(count: int) -> list[Found]:
 
 def table_with(*paths: str) -> Known:
     """Return what a table has: a row for each path, rejected unread if its name has no dot."""
-    known = Known.read(None, STAMP.model_version)
     found = [
         (
             Facts(path, SIZE_BYTES, MODIFIED_NS, "0" * 64 if "." in path else None),
@@ -39,8 +39,7 @@ def table_with(*paths: str) -> Known:
         )
         for path in paths
     ]
-    known.add(rows.table(found, STAMP, datetime(2026, 1, 1, tzinfo=UTC)))
-    return known
+    return Known.read(InMemory(rows.table(found, STAMP, datetime(2026, 1, 1, tzinfo=UTC))), STAMP.model_version)
 
 
 class Sorted:

@@ -230,8 +230,7 @@ def _base(inbox: Path) -> bytes:
 
 
 def _listed(base: bytes, path: bytes, status: os.stat_result) -> _Folder:
-    entries = os.listdir(base + path)
-    entries.sort(reverse=True)
+    entries = sorted({*os.listdir(base + path)}, reverse=True)  # some file systems list one twice that is renamed
     return _Folder(path, (status.st_dev, status.st_ino), entries)
 
 

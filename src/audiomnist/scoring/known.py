@@ -3,19 +3,17 @@
 A key is a hash or the first half of one, long enough that no two things share it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Self
+from typing import Protocol, Self
 
 import numpy as np
 import pyarrow as pa
 
-if TYPE_CHECKING:  # workers ask for keys, and do without Delta Lake
-    from audiomnist.scoring.table import Table
-
 _KEY_BYTES = 16
-_COLUMNS = ("path", "size_bytes", "modified_ns", "content_sha256", "model_version")
+_CONTENT_COLUMNS = ("content_sha256", "model_version")
+_COLUMNS = ("path", "size_bytes", "modified_ns", *_CONTENT_COLUMNS)
 _MOST_UNSORTED = 65_536
 
 
@@ -52,6 +50,16 @@ class Keys:
             self._unsorted.clear()
 
 
+class Rows(Protocol):
+    """What can be scanned as `audiomnist.scoring.table.Table` can, which workers do without."""
+
+    def scan(
+        self, columns: Sequence[str], only: Mapping[str, Collection[str | int]] | None
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield some columns of all rows, or of those with one of a few values in a column."""
+        ...
+
+
 class Known:
     """What needs no reading, no row or no prediction, because the table has it.
 
@@ -66,7 +74,7 @@ class Known:
         self._rows = rows
 
     @classmethod
-    def read(cls, table: "Table | None", model_version: str, *, rescore: bool = False) -> "Known":
+    def read(cls, table: Rows | None, model_version: str, *, rescore: bool = False) -> "Known":
         """Return what a table has.
 
         Args:
@@ -97,11 +105,12 @@ class Known:
         """Return whether the model has judged this content, at whatever path."""
         return content_key(content_sha256) in self.contents
 
-    def add(self, rows: pa.Table) -> None:
-        """Take note of rows that were appended to the table."""
-        for batch in rows.select(_COLUMNS).to_batches():
-            self._stats.update(_stat_keys(batch))
-            self._rows.update(_row_keys(batch))
+    def add_contents(self, rows: pa.Table) -> None:
+        """Take note of the contents of rows that were appended to the table.
+
+        Their paths are not: a run comes to each path once, and asks for none that it has entered.
+        """
+        for batch in rows.select(_CONTENT_COLUMNS).to_batches():
             self.contents.update(_content_keys(batch, self._model_version))
 
 

@@ -100,7 +100,7 @@ class Ledger:
         batch, self._pending = self._pending[: self._batch_size], self._pending[self._batch_size :]
         with self._telling():
             self._table.append(batch, {RUN_ID: self._stamp.run_id, **metadata})
-        self._known.add(batch)
+        self._known.add_contents(batch)
         self._uncommitted = set(self._pending["content_sha256"].to_pylist())
         self.committed += len(batch)
 

@@ -31,7 +31,7 @@ from audiomnist.scoring.summary import Run, Summary, Tally
 from audiomnist.scoring.table import Table
 
 # Files that a process labels in one go: enough for batches of like length, few where each takes long.
-_CHUNK_WAVEFORMS, _CHUNK_TRANSCRIPTS = 256, 32
+_CHUNK_WAVEFORMS, _CHUNK_TRANSCRIPTS = 512, 32
 
 
 @dataclass(frozen=True)
