@@ -31,7 +31,7 @@ from audiomnist.scoring.summary import Summary
 from audiomnist.scoring.table import Table
 
 ESCAPE = "\x1b"
-# Scores an inbox as if pandas were not installed; prints how many files, and which heavy modules were loaded for that.
+# Scores an inbox; prints how many files, and which heavy modules were loaded for that.
 LOADED = """
 import sys
 from pathlib import Path
@@ -39,14 +39,8 @@ from audiomnist.scoring.interruption import Stop
 from audiomnist.scoring.nightly import Order, score
 from audiomnist.scoring.progress import Silence
 
-class NoPandas:
-    def find_spec(self, name, path=None, target=None):
-        if name == "pandas":
-            raise ModuleNotFoundError(name)
-
-sys.meta_path.insert(0, NoPandas())
 summary = score(Order(*map(Path, sys.argv[1:])), Silence(), Stop())
-print(summary.scored, sys.modules.keys() & {"torch", "torchaudio", "librosa", "great_expectations"})
+print(summary.scored, sys.modules.keys() & {"torch", "torchaudio", "librosa", "great_expectations", "pandas"})
 """
 # Prints the help, and which modules were loaded for that though only a run needs them.
 HELPED = """

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute  # loaded before root's rights are given up, lest it lie where nobody may look
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
@@ -82,6 +81,8 @@ def _mapped(batch: pa.RecordBatch, kind: Callable[[Any], bool], change: Callable
 
 def _harmless(texts: pa.Array) -> pa.Array:
     """Return texts, none of which a spreadsheet takes for a formula."""
+    import pyarrow.compute as pc  # noqa: PLC0415 - takes a twentieth of a second, which a run does not have to wait
+
     if not pc.any(pc.match_substring_regex(texts, _FORMULA)).as_py():
         return texts
     return pa.array([text and re.sub(_FORMULA, _escaped, text) for text in texts.to_pylist()], texts.type)
@@ -93,6 +94,8 @@ def _escaped(match: re.Match[str]) -> str:
 
 def _finite(numbers: pa.Array) -> pa.Array:
     """Return numbers with null for those that JSON has no words for."""
+    import pyarrow.compute as pc  # noqa: PLC0415 - see above
+
     return pc.if_else(pc.is_finite(numbers), numbers, None)
 
 

@@ -24,6 +24,7 @@ from audiomnist.scoring.intake import Intake, Terms
 from audiomnist.scoring.interruption import Stop
 from audiomnist.scoring.known import Known
 from audiomnist.scoring.labeller import Task
+from audiomnist.scoring.lean_arrow import do_without_pandas
 from audiomnist.scoring.ledger import Ledger
 from audiomnist.scoring.progress import Progress
 from audiomnist.scoring.rows import Stamp
@@ -103,6 +104,7 @@ class _Run:
     def __init__(self, order: Order, progress: Progress, stop: Stop) -> None:
         self._order, self._progress, self._stop = order, progress, stop
         self._began = time.monotonic()
+        do_without_pandas()
         model = inference.load(order.model, threads=1)
         self._hear: Hear = hearing(model)
         self._about = _about(order, model)

@@ -8,9 +8,7 @@ waits for the answer knows; there is no lock and no queue in which others would 
 import gc
 import multiprocessing
 import os
-import sys
 import traceback
-from importlib.abc import MetaPathFinder
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -23,6 +21,7 @@ from audiomnist.hearing import Hear, hearing
 from audiomnist.processes import ENDING_SIGNALS, end_with_parent, held_back, one_thread_each
 from audiomnist.scoring.inbox import Deferred
 from audiomnist.scoring.labeller import Chunk, Labelled, Labeller, Task
+from audiomnist.scoring.lean_arrow import do_without_pandas
 
 _DIED = "made the process die that read it, perhaps for want of memory"
 
@@ -108,18 +107,10 @@ class _DiedError(Exception):
     """A process that labels is no more, or could not be started."""
 
 
-class _WithoutPandas(MetaPathFinder):
-    """Keeps PyArrow from importing pandas wherever it is installed, which takes a tenth of a second and 30 MB."""
-
-    def find_spec(self, fullname: str, *_: object) -> None:
-        if fullname == "pandas":
-            raise ModuleNotFoundError(fullname)
-
-
 def _work(parent: int, pipe: Connection, task: Task) -> None:
     """Answer chunks as long as the parent wants; it is left to the parent to end this process."""
     end_with_parent(parent)
-    sys.meta_path.insert(0, _WithoutPandas())
+    do_without_pandas()
     labeller = _opened(task)
     # Few of the many objects that a chunk makes are part of cycles: these are looked for after it, not all the time.
     gc.freeze()
