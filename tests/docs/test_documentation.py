@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import in_git
 import typer
 
 from audiomnist import cli
@@ -12,17 +13,22 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+def committed_readme() -> str:
+    """Return the README as it is in git, as the results are that it shows."""
+    return (in_git.ROOT / "README.md").read_text(encoding="utf-8")
+
+
 def test_the_results_table_of_the_readme_is_that_of_the_committed_run() -> None:
     """Not a digit is copied by hand."""
-    shown = README.partition("--markdown -->\n")[2].partition("\n<!-- /results")[0]
-    found = results.read(ROOT / "reports" / "comparison.json")
+    shown = committed_readme().partition("--markdown -->\n")[2].partition("\n<!-- /results")[0]
+    found = results.read(in_git.ROOT / "reports" / "comparison.json")
     assert shown == results.markdown(results.HEAD, results.rows(found))
 
 
 def test_the_protocols_table_of_the_readme_is_that_of_the_committed_run() -> None:
     """Not a digit is copied by hand here either."""
-    shown = README.partition("protocols --markdown -->\n")[2].partition("\n<!-- /protocols")[0]
-    rows = protocol_table.rows(protocol_table.read(ROOT / "reports"))
+    shown = committed_readme().partition("protocols --markdown -->\n")[2].partition("\n<!-- /protocols")[0]
+    rows = protocol_table.rows(protocol_table.read(in_git.ROOT / "reports"))
     assert shown == results.markdown(protocol_table.HEAD, rows)
 
 

@@ -2,11 +2,10 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
+from in_git import ROOT
 
-ROOT = Path(__file__).parents[2]
 SCORING = (ROOT / "docs" / "scoring.md").read_text(encoding="utf-8")
 ROWS = {
     cells[0]: cells[1:]

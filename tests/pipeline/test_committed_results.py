@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from dvc.repo import Repo
+from in_git import ROOT
 from ruamel.yaml import YAML
 
 from audiomnist import bundle
 
-ROOT = Path(__file__).parents[2]
+CHECKOUT = Path(__file__).parents[2]
 
 
 def locked(folder: str) -> dict[str, Any]:
@@ -25,10 +26,10 @@ def locked(folder: str) -> dict[str, Any]:
 
 LOCK: dict[str, Any] = locked("") | locked("stages/protocols")
 PARAMETERS: dict[str, Any] = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text())
-TRACKED = set(subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split())
-
-
-COMMANDS = {stage.addressing: stage.cmd for stage in Repo(str(ROOT)).index.stages}
+TRACKED = set(
+    subprocess.run(["git", "ls-files"], cwd=CHECKOUT, check=True, capture_output=True, text=True).stdout.split()
+)
+COMMANDS = {stage.addressing: stage.cmd for stage in Repo(str(CHECKOUT)).index.stages}
 
 
 def test_every_stage_is_locked_with_the_command_of_dvc_yaml() -> None:
