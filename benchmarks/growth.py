@@ -19,21 +19,21 @@ _TEN_THOUSAND, _MILLION, _MILLION_FEW_FILES = 10_000, 1_000_000, (20, 60)
 def measure(setting: Setting) -> dict[str, Any]:
     """Return `files_<number>` for each size."""
     sizes = _FEW_FILES if setting.is_quick else _FILES
-    return _told(setting, _rounds(setting, sizes), sizes)
+    return _told(setting, _rounds(setting, sizes, setting.repetitions), sizes)
 
 
 def measure_million(setting: Setting) -> dict[str, Any]:
     """Return the same for a million files, scored once, and ten thousand, scored before it and after it."""
     few, many = _MILLION_FEW_FILES if setting.is_quick else (_TEN_THOUSAND, _MILLION)
-    before = _rounds(setting, [few])
-    million = _grown(setting, many)
-    rounds = [found | million for found in (*before, *_rounds(setting, [few]))]
-    return _told(setting, rounds, [few, many])
+    before = _rounds(setting, [few], setting.repetitions)
+    [million] = _rounds(setting, [many], 1)
+    after = _rounds(setting, [few], setting.repetitions)
+    return _told(setting, [million | found for found in (*before, *after)], [few, many])
 
 
-def _rounds(setting: Setting, sizes: Sequence[int]) -> list[Round]:
+def _rounds(setting: Setting, sizes: Sequence[int], repetitions: int) -> list[Round]:
     measures = [partial(_first_label, setting), *(partial(_grown, setting, files) for files in sizes)]
-    return figures.interleaved(measures, setting.repetitions, f"growth to {sizes[-1]:,} files", setting.console)
+    return figures.interleaved(measures, repetitions, f"growth to {sizes[-1]:,} files", setting.console)
 
 
 def _told(setting: Setting, rounds: Sequence[Round], sizes: Sequence[int]) -> dict[str, Any]:

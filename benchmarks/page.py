@@ -9,14 +9,14 @@ from audiomnist.report.results import markdown
 from benchmarks.commands import BenchmarkError
 from benchmarks.lines import LINES, Line
 
-START, END = "<!-- benchmark: make benchmark -->\n", "\n<!-- /benchmark -->"
+START, END = "<!-- benchmark: make benchmark -->\n", "<!-- /benchmark -->"
 HEAD = ("measured", "here", "beside it", "ratio", "cores")
 
 
 def write(page: Path, report: Mapping[str, Any]) -> None:
     """Put the figures of a report between the markers of a page; raises what `around` raises."""
     before, after = around(page)
-    atomic.write_text(page, f"{before}{START}{table(report)}{END}{after}")
+    atomic.write_text(page, f"{before}{START}{table(report)}\n{END}{after}")
 
 
 def around(page: Path) -> tuple[str, str]:
@@ -31,7 +31,7 @@ def around(page: Path) -> tuple[str, str]:
         raise BenchmarkError(f"{page} cannot be read ({error.strerror}): --page names another") from error
     _, end, after = rest.partition(END)
     if not (start and end) or START in after or END in after:
-        raise BenchmarkError(f"{page} must have the lines {START.strip()} and {END.strip()} once each, in this order")
+        raise BenchmarkError(f"{page} must have the lines {START.strip()} and {END} once each, in this order")
     return before, after
 
 
