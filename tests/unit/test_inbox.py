@@ -222,6 +222,14 @@ def test_entries_come_depth_first_in_the_order_of_their_bytes(folder: Path) -> N
     assert [found.path for found in inbox.discover(folder)][2] == b"b/a"
 
 
+def test_a_name_that_the_system_lists_twice_is_found_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As some file systems do with a file that is renamed while they list."""
+    folder.joinpath("a.wav").touch()
+    listed = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda path: 2 * listed(path))
+    assert [found.path for found in inbox.discover(folder)] == [b"a.wav"]
+
+
 @given(tree=TREES)
 def test_what_is_found_is_what_os_walk_finds(tree: dict[bytes, Any]) -> None:
     """Each file once, in the one order, none left out but what is hidden or unfinished."""

@@ -40,7 +40,8 @@ from audiomnist.scoring.nightly import Order, score
 from audiomnist.scoring.progress import Silence
 
 summary = score(Order(*map(Path, sys.argv[1:])), Silence(), Stop())
-print(summary.scored, sys.modules.keys() & {"torch", "torchaudio", "librosa", "great_expectations", "pandas"})
+heavy = {"torch", "torchaudio", "librosa", "great_expectations", "pandas", "pyarrow.compute"}
+print(summary.scored, sys.modules.keys() & heavy)
 """
 # Prints the help, and which modules were loaded for that though only a run needs them.
 HELPED = """

@@ -151,7 +151,7 @@ class Table:
         Raises:
             TableWriteError: the rows are not in the table, or not surely on the disk.
         """
-        rows = rows if rows.schema == SCHEMA else rows.cast(SCHEMA)
+        rows = rows if rows.schema.equals(SCHEMA, check_metadata=True) else rows.cast(SCHEMA)
         for _ in range(_ATTEMPTS):
             if self._attempt(rows if self._alone else self._unknown(rows), metadata):
                 return self.version
