@@ -24,7 +24,7 @@ from benchmarks import figures, spectra
 from benchmarks.figures import Round
 from benchmarks.material import Setting
 
-_BATCH_CLIPS = 256
+_BATCH_CLIPS = 64
 _COMPILED_BATCH_CLIPS = 64
 _FEW_CLIPS = 20
 _COMPARED = 300

@@ -1,9 +1,9 @@
 """MFCC features: the one front end.
 
-The front end runs in two places, with the same arithmetic: `featurize` computes the versioned
-tensors with it, and `export` puts it in front of the trained network, so that a model in service
-takes waveforms. Windowing and Fourier transform are one matrix product per frame (a convolution
-with windowed cosines and sines), because that is what every ONNX runtime can run.
+The front end runs in two places: `featurize` computes the versioned tensors with it, and `export` puts it in front of
+the trained network, so that a model in service takes waveforms. PyTorch transforms frames by a fast Fourier transform.
+In an exported graph windowing and transform are one matrix product per frame (a convolution with windowed cosines
+and sines), because that is what every ONNX runtime can run; the two differ by less than 1e-3 dB.
 """
 
 import torch
@@ -63,8 +63,17 @@ class FrontEndParams(Section):
 
 
 class FrontEnd(nn.Module):
-    """Waveforms to MFCCs, each clip for itself: what else is in the batch changes nothing."""
+    """Waveforms to MFCCs, each clip for itself: what else is in the batch changes nothing.
 
+    A spectrum is real and imaginary part of each frequency, one beside the other.
+
+    Attributes:
+        fourier: float32 `(2 * bins, window_samples)`: windowed cosine and sine of each frequency, in turn.
+        mel: float32 `(2 * bins, mel_bands)`: the filters' weights, for the squares of a spectrum.
+        dct: float32 `(coefficients, mel_bands)`: the orthonormal DCT-II.
+    """
+
+    window: Tensor
     fourier: Tensor
     mel: Tensor
     dct: Tensor
@@ -73,13 +82,17 @@ class FrontEnd(nn.Module):
         super().__init__()
         self.window_samples = params.window_samples
         self.hop_samples = params.hop_samples
+        self.fft_samples = params.fft_samples
         self.power_floor = params.power_floor
         bins = params.fft_samples // 2 + 1
-        self.register_buffer("fourier", _fourier_rows(params.window_samples, params.fft_samples))
+        window = torch.hann_window(params.window_samples, periodic=True, dtype=torch.float64)
+        beyond = params.fft_samples - params.window_samples
+        self.register_buffer("window", functional.pad(window, (0, beyond)).float(), persistent=False)
+        self.register_buffer("fourier", _fourier_rows(window, params.fft_samples))
         mel = torchaudio.functional.melscale_fbanks(
             bins, params.low_hz, params.high_hz, params.mel_bands, params.sample_rate_hz
         )
-        self.register_buffer("mel", mel.T.contiguous())
+        self.register_buffer("mel", mel.repeat_interleave(2, dim=0))
         dct = torchaudio.functional.create_dct(params.coefficients, params.mel_bands, norm="ortho")
         self.register_buffer("dct", dct.T.contiguous())
 
@@ -96,24 +109,29 @@ class FrontEnd(nn.Module):
             clip scaled to peak 1, zeros after its last frame; and int64 `(batch,)` frames.
         """
         peaks = waveforms.abs().amax(dim=1, keepdim=True).clamp(min=1e-5)  # (batch, 1)
-        scaled = (waveforms / peaks).unsqueeze(1)  # (batch, 1, samples)
-        spectrum = functional.conv1d(scaled, self.fourier.unsqueeze(1), stride=self.hop_samples)
-        real, imaginary = (spectrum * spectrum).chunk(2, dim=1)  # (batch, bins, frames) each
-        mel = torch.matmul(self.mel, real + imaginary)  # (batch, mel_bands, frames)
+        spectrum = self._spectrum(waveforms / peaks)  # (batch, frames, 2 * bins)
+        mel = torch.matmul(spectrum.square(), self.mel)  # (batch, frames, mel_bands)
         decibels = mel.clamp(min=self.power_floor).log10() * 10.0
-        mfcc = torch.matmul(self.dct, decibels)  # (batch, coefficients, frames)
+        mfcc = torch.matmul(self.dct, decibels.transpose(1, 2))  # (batch, coefficients, frames)
         frames = self.frames(lengths)
         mask = torch.arange(mfcc.shape[2], device=mfcc.device).unsqueeze(0) < frames.unsqueeze(1)
         return mfcc * mask.unsqueeze(1).to(mfcc.dtype), frames
+
+    def _spectrum(self, scaled: Tensor) -> Tensor:
+        if torch.onnx.is_in_onnx_export():
+            rows = functional.conv1d(scaled.unsqueeze(1), self.fourier.unsqueeze(1), stride=self.hop_samples)
+            return rows.transpose(1, 2)
+        padded = functional.pad(scaled, (0, self.fft_samples - self.window_samples))
+        frames = padded.unfold(1, self.fft_samples, self.hop_samples)  # (batch, frames, fft_samples)
+        return torch.view_as_real(torch.fft.rfft(frames * self.window)).flatten(2)
 
     def frames(self, lengths: Tensor) -> Tensor:
         """Return how many whole windows fit; a clip shorter than a window has one frame."""
         return (lengths - self.window_samples).clamp(min=0) // self.hop_samples + 1
 
 
-def _fourier_rows(window_samples: int, fft_samples: int) -> Tensor:
-    """Return float32 `(2 * bins, window_samples)`: Hann-windowed cosines, then sines."""
-    window = torch.hann_window(window_samples, periodic=True, dtype=torch.float64)
+def _fourier_rows(window: Tensor, fft_samples: int) -> Tensor:
+    """Return float32 `(2 * bins, window_samples)`: windowed cosine and sine of each frequency, in turn."""
     bins = torch.arange(fft_samples // 2 + 1, dtype=torch.float64)
-    angle = 2 * torch.pi / fft_samples * bins[:, None] * torch.arange(window_samples, dtype=torch.float64)
-    return (torch.cat([angle.cos(), angle.sin()]) * window).float()
+    angle = 2 * torch.pi / fft_samples * bins[:, None] * torch.arange(len(window), dtype=torch.float64)
+    return (torch.stack([angle.cos(), angle.sin()], dim=1).flatten(0, 1) * window).float()

@@ -25,7 +25,7 @@ from audiomnist.processes import available_cores, pool
 from audiomnist.splits import Clip
 from audiomnist.tensor_files import CLIPS, INDEX, SETTINGS, SYNTHETIC, TENSOR, VOICES
 
-_BATCH_CLIPS = 256
+_BATCH_CLIPS = 64
 _SHARE_ITEMS = 50
 
 _Item = TypeVar("_Item")

@@ -95,11 +95,11 @@ def test_both_libraries_give_the_front_ends_mfccs_at_any_level(samples: int) -> 
 
 
 def test_the_corpus_in_batches_has_every_clip() -> None:
-    """Sorted by length, in batches of 256."""
-    clips = [np.full(200 + 80 * (number % 7), 0.1, dtype=np.float32) for number in range(300)]
+    """Sorted by length, in batches of 64."""
+    clips = [np.full(200 + 80 * (number % 7), 0.1, dtype=np.float32) for number in range(70)]
     with torch.inference_mode():
         batches = mfcc.in_batches(FrontEnd(FRONT_END), clips)
-    assert [tuple(batch.shape) for batch in batches] == [(256, 40, 6), (44, 40, 7)]
+    assert [tuple(batch.shape) for batch in batches] == [(64, 40, 7), (6, 40, 7)]
 
 
 def test_compiled_mfccs_are_those_of_the_front_end() -> None:
