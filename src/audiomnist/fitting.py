@@ -40,7 +40,9 @@ class TrainParams(Section):
 
     Attributes:
         epochs: at most; each training clip is drawn once per epoch (a last batch of one clip is left out).
-        patience: epochs without a better validation loss after which training ends.
+        settled_share: share of the epochs, at the end, when the learning rate is low: of these the one with the lowest
+            validation loss is the checkpoint, and no earlier one, however well it did on the few validation clips.
+        patience: among these, epochs without a better validation loss after which training ends.
         clean_share: how often a training clip is drawn as it was recorded, and not one of its augmented copies.
         voices_per_clip: clips of synthetic voices drawn per epoch, for each training clip, where the network is given
             such voices; at most as many as there are.
@@ -61,6 +63,7 @@ class TrainParams(Section):
     """
 
     epochs: int = Field(ge=1)
+    settled_share: float = Field(gt=0, le=1)
     patience: int = Field(ge=1)
     clean_share: float = Field(ge=0, le=1)
     voices_per_clip: float = Field(ge=0)
@@ -74,6 +77,11 @@ class TrainParams(Section):
     threads: int = Field(ge=1)
     device: Literal["auto", "cpu", "cuda"]
     speaker_folds: int = Field(ge=0)
+
+    @property
+    def unsettled_epochs(self) -> int:
+        """How many epochs pass before the first one that may be the checkpoint."""
+        return min(round(self.epochs * (1 - self.settled_share)), self.epochs - 1)
 
     @field_validator("speaker_folds")
     @classmethod
@@ -135,7 +143,7 @@ def fit(recipe: Recipe, examples: Examples, add: Callable[[int, Sequence[Score]]
             those of the augmented clips, as the network sees them.
 
     Returns:
-        the network with the weights of the epoch whose validation loss was lowest, on the CPU, to be asked.
+        the network with the weights of the settled epoch whose validation loss was lowest, on the CPU, to be asked.
 
     Raises:
         FittingError: the device is not there, there are fewer than two training clips, or training diverged.
@@ -152,7 +160,7 @@ def fit(recipe: Recipe, examples: Examples, add: Callable[[int, Sequence[Score]]
         add(epoch, scores)
         if not math.isfinite(scores[0].loss + scores[1].loss):
             raise FittingError(f"training diverged in epoch {epoch}: lower train.learning_rate in params.yaml")
-        if best.is_enough(scores[1].loss, network):
+        if epoch > params.unsettled_epochs and best.is_enough(scores[1].loss, network):
             break
     best.restore(network)
     return network.cpu().eval()

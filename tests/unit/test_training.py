@@ -110,7 +110,7 @@ def read_curves(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def run(script: Script, curves: Path, **changes: int) -> Network:
+def run(script: Script, curves: Path, **changes: float) -> Network:
     """Train the clock."""
     recipe = Recipe(CLOCK, Section(), Path(), BARE.model_copy(update=changes), CLIPS)
     with drawn(curves, recipe.how.epochs) as add:
@@ -320,6 +320,13 @@ def test_the_weights_of_the_best_epoch_are_returned(margins: list[float], best: 
     network = run(Script(margins), tmp_path / "curves.csv")
     assert network.state_dict()["steps"] == best
     assert not network.training
+
+
+@pytest.mark.parametrize(("settled_share", "best"), [(0.5, 5), (0.34, 5), (0.01, 6), (1.0, 2)])
+def test_the_checkpoint_is_one_of_the_settled_epochs(settled_share: float, best: int, tmp_path: Path) -> None:
+    """The second epoch is the best of all, by luck; patience is not tried before the choice begins."""
+    network = run(Script([1, 9, 2, 3, 6, 4]), tmp_path / "curves.csv", settled_share=settled_share)
+    assert network.state_dict()["steps"] == best
 
 
 def test_an_interruption_leaves_a_row_for_each_finished_epoch(tmp_path: Path) -> None:
