@@ -18,6 +18,7 @@ from audiomnist.reference import Reference
 
 DESCRIPTION = "bundle.json"
 GRAPH = "model.onnx"
+OUTPUTS = ("logits", "novelty")
 _SCHEMA_VERSION: Final = 2
 LABELS = tuple(str(digit) for digit in range(10))
 

@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from audiomnist.bundle import OUTPUTS
 from audiomnist.errors import AudiomnistError
 from audiomnist.onnx_session import session
 
 _OPSET = 17
 _TOLERANCE = 1e-3
-_OUTPUTS = ("logits", "novelty")
 
 
 class ExportError(AudiomnistError):
@@ -44,10 +44,10 @@ def export(network: nn.Module, inputs: Tensor, lengths: Tensor, target: Path) ->
             (inputs, lengths),
             target,
             input_names=["inputs", "lengths"],
-            output_names=[*_OUTPUTS],
+            output_names=[*OUTPUTS],
             dynamic_axes={
                 "inputs": {0: "batch", 1: "steps"},
-                **{name: {0: "batch"} for name in ("lengths", *_OUTPUTS)},
+                **{name: {0: "batch"} for name in ("lengths", *OUTPUTS)},
             },
             opset_version=_OPSET,
             dynamo=False,
@@ -58,8 +58,8 @@ def export(network: nn.Module, inputs: Tensor, lengths: Tensor, target: Path) ->
 def _check(network: nn.Module, inputs: Tensor, lengths: Tensor, target: Path) -> None:
     with torch.inference_mode():
         expected: list[NDArray[np.float32]] = [output.numpy() for output in network(inputs, lengths)]
-    found = session(target, threads=1).run([*_OUTPUTS], {"inputs": inputs.numpy(), "lengths": lengths.numpy()})
-    for name, actual, exact in zip(_OUTPUTS, found, expected, strict=True):
+    found = session(target, threads=1).run([*OUTPUTS], {"inputs": inputs.numpy(), "lengths": lengths.numpy()})
+    for name, actual, exact in zip(OUTPUTS, found, expected, strict=True):
         difference = float((np.abs(actual - exact) / np.maximum(1, np.abs(exact))).max())
         if not difference <= _TOLERANCE:
             raise ExportError(f"the exported graph differs from the network by {difference:.2g} in its {name}")

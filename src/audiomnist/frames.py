@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 from audiomnist import audio
 from audiomnist.audio import Samples
 
+BATCH_CLIPS = 64
+
 
 def batches(
-    clips: Sequence[Samples], window_samples: int, hop_samples: int, at_most: int
+    clips: Sequence[Samples], window_samples: int, hop_samples: int, at_most: int = BATCH_CLIPS
 ) -> Iterator[tuple[NDArray[np.intp], Samples]]:
     """Yield each clip in one batch, the shortest first.
 

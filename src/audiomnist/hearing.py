@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 from audiomnist.audio import Waveform
 from audiomnist.bundle import TranscriptInput
 from audiomnist.inference import Model, Predictions
-from audiomnist.recognition import engines
-from audiomnist.recognition.params import from_record
 from audiomnist.recognition.protocol import Recogniser
 
 _UNUSABLE = (ValueError, ArithmeticError, RuntimeError)
@@ -37,7 +35,9 @@ def hearing(model: Model) -> Hear:
     given = model.description.input
     if not isinstance(given, TranscriptInput):
         return lambda waveforms: [*_answers(model.predict_waveforms([model.prepare(clip) for clip in waveforms]))]
-    recogniser = engines.load(from_record(given.recogniser))
+    from audiomnist.recognition import engines, params  # noqa: PLC0415 - slow, and models over sound need none
+
+    recogniser = engines.load(params.from_record(given.recogniser))
     return lambda waveforms: _through_text(model, recogniser, waveforms)
 
 

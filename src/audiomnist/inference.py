@@ -14,6 +14,7 @@ from audiomnist.audio import Samples, Waveform
 from audiomnist.bundle import (
     DESCRIPTION,
     GRAPH,
+    OUTPUTS,
     BundleError,
     Description,
     Preparation,
@@ -32,8 +33,6 @@ _TAKEN = {
     "waveform": [[_INPUTS, _LENGTHS], _COMPILED],
     "transcript": [[("inputs", "tensor(int64)"), _LENGTHS]],
 }
-_GIVEN = ["logits", "novelty"]
-_BATCH_CLIPS = 64
 
 Places = NDArray[np.intp]
 Feeds = dict[str, NDArray[Any]]
@@ -72,13 +71,13 @@ class Model:
         logits = np.empty((len(prepared), len(self.description.labels)), dtype=np.float32)
         novelty = np.empty(len(prepared), dtype=np.float32)
         for places, feeds in self._batches(prepared):
-            logits[places], novelty[places] = self.session.run(_GIVEN, feeds)
+            logits[places], novelty[places] = self.session.run(OUTPUTS, feeds)
         return self._calibrated(logits, novelty)
 
     def predict_texts(self, hypotheses: Sequence[Sequence[str]]) -> Predictions:
         """Return the predictions for each clip's hypotheses, best first."""
         tokens, lengths = pad_tokens([encode(texts) for texts in hypotheses])
-        return self._calibrated(*self.session.run(_GIVEN, {"inputs": tokens, "lengths": lengths}))
+        return self._calibrated(*self.session.run(OUTPUTS, {"inputs": tokens, "lengths": lengths}))
 
     @cached_property
     def is_compiled(self) -> bool:
@@ -96,12 +95,12 @@ class Model:
         """Yield places of clips and what the graph is fed for them."""
         window_samples = self._preparation.window_samples
         if self.is_compiled:
-            for places, waveforms in frames.batches(prepared, window_samples, self._hop_samples, _BATCH_CLIPS):
+            for places, waveforms in frames.batches(prepared, window_samples, self._hop_samples):
                 yield places, {"inputs": waveforms}
             return
         order = np.argsort([len(clip) for clip in prepared], kind="stable")
-        for start in range(0, len(order), _BATCH_CLIPS):
-            places = order[start : start + _BATCH_CLIPS]
+        for start in range(0, len(order), frames.BATCH_CLIPS):
+            places = order[start : start + frames.BATCH_CLIPS]
             waveforms, lengths = audio.pad([prepared[place] for place in places], at_least=window_samples)
             yield places, {"inputs": waveforms, "lengths": lengths}
 
@@ -136,8 +135,8 @@ def load(folder: Path, threads: int) -> Model:
     except Exception as error:  # onnxruntime's errors share no base class but this
         raise BundleError(f"{folder / GRAPH} is no graph that can be run: {error}") from error
     given, kind = _taken(opened), description.input.kind
-    answers = [node.name for node in opened.get_outputs()]
-    if given not in _TAKEN[kind] or answers != _GIVEN:
+    answers = tuple(node.name for node in opened.get_outputs())
+    if given not in _TAKEN[kind] or answers != OUTPUTS:
         raise BundleError(
             f"{folder / GRAPH} takes {_told(given)} and gives {', '.join(answers)}: no graph over {kind}s, which "
             f"{DESCRIPTION} says it is. dvc checkout or dvc repro brings the right one"

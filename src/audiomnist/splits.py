@@ -93,9 +93,14 @@ def write(path: Path, clips: Iterable[Clip]) -> None:
 
 
 def read(path: Path) -> list[Clip]:
-    """Read a split, in the order of the file."""
-    with path.open(newline="", encoding="utf-8") as file:
-        return [Clip(row["file"], int(row["digit"]), row["speaker"], row["part"]) for row in csv.DictReader(file)]
+    """Read a split, in the order of the file; raises SplitError if it is none."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [Clip(row["file"], int(row["digit"]), row["speaker"], row["part"]) for row in csv.DictReader(file)]
+    except OSError as error:
+        raise SplitError(f"{path} cannot be read ({error.strerror}): dvc checkout or dvc repro brings it") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise SplitError(f"{path} is no split: it needs file, digit, speaker and part of each clip") from error
 
 
 def assign(rows: Sequence[Recording], params: SplitParams) -> dict[str, str]:

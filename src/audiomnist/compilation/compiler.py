@@ -24,8 +24,6 @@ from audiomnist.onnx_session import session
 
 _TOLERANCE = 1e-3
 _CALIBRATION_CLIPS = 400
-_BATCH_CLIPS = 64
-_OUTPUTS = ["logits", "novelty"]
 
 Feeds = list[dict[str, NDArray[Any]]]
 
@@ -48,7 +46,10 @@ def compile_bundle(model: Path, raw: Path, split: Path, out: Path) -> None:
         files = [clip.file for clip in splits.read(split) if clip.part == "train"]
         some = files[:: len(files) // _CALIBRATION_CLIPS + 1]
         prepared = [_prepared(raw / file, description.input) for file in track(some, "compile")]
-        graph = compiled(graph, description, description.input, prepared)
+        try:
+            graph = compiled(graph, description, description.input, prepared)
+        except CompilationError as error:
+            raise CompilationError(f"{model}: {error}") from error
     with atomic.replaced_directory(out) as folder:
         (folder / bundle.GRAPH).write_bytes(graph)
         digest = hashlib.sha256(graph).hexdigest()
@@ -69,7 +70,7 @@ def compiled(trained: bytes, description: Description, given: WaveformInput, cli
             differ from its own by more than 1e-3 of their magnitude.
     """
     weights, front_end = Weights(trained), _front_end(given)
-    batches = frames.batches(clips, front_end.window_samples, front_end.hop_samples, _BATCH_CLIPS)
+    batches = frames.batches(clips, front_end.window_samples, front_end.hop_samples)
     feeds = [{"inputs": waveforms} for _, waveforms in batches]
     _check(trained, exact(weights, description, given), feeds)
     return _quantised(_built(weights, description, given, exactly=False), feeds)
@@ -109,8 +110,8 @@ def _check(trained: bytes, compiled: bytes, feeds: Feeds) -> None:
     one, other = (session(graph, threads=1) for graph in (trained, compiled))
     for feed in feeds:
         batch, samples = feed["inputs"].shape
-        expected = one.run(_OUTPUTS, {**feed, "lengths": np.full(batch, samples)})
-        for name, actual, wanted in zip(_OUTPUTS, other.run(_OUTPUTS, feed), expected, strict=True):
+        expected = one.run(bundle.OUTPUTS, {**feed, "lengths": np.full(batch, samples)})
+        for name, actual, wanted in zip(bundle.OUTPUTS, other.run(bundle.OUTPUTS, feed), expected, strict=True):
             difference = float((np.abs(actual - wanted) / np.maximum(1, np.abs(wanted))).max())
             if not difference <= _TOLERANCE:
                 raise CompilationError(f"the compiled graph differs from the trained one by {difference:.2g} in {name}")
