@@ -1,6 +1,7 @@
 """Which recordings train, choose and judge: what holds for every corpus and scheme."""
 
 import random
+import re
 from collections import Counter
 from dataclasses import replace
 from itertools import product
@@ -219,6 +220,23 @@ def test_the_file_has_a_row_per_recording_in_the_order_of_the_manifest(tmp_path:
         splits.Clip(row.file, row.digit, row.speaker, parts[row.file]) for row in rows
     ]
     assert (tmp_path / "split.csv").read_text(encoding="utf-8").startswith("file,digit,speaker,part\n2_bob_7.wav,2,bob")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "cannot be read (No such file or directory): dvc checkout or dvc repro brings it"),
+        ("file,digit,speaker\n2_bob_7.wav,2,bob\n", "is no split: it needs file, digit, speaker and part of each clip"),
+        ("file,digit,speaker,part\n2_bob_7.wav,two,bob,train\n", "is no split"),
+    ],
+)
+def test_a_file_that_is_no_split_is_named(content: str | None, said: str, tmp_path: Path) -> None:
+    """With the reason, and where there is one the remedy."""
+    path = tmp_path / "split.csv"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    with pytest.raises(SplitError, match=re.escape(f"{path} {said}")):
+        splits.read(path)
 
 
 def test_a_copy_by_a_speaker_who_is_not_heard_tears_nothing_apart() -> None:

@@ -1,6 +1,7 @@
 """Compilation: the graph that is served answers as the trained one, whatever the parameters, alone and in company."""
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +183,8 @@ def test_a_graph_that_training_does_not_write_is_refused(tmp_path: Path, bundles
     trained, compiled = bundles["cnn"]
     split = trained.parent / "split.csv"
     raw = trained.parent / "inputs" / "raw"
-    with pytest.raises(CompilationError, match="the trained graph has no constant network"):
+    refused = rf"^{re.escape(str(compiled))}: the trained graph has no constant network"
+    with pytest.raises(CompilationError, match=refused):
         compiler.compile_bundle(compiled, raw, split, tmp_path / "twice")
     description, _ = bundle.describe(trained)
     other = tmp_path / "other"
