@@ -24,8 +24,6 @@ from benchmarks import figures, spectra
 from benchmarks.figures import Round
 from benchmarks.material import Setting
 
-_BATCH_CLIPS = 64
-_COMPILED_BATCH_CLIPS = 64
 _FEW_CLIPS = 20
 _COMPARED = 300
 
@@ -58,7 +56,7 @@ def measure(setting: Setting) -> dict[str, Any]:
     return {
         "threads": 1,
         "clips": clips,
-        "batch_clips": _BATCH_CLIPS,
+        "batch_clips": frames.BATCH_CLIPS,
         "rounding_db": rounding_db(samples[:_COMPARED], params),
         **figures.told([figures.with_ratios(found, _RATIOS) for found in rounds]),
     }
@@ -67,8 +65,8 @@ def measure(setting: Setting) -> dict[str, Any]:
 def in_batches(front_end: FrontEnd, samples: Sequence[Samples]) -> list[torch.Tensor]:
     """Return MFCCs in batches of clips of like length, float32 `(batch, coefficients, frames)` each."""
     ordered = sorted(samples, key=len)
-    starts = range(0, len(ordered), _BATCH_CLIPS)
-    batches = [audio.pad(ordered[start : start + _BATCH_CLIPS], front_end.window_samples) for start in starts]
+    starts = range(0, len(ordered), frames.BATCH_CLIPS)
+    batches = [audio.pad(ordered[start : start + frames.BATCH_CLIPS], front_end.window_samples) for start in starts]
     return [front_end(torch.from_numpy(batch), torch.from_numpy(lengths))[0] for batch, lengths in batches]
 
 
@@ -84,7 +82,7 @@ def compiled(params: FrontEndParams, *, exactly: bool) -> Any:
 
 def by_session(opened: Any, samples: Sequence[Samples], params: FrontEndParams) -> list[NDArray[np.float32]]:
     """Return MFCCs in batches of clips that have equally many frames."""
-    batches = frames.batches(samples, params.window_samples, params.hop_samples, _COMPILED_BATCH_CLIPS)
+    batches = frames.batches(samples, params.window_samples, params.hop_samples)
     return [opened.run(["mfcc"], {"inputs": waveforms})[0] for _, waveforms in batches]
 
 

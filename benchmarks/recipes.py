@@ -57,7 +57,7 @@ class Training:
         """Return three epochs on some clips, which are varied in all of them if they are in any."""
         chosen = architecture(_MODEL)
         plain_share = 1.0 if self.how.plain_share == 1 else 0.0
-        short = {"epochs": _EPOCHS, "patience": _EPOCHS, "plain_share": plain_share, "voices_per_clip": 0.0}
+        short = {"epochs": _EPOCHS, "plain_share": plain_share, "voices_per_clip": 0.0}
         how = self.how.model_copy(update={**short, "threads": 1, "device": "cpu"})
         return Recipe(chosen, chosen.params.model_validate(self.network), inputs, how, list(clips))
 

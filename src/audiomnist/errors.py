@@ -13,13 +13,14 @@ Each subclass stands beside what raises it:
     +-- corpus.archive.ArchiveError       an archive is damaged, or holds what a corpus has no use for
     +-- corpus.sources.SourceError        no source of recordings can be reached or read
     +-- corpus.espeak.SynthesisError      eSpeak NG cannot speak
-    +-- splits.SplitError                 a split is impossible or would leak
+    +-- splits.SplitError                 a split is impossible, would leak, or cannot be read
     +-- recognition.RecognitionError      a speech recogniser cannot be loaded or used
     +-- gates.tables.MeasurementError     a gate's data cannot be measured at all
     +-- expectations.UnmetError           data broke an expectation; names the recordings
     +-- bundle.BundleError                a model bundle is absent, altered or of another version
     +-- fitting.FittingError              a network cannot be trained as asked
     +-- export.ExportError                the exported graph does not answer as the network does
+    +-- compilation.weights.CompilationError  a graph cannot be compiled to the one that is served
     +-- report.comparison.ComparisonError the models were judged on different clips
     +-- report.protocol_predictions.ProtocolError  a protocol's predictions are incomplete, or of different clips
     +-- report.revisions.RevisionError    a revision's test predictions cannot be had or compared

@@ -3,7 +3,8 @@
 The front end runs in two places: `featurize` computes the versioned tensors with it, and `export` puts it in front of
 the trained network, so that a model in service takes waveforms. PyTorch transforms frames by a fast Fourier transform.
 In an exported graph windowing and transform are one matrix product per frame (a convolution with windowed cosines
-and sines), because that is what every ONNX runtime can run; the two differ by less than 1e-3 dB.
+and sines), because that is what every ONNX runtime can run; the two differ by less
+than 1e-3 dB where `power_floor` is 1e-3.
 """
 
 import torch
@@ -65,10 +66,11 @@ class FrontEndParams(Section):
 class FrontEnd(nn.Module):
     """Waveforms to MFCCs, each clip for itself: what else is in the batch changes nothing.
 
-    A spectrum is real and imaginary part of each frequency, one beside the other.
+    A spectrum has real and imaginary part of each frequency, alternating; only their squares matter, not their signs.
 
     Attributes:
-        fourier: float32 `(2 * bins, window_samples)`: windowed cosine and sine of each frequency, in turn.
+        window: float32 `(fft_samples,)`: Hann's, then zeros.
+        fourier: float32 `(2 * bins, window_samples)`: windowed cosine and sine of each frequency, alternating.
         mel: float32 `(2 * bins, mel_bands)`: the filters' weights, for the squares of a spectrum.
         dct: float32 `(coefficients, mel_bands)`: the orthonormal DCT-II.
     """
@@ -87,7 +89,7 @@ class FrontEnd(nn.Module):
         bins = params.fft_samples // 2 + 1
         window = torch.hann_window(params.window_samples, periodic=True, dtype=torch.float64)
         beyond = params.fft_samples - params.window_samples
-        self.register_buffer("window", functional.pad(window, (0, beyond)).float(), persistent=False)
+        self.register_buffer("window", functional.pad(window, (0, beyond)).float())
         self.register_buffer("fourier", _fourier_rows(window, params.fft_samples))
         mel = torchaudio.functional.melscale_fbanks(
             bins, params.low_hz, params.high_hz, params.mel_bands, params.sample_rate_hz
@@ -131,7 +133,7 @@ class FrontEnd(nn.Module):
 
 
 def _fourier_rows(window: Tensor, fft_samples: int) -> Tensor:
-    """Return float32 `(2 * bins, window_samples)`: windowed cosine and sine of each frequency, in turn."""
+    """Return float32 `(2 * bins, window_samples)`: windowed cosine and sine of each frequency, alternating."""
     bins = torch.arange(fft_samples // 2 + 1, dtype=torch.float64)
     angle = 2 * torch.pi / fft_samples * bins[:, None] * torch.arange(len(window), dtype=torch.float64)
     return (torch.stack([angle.cos(), angle.sin()], dim=1).flatten(0, 1) * window).float()

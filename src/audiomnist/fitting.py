@@ -39,10 +39,9 @@ class TrainParams(Section):
     """Section `train`.
 
     Attributes:
-        epochs: at most; each training clip is drawn once per epoch (a last batch of one clip is left out).
+        epochs: each training clip is drawn once per epoch (a last batch of one clip is left out).
         settled_share: share of the epochs, at the end, when the learning rate is low: of these the one with the lowest
             validation loss is the checkpoint, and no earlier one, however well it did on the few validation clips.
-        patience: among these, epochs without a better validation loss after which training ends.
         clean_share: how often a training clip is drawn as it was recorded, and not one of its augmented copies.
         voices_per_clip: clips of synthetic voices drawn per epoch, for each training clip, where the network is given
             such voices; at most as many as there are.
@@ -64,7 +63,6 @@ class TrainParams(Section):
 
     epochs: int = Field(ge=1)
     settled_share: float = Field(gt=0, le=1)
-    patience: int = Field(ge=1)
     clean_share: float = Field(ge=0, le=1)
     voices_per_clip: float = Field(ge=0)
     batch_size: int = Field(ge=2)
@@ -154,14 +152,14 @@ def fit(recipe: Recipe, examples: Examples, add: Callable[[int, Sequence[Score]]
     files = [clip.file for clip in parts["train"]]
     network = recipe.architecture.build(recipe.network_params, examples, files)
     run = _Run(network, recipe.lesson(examples), parts, params)
-    best = _Best(params.patience)
+    best = _Best()
     for epoch in range(1, params.epochs + 1):
         scores = run.epoch(epoch - 1)
         add(epoch, scores)
         if not math.isfinite(scores[0].loss + scores[1].loss):
             raise FittingError(f"training diverged in epoch {epoch}: lower train.learning_rate in params.yaml")
-        if epoch > params.unsettled_epochs and best.is_enough(scores[1].loss, network):
-            break
+        if epoch > params.unsettled_epochs:
+            best.consider(scores[1].loss, network)
     best.restore(network)
     return network.cpu().eval()
 
@@ -274,19 +272,14 @@ class _Run:
 class _Best:
     """The weights of the best epoch so far."""
 
-    def __init__(self, patience: int) -> None:
-        self.patience = patience
+    def __init__(self) -> None:
         self.loss = float("inf")
-        self.waited = 0
         self.weights: dict[str, Tensor] = {}
 
-    def is_enough(self, loss: float, network: nn.Module) -> bool:
-        """Remember the network if it is the best; return whether patience has run out."""
+    def consider(self, loss: float, network: nn.Module) -> None:
+        """Remember the network if it is the best."""
         if loss < self.loss:
-            self.loss, self.waited, self.weights = loss, 0, copy.deepcopy(network.state_dict())
-        else:
-            self.waited += 1
-        return self.waited >= self.patience
+            self.loss, self.weights = loss, copy.deepcopy(network.state_dict())
 
     def restore(self, network: nn.Module) -> None:
         network.load_state_dict(self.weights)

@@ -27,7 +27,7 @@ _OFFICIAL_TEST_TAKES = range(5)
 
 
 class SplitError(AudiomnistError):
-    """The corpus cannot be split as asked, or the split would leak."""
+    """The corpus cannot be split as asked, the split would leak, or a file is none."""
 
 
 class SplitParams(Section):
@@ -96,11 +96,23 @@ def read(path: Path) -> list[Clip]:
     """Read a split, in the order of the file; raises SplitError if it is none."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            return [Clip(row["file"], int(row["digit"]), row["speaker"], row["part"]) for row in csv.DictReader(file)]
+            return [_clip(row) for row in csv.DictReader(file)]
     except OSError as error:
         raise SplitError(f"{path} cannot be read ({error.strerror}): dvc checkout or dvc repro brings it") from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise SplitError(f"{path} is no split: it needs file, digit, speaker and part of each clip") from error
+    except (KeyError, ValueError, csv.Error) as error:
+        raise SplitError(
+            f"{path} is no split, which has file, digit, speaker and part of each clip ({error}): dvc repro makes one"
+        ) from error
+
+
+def _clip(row: dict[str, str]) -> Clip:
+    """Return the clip of a row; raises KeyError or ValueError if it is none."""
+    clip = Clip(row["file"], int(row["digit"] or ""), row["speaker"], row["part"])
+    if clip.digit not in range(10):
+        raise ValueError(f"{clip.file} has the digit {clip.digit}")
+    if clip.part not in PARTS:
+        raise ValueError(f"{clip.file} stands in the part {clip.part}")
+    return clip
 
 
 def assign(rows: Sequence[Recording], params: SplitParams) -> dict[str, str]:

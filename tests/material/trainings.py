@@ -12,7 +12,6 @@ from audiomnist.fitting import TrainParams
 BARE = TrainParams(
     epochs=6,
     settled_share=1.0,
-    patience=3,
     clean_share=0.0,
     voices_per_clip=0.0,
     batch_size=2,

@@ -226,8 +226,16 @@ def test_the_file_has_a_row_per_recording_in_the_order_of_the_manifest(tmp_path:
     ("content", "said"),
     [
         (None, "cannot be read (No such file or directory): dvc checkout or dvc repro brings it"),
-        ("file,digit,speaker\n2_bob_7.wav,2,bob\n", "is no split: it needs file, digit, speaker and part of each clip"),
+        (
+            "file,digit,speaker\n2_bob_7.wav,2,bob\n",
+            "is no split, which has file, digit, speaker and part of each clip ('part'): dvc repro makes one",
+        ),
         ("file,digit,speaker,part\n2_bob_7.wav,two,bob,train\n", "is no split"),
+        ("file,digit,speaker,part\n2_bob_7.wav,12,bob,train\n", "is no split"),
+        ("file,digit,speaker,part\n2_bob_7.wav,2,bob\n", "is no split"),
+        ("file,digit,speaker,part\n2_bob_7.wav,2,bob,tarin\n", "is no split"),
+        (f"file,digit,speaker,part\n{'x' * 200_000},2,bob,train\n", "is no split"),
+        ("file,digit,speaker,part\n\xff\xfe", "is no split"),
     ],
 )
 def test_a_file_that_is_no_split_is_named(content: str | None, said: str, tmp_path: Path) -> None:

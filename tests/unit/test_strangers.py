@@ -25,7 +25,7 @@ from audiomnist.splits import read as read_split
 from audiomnist.strangers import Answers, Fold, answers, answers_of, folds, joined, judged
 
 FEATURES = 6
-HOW = BARE.model_copy(update={"epochs": 2, "patience": 2, "batch_size": 4, "learning_rate": 0.01})
+HOW = BARE.model_copy(update={"epochs": 2, "batch_size": 4, "learning_rate": 0.01})
 pytestmark = pytest.mark.usefixtures("torch_as_it_was")
 INPUTS = {"cnn": "features", "rnn": "features", "lstm": "transcripts"}
 SPLITS = st.lists(

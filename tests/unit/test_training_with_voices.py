@@ -113,7 +113,6 @@ def recipe_of(inputs: Path, library: Library, **changes: Any) -> Recipe:
     """Return the recipe of a linear classifier of 90 recordings, 30 of each part."""
     how = {
         "epochs": 2,
-        "patience": 2,
         "voices_per_clip": 0.5,
         "batch_size": 8,
         "learning_rate": 0.01,
@@ -183,7 +182,7 @@ def test_voices_change_what_is_learned(inputs: Path) -> None:
 def test_in_the_plain_epochs_at_the_end_no_voice_is_heard(inputs: Path) -> None:
     """Of five epochs two are plain: recordings go on, as they are."""
     library = Library()
-    trained(recipe_of(inputs, library, epochs=5, patience=5, plain_share=0.4))
+    trained(recipe_of(inputs, library, epochs=5, plain_share=0.4))
     assert len(library.synthetic.drawings) == 3
     assert len(library.own.drawings) == 5
 

@@ -102,7 +102,7 @@ def _built(weights: Weights, description: Description, given: WaveformInput, *, 
     logits, novelty = body(graph, bands, params, weights)
     return graph.model(
         {"inputs": ["batch", "samples"]},
-        {"logits": (logits, ["batch", len(bundle.LABELS)]), "novelty": (novelty, ["batch"])},
+        dict(zip(bundle.OUTPUTS, ((logits, ["batch", len(bundle.LABELS)]), (novelty, ["batch"])), strict=True)),
     )
 
 

@@ -29,7 +29,7 @@ def powers(graph: Graph, waveforms: Value, params: FrontEndParams, *, exactly: b
     """
     front_end = FrontEnd(params)
     mel = front_end.mel.numpy().astype(np.float64)
-    used = mel.any(axis=1)  # frequencies that no band takes need not be computed
+    used = mel.any(axis=1)  # what no band takes need not be computed
     cosines, weights = front_end.fourier.numpy()[used].T, mel[used]  # (window_samples, rows), (rows, mel_bands)
     peaks = graph.add("Max", graph.add("ReduceMax", graph.add("Abs", waveforms), axes=[1]), np.float32(_LEAST_PEAK))
     scaled = graph.add("Div", waveforms, peaks)

@@ -15,13 +15,13 @@ from audiomnist.audio import Waveform
 from audiomnist.compilation import compiler
 from audiomnist.corpus import foreign
 from audiomnist.evaluation import PROBABILITIES
+from audiomnist.frames import BATCH_CLIPS
 from audiomnist.hearing import Hear, hearing
 from audiomnist.inference import Model, Predictions
 from audiomnist.report import TITLES, plots
 from audiomnist.splits import Clip
 from audiomnist.text import texts_by_file
 
-_BATCH_CLIPS = 64
 _FOREIGN_CLIPS = 100
 _FOREIGN_SEED = 0
 
@@ -135,7 +135,7 @@ def not_knowing(
 
 def _heard(hear: Hear, sounds: Sequence[Waveform]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return `ood_score` and confidence of each sound that the model has an answer to."""
-    batches = [hear(sounds[start : start + _BATCH_CLIPS]) for start in range(0, len(sounds), _BATCH_CLIPS)]
+    batches = [hear(sounds[start : start + BATCH_CLIPS]) for start in range(0, len(sounds), BATCH_CLIPS)]
     answers = [answer for batch in batches for answer in batch if answer is not None]
     scores = np.array([answer.ood_score for answer in answers], dtype=np.float32)
     return scores, np.array([answer.probabilities.max() for answer in answers], dtype=np.float32)
@@ -148,8 +148,8 @@ def _from_waveforms(opened: Model, files: list[str], given: Inputs) -> Iterator[
 
 def _from_transcripts(opened: Model, files: list[str], given: Inputs) -> Iterator[Predictions]:
     texts = texts_by_file(transcripts.read(given.inputs))
-    for start in track(range(0, len(files), _BATCH_CLIPS), "evaluate"):
-        yield opened.predict_texts([texts[file] for file in files[start : start + _BATCH_CLIPS]])
+    for start in track(range(0, len(files), BATCH_CLIPS), "evaluate"):
+        yield opened.predict_texts([texts[file] for file in files[start : start + BATCH_CLIPS]])
 
 
 def _draw(test: pd.DataFrame, history: pd.DataFrame, title: str, folder: Path) -> None:
