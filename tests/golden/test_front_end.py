@@ -78,6 +78,22 @@ def test_mfccs_of_a_chirp_are_those_that_were_recorded() -> None:
     np.testing.assert_allclose(ours(chirp)[np.ix_(coefficients, frames)], expected, rtol=0, atol=GOLDEN_TOLERANCE_DB)
 
 
+@pytest.mark.parametrize(("window", "fft", "hop"), [(200, 256, 80), (256, 256, 80), (200, 255, 80), (201, 201, 300)])
+def test_the_fast_transform_gives_what_the_exported_product_of_matrices_gives(
+    window: int, fft: int, hop: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the window fills the transform, its length is odd, or there are gaps between frames."""
+    how = {"window_samples": window, "fft_samples": fft, "hop_samples": hop}
+    front_end = FrontEnd(PARAMS.model_copy(update=how))
+    sounds = torch.from_numpy(np.stack([speech(4000), np.ones(4000, dtype=np.float32)]))
+    lengths = torch.tensor([4000, 4000])
+    fast, frames = front_end(sounds, lengths)
+    monkeypatch.setattr(torch.onnx, "is_in_onnx_export", lambda: True)
+    exported, _ = front_end(sounds, lengths)
+    assert fast.shape == exported.shape == (2, PARAMS.coefficients, int(frames[0]))
+    np.testing.assert_allclose(fast.numpy(), exported.numpy(), rtol=0, atol=1e-3)
+
+
 def test_silence_lies_on_the_floor() -> None:
     """Zeros give the floor in every band, so that only the first coefficient is not zero."""
     mfcc = ours(np.zeros(400, dtype=np.float32))

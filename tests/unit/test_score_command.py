@@ -39,9 +39,9 @@ from audiomnist.scoring.interruption import Stop
 from audiomnist.scoring.nightly import Order, score
 from audiomnist.scoring.progress import Silence
 
-summary = score(Order(*map(Path, sys.argv[1:])), Silence(), Stop())
+summary = score(Order(*map(Path, sys.argv[1:4])), Silence(), Stop())
 heavy = {"torch", "torchaudio", "librosa", "great_expectations", "pandas", "pyarrow.compute"}
-print(summary.scored, sys.modules.keys() & heavy)
+print(summary.scored, sys.modules.keys() & (heavy | {*sys.argv[4:]}))
 """
 # Prints the help, and which modules were loaded for that though only a run needs them.
 HELPED = """
@@ -618,12 +618,12 @@ def assert_refused(ended: Ended, told: str) -> None:
 class TestImports:
     """A machine that scores needs neither PyTorch nor librosa, Great Expectations and pandas."""
 
-    @pytest.mark.parametrize("model", ["cnn", "lstm"])
+    @pytest.mark.parametrize(("model", "others"), [("cnn", ["audiomnist.recognition.engines"]), ("lstm", [])])
     def test_a_run_loads_none_of_the_heavy_modules(
-        self, inbox: Path, table: Path, request: pytest.FixtureRequest, model: str
+        self, inbox: Path, table: Path, request: pytest.FixtureRequest, model: str, others: list[str]
     ) -> None:
-        """From the import to the last commit; pandas, which PyArrow loads where it finds it, need not be there."""
-        command = [sys.executable, "-c", LOADED, inbox, table, request.getfixturevalue(model)]
+        """From the import to the last commit: not pandas, which PyArrow would load, nor recognisers for sound."""
+        command = [sys.executable, "-c", LOADED, inbox, table, request.getfixturevalue(model), *others]
         ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
         assert (ended.returncode, ended.stdout) == (0, "8 set()\n"), ended.stderr
 
