@@ -56,7 +56,7 @@ def test_a_second_run_names_the_first_and_ends(scorer: Scorer, first: Process, u
     """With status 5, and without a row; a third waits, and completes the table when the first is killed."""
     ended = scorer.ended()
     assert (ended.status, ended.out) == (5, "")
-    assert re.search(rf"another run \(pid {first.pid} on .+, since .+\) holds the table .*use --wait", ended.err)
+    assert re.search(rf"another run \(pid {first.pid} on .+, since .+\) holds the table .*score --wait", ended.err)
     with scorer.started("--json", "--wait") as third:
         wait_for_waiting(scorer, third)
         assert killed(first).status == -signal.SIGKILL

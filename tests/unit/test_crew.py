@@ -112,6 +112,29 @@ def test_no_chunks_no_work(task: Task, hear: Hear, workers: int) -> None:
     assert list(crew.labelled(task, hear, [], workers)) == []
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_empty_chunk_asks_for_what_came_of_those_before(task: Task, hear: Hear, workers: int) -> None:
+    """Before any other is taken."""
+    first, second, *_ = chunks(task, 3)
+    done: list[int] = []
+    done_before: list[int] = []
+
+    def given() -> Iterator[Chunk]:
+        yield first
+        yield []
+        done_before.append(sum(done))
+        yield second
+
+    done.extend(part.files for part in crew.labelled(task, hear, given(), workers))
+    assert (done_before, sum(done)) == ([3], 6)
+
+
+def test_no_process_is_started_for_an_empty_chunk(task: Task, hear: Hear) -> None:
+    """And none is asked again and again."""
+    assert [part.files for part in crew.labelled(task, hear, [[], []], 2)] == [0, 0]
+    assert active_children() == []
+
+
 def test_a_file_that_kills_its_process_is_deferred_and_no_other(task: Task, hear: Hear) -> None:
     """All others have their rows, in the order of the chunks."""
     expected = rows(together([*crew.labelled(task, hear, chunks(task, 24), 1)]))

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from audiomnist.scoring.decoder import READY, SIZE, Decoder, DecoderStartError, DecodingError
+from audiomnist.scoring.decoder import READY, SIZE, Decoder, DecoderKilledError, DecoderStartError, DecodingError
 from audiomnist.wav import Sound
 
 SOURCE = Path(__file__).parents[2] / "src"
@@ -52,6 +52,7 @@ def obey(content, max_duration_s):
         case b"spin":
             while True: pass
         case b"fault": os.kill(os.getpid(), signal.SIGSEGV)
+        case b"kill": os.kill(os.getpid(), signal.SIGKILL)
         case b"exit": os._exit(3)
         case b"raise": raise LookupError
         case b"hoard":
@@ -379,6 +380,14 @@ def test_a_file_that_harms_its_decoder_harms_no_other(
     for _ in range(2):
         error = refusal(obedient, order)
         assert (error.reason, error.sentence) == (reason, sentence)
+        assert_decoded(obedient.decode(good), good)
+
+
+def test_a_decoder_that_somebody_else_kills_is_no_fault_of_a_file(obedient: Decoder, good: bytes) -> None:
+    """The system may have been short of memory; what comes after it is decoded."""
+    for _ in range(2):
+        with pytest.raises(DecoderKilledError, match="perhaps for want of memory"):
+            obedient.decode(b"kill")
         assert_decoded(obedient.decode(good), good)
 
 

@@ -57,7 +57,10 @@ class Sorted:
         self.tally = Tally(REFERENCE)
         terms = Terms(limit, reread, chunk_files, stop or Stop())
         self.intake = Intake(iter(found), table_with(*known), self.tally, terms)
-        self.chunks = [[item.path.decode() for item in chunk] for chunk in self.intake.chunks()]
+        self.chunks = []
+        for chunk in self.intake.chunks():
+            self.chunks.append([item.path.decode() for item in chunk])
+            self.intake.settle(len(chunk), len(chunk))
         self.rejected = self.intake.unread()
         self.unread = [facts.path for facts, _ in self.rejected]
         self.counts = {name: files for name, files in self.tally.counts.items() if files}
@@ -134,6 +137,27 @@ def test_what_cannot_be_read_can_be_taken_meanwhile() -> None:
     taken = [(len(chunk), len(intake.unread())) for chunk in intake.chunks()]
     assert taken == [(0, 4), (0, 4)]
     assert len(intake.unread()) == 2
+
+
+def test_chunks_stay_small_though_nobody_takes_what_cannot_be_read() -> None:
+    """Chunks are taken ahead of what becomes of them."""
+    pipes: list[Found] = [Unusable(b"%d" % number, 0, MODIFIED_NS, "not_a_file", "is a pipe") for number in range(9)]
+    intake = Intake(iter([*pipes, *numbered(9)]), table_with(), Tally(REFERENCE), Terms(None, False, 4, Stop()))
+    sizes = [len(chunk) for chunk in intake.chunks()]
+    assert sum(sizes) == 9
+    assert max(sizes) <= 4
+
+
+def test_at_the_limit_what_came_of_the_others_is_waited_for() -> None:
+    """An empty chunk asks for it; who was known after all, or deferred, makes room."""
+    intake = Intake(iter(numbered(5)), table_with(), tally := Tally(REFERENCE), Terms(2, False, 4, Stop()))
+    chunks = intake.chunks()
+    assert [len(next(chunks)), len(next(chunks)), len(next(chunks))] == [2, 0, 0]
+    intake.settle(2, 1)
+    assert [len(next(chunks)), len(next(chunks))] == [1, 0]
+    intake.settle(1, 1)
+    assert list(chunks) == []
+    assert tally.counts["left"] == 2
 
 
 def test_what_cannot_be_read_is_known_once_it_has_its_row() -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -293,6 +294,40 @@ def test_flac_is_deferred_where_no_decoder_starts(folder: Path, ear: Ear, monkey
     done = labelled(task(folder), ear)
     assert deferred(done) == {"a.flac": "no_decoder"}
     assert list(by_path(done)) == ["b.wav"]
+
+
+def test_flac_is_deferred_whose_decoder_was_killed(folder: Path, ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have been for want of memory."""
+    killed = "import os, sys; os.write(1, b'ready\\n'); sys.stdin.buffer.read(1); os.kill(os.getpid(), 9)"
+    command = [sys.executable, "-c", killed]
+    monkeypatch.setattr(labeller, "Decoder", lambda **limits: Decoder(command=command, **limits))
+    put(folder, "a.flac", encoded(tone(3), container="FLAC"))
+    put(folder, "b.wav", loud(0.55))
+    done = labelled(task(folder), ear)
+    assert deferred(done) == {"a.flac": "decoder_killed"}
+    assert list(by_path(done)) == ["b.wav"]
+
+
+def test_no_more_sounds_are_held_than_fit_into_memory(folder: Path, ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are heard in portions, and come in the order of the files all the same."""
+    monkeypatch.setattr(labeller, "_HELD_BYTES", 4 * 8000 * 0.5)
+    for number in range(5):
+        put(folder, f"{number}.wav", loud(0.15 + number / 10, 0.3))
+    put(folder, "5.wav", b"no sound")
+    done = labelled(task(folder), ear)
+    assert ear.batches == [[0.3] * 2, [0.3] * 2, [0.3]]
+    assert [row["path"] for row in done.rows.to_pylist()] == [f"{number}.wav" for number in range(6)]
+    assert len(done.seconds) == done.files == 6
+
+
+def test_channels_that_cancel_each_other_are_silent(folder: Path, ear: Ear) -> None:
+    """In their mean, which is what a model hears; each of them is loud."""
+    wave_of_one = tone(3)[:, None]
+    put(folder, "a.wav", encoded(np.concatenate([wave_of_one, -wave_of_one], axis=1)))
+    put(folder, "b.wav", encoded(np.concatenate([wave_of_one, 0.5 * wave_of_one], axis=1)))
+    done = by_path(labelled(task(folder), ear))
+    assert (done["a.wav"]["reason"], done["b.wav"]["status"]) == ("silent", "scored")
+    assert "its channels are mixed" in done["a.wav"]["message"]
 
 
 class Pause:

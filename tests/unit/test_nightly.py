@@ -1,7 +1,7 @@
 """Runs of the scorer, one after the other: what is new gets its row exactly once, what is known gets none."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,12 +14,14 @@ from sounds import SETTLED_NS, encoded, put, put_bad, put_good, tone
 
 from audiomnist import audio, inference
 from audiomnist.audio import Waveform
+from audiomnist.bundle import BundleError
 from audiomnist.corpus import manifest
 from audiomnist.hearing import Answer, Hear, hearing
 from audiomnist.inference import Model
-from audiomnist.scoring import nightly, program
+from audiomnist.scoring import crew, nightly, program
 from audiomnist.scoring.inbox import Found, InboxError, discover
 from audiomnist.scoring.interruption import Stop
+from audiomnist.scoring.labeller import Chunk, Labelled, Task
 from audiomnist.scoring.nightly import Order, preview
 from audiomnist.scoring.place import TableError
 from audiomnist.scoring.progress import Silence
@@ -297,6 +299,55 @@ def test_what_the_limit_leaves_is_for_the_next_run(order: Order, batch_size: int
         {"found": 10, "known": 10},
     ]
     assert len(by_path(order.table)) == 10
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_files_that_turn_out_known_or_deferred_do_not_use_up_the_limit(order: Order, workers: int) -> None:
+    """Those whose times alone have changed have to be read before that is known; new ones come after them."""
+    put_numbered(order.inbox, *range(6))
+    score(order)
+    for number in range(6):
+        put(order.inbox, f"{number:03}.wav", content(number), modified_ns=SETTLED_NS + 1)
+    put_numbered(order.inbox, 6, 7, 8)
+    limited = replace(order, limit=2, workers=workers)
+    assert [counts(score(limited)) for _ in range(3)] == [
+        {"found": 9, "known": 6, "scored": 2, "left": 1},
+        {"found": 9, "known": 8, "scored": 1},
+        {"found": 9, "known": 9},
+    ]
+
+
+def test_a_file_from_beyond_the_years_that_64_bits_hold_is_a_file_like_others(order: Order) -> None:
+    """Whoever sends files sets their times. The row has the last time there is, by which the file is known again."""
+    path = put(order.inbox, "a.wav", content(1))
+    put_numbered(order.inbox, 2)
+    os.utime(path, (2**34, 2**34))
+    if path.stat().st_mtime_ns < 2**63:
+        pytest.skip("the file system has no such times")
+    assert counts(score(order)) == {"found": 2, "scored": 2}
+    assert by_path(order.table)["a.wav"]["modified_ns"] == 2**63 - 1
+    assert counts(score(order)) == {"found": 2, "known": 2}
+
+
+def test_a_model_that_fails_in_mid_run_is_told_with_what_was_committed(
+    order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that takes the place of one that died opens the model anew, and may find another."""
+    put_numbered(order.inbox, *range(6))
+
+    unfailing = crew.labelled
+
+    def failing(task: Task, hear: Hear, chunks: Iterable[Chunk], workers: int) -> Iterator[Labelled]:
+        yield from unfailing(task, hear, chunks, workers)
+        raise BundleError("it was exchanged")
+
+    monkeypatch.setattr(crew, "labelled", failing)
+    with pytest.raises(BundleError, match=r"^it was exchanged \(this run has committed 4 rows\)$"):
+        score(replace(order, batch_size=2))
+    assert len(rows(order.table)) == 4
+    score_again = replace(order, table=order.table.with_name("other"), batch_size=100)
+    with pytest.raises(BundleError, match=r"^it was exchanged$"):
+        score(score_again)
 
 
 def test_a_preview_says_what_is_new_and_writes_nothing(order: Order, tmp_path: Path) -> None:

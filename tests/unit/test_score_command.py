@@ -7,6 +7,7 @@ import os
 import pickle
 import pty
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from sounds import encoded, put, put_bad, put_good, tone
 
 from audiomnist import bundle, cli
 from audiomnist.scoring import lock
+from audiomnist.scoring.inbox import Candidate, Deferred, NotReadError, Reader
 from audiomnist.scoring.schema import SCHEMA
 from audiomnist.scoring.summary import Summary
 from audiomnist.scoring.table import Table
@@ -87,6 +89,26 @@ Score = Callable[..., Ended]
 def score(inbox: Path, table: Path, cnn: Path) -> Score:
     """Return a function that scores the inbox with the model of waveforms, and with further options."""
     return lambda *options: audiomnist("score", inbox, "--into", table, "--model", cnn, "--workers", 1, *options)
+
+
+Defer = Callable[[str], None]
+
+
+@pytest.fixture
+def defers(inbox: Path, monkeypatch: pytest.MonkeyPatch) -> Defer:
+    """Return a function that has one of the good files deferred for a reason."""
+    one = os.fsencode(min(path.name for path in inbox.glob("good*")))
+    read = Reader.read
+
+    def defer(reason: str) -> None:
+        def reading(reader: Reader, candidate: Candidate) -> bytes:
+            if candidate.path == one:
+                raise NotReadError(Deferred(candidate.path, reason, "is deferred"))
+            return read(reader, candidate)
+
+        monkeypatch.setattr(Reader, "read", reading)
+
+    return defer
 
 
 def plain(text: str) -> str:
@@ -254,6 +276,27 @@ class TestOutputThatIsNotTaken:
         )
         assert len(rows(table)) == 10
 
+    @pytest.mark.parametrize(("closed", "status"), [("2>&-", 0), (">&-", 6), (">&- 2>&-", 6)])
+    def test_streams_that_were_closed_before_stop_no_run(
+        self, command: list[str], table: Path, closed: str, status: int
+    ) -> None:
+        """Without stdout there is nobody to read the summary, which is told where it can be."""
+        line = f"{shlex.join(map(str, command))} --json {closed}"
+        ended = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False, env=environment())
+        assert ended.returncode == status, ended.stderr
+        assert ended.stderr.startswith("audiomnist score: stdout cannot be written: " * (closed == ">&-"))
+        assert "Traceback" not in ended.stderr
+        assert len(rows(table)) == 10
+
+    def test_a_summary_for_machines_is_ascii(self, command: list[str], inbox: Path) -> None:
+        """Names of files have any letters, and a pipe may take few."""
+        (inbox / "é.wav").write_bytes(b"no sound")
+        ended = subprocess.run(
+            [*command, "--json"], capture_output=True, check=False, env=environment(PYTHONIOENCODING="ascii"), text=True
+        )
+        assert ended.returncode == 0, ended.stderr
+        assert "é.wav" in [file.path for file in Summary.from_json(ended.stdout).rejected_files]
+
 
 def everything(terminal: FileIO) -> bytes:
     """Return what is shown on a terminal until the last program leaves it."""
@@ -274,6 +317,25 @@ def environment(**changes: str) -> dict[str, str]:
     """Return an environment in which the program is found, wherever it is started, and guesses no terminal."""
     kept = {name: value for name, value in os.environ.items() if name not in {"FORCE_COLOR", "TTY_COMPATIBLE"}}
     return kept | {"PYTHONPATH": str(Path(cli.__file__).parents[2])} | changes
+
+
+class TestHindered:
+    """Status 7: files were deferred, and will be until somebody acts."""
+
+    @pytest.mark.parametrize("reason", ["no_decoder", "decoder_killed", "worker_died", "no_permission", "io_error"])
+    def test_what_needs_a_hand_is_told(self, score: Score, table: Path, reason: str, defers: Defer) -> None:
+        """With its reasons; all others have their rows."""
+        defers(reason)
+        ended = score()
+        assert ended.status == 7
+        assert f"audiomnist score: 1 files were deferred that wait for somebody to act: 1 {reason}" in ended.err
+        assert len(rows(table)) == 9
+
+    @pytest.mark.parametrize("reason", ["unfinished_name", "changing", "vanished"])
+    def test_what_passes_by_itself_wakes_nobody(self, score: Score, reason: str, defers: Defer) -> None:
+        """The next run takes it."""
+        defers(reason)
+        assert score().status == 0
 
 
 class TestRejectedFraction:

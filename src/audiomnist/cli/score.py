@@ -16,7 +16,7 @@ from audiomnist.scoring.streams import Unfailing, print_result
 if TYPE_CHECKING:
     from audiomnist.scoring.summary import Summary
 
-USAGE, TOO_MANY_REJECTED, MODEL_UNUSABLE, TABLE_HELD, TABLE_UNWRITABLE, INTERRUPTED = 2, 3, 4, 5, 6, 130
+USAGE, TOO_MANY_REJECTED, MODEL_UNUSABLE, TABLE_HELD, TABLE_UNWRITABLE, HINDERED, INTERRUPTED = 2, 3, 4, 5, 6, 7, 130
 
 
 def score(
@@ -35,7 +35,9 @@ def score(
     max_rejected_fraction: Annotated[
         float, typer.Option(min=0, max=1, help="End with status 3 if a larger share of the new files is rejected.")
     ] = 1.0,
-    batch_size: Annotated[int, typer.Option(min=1, help="Rows of a commit; a crash costs this much work.")] = 4096,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Rows of a commit; a crash costs this much work, and the files in hand.")
+    ] = 4096,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes that label; by default one per core.")] = None,
     limit: Annotated[int | None, typer.Option(min=0, help="Take at most this many new files.")] = None,
     *,
@@ -52,10 +54,11 @@ def score(
 ) -> None:
     """Give every new file of a folder its row in a table: a label, or the reason why there is none; exactly once.
 
-    Status 0: every new file is in the table, or deferred to the next run. 2: the command is wrong, or the folder
-    cannot be read. 3: more files were rejected than allowed; the rows are committed. 4: the model cannot be used;
-    nothing was written. 5: another run holds the table. 6: the table or the disk cannot be written; says what was
-    committed. 130: interrupted; what was done is committed.
+    Status 0: every new file is in the table, deferred to the next run, or left by --limit. 2: the command is wrong, or
+    the folder cannot be read. 3: more files were rejected than allowed; the rows are committed. 4: the model cannot
+    be used. 5: another run holds the table. 6: the table, the file of --csv or stdout cannot be written, or the table
+    not read; says what was committed. 7: files were deferred that will be so again until somebody sees to it, for want
+    of a permission or memory, say; all others have their rows. 130: interrupted; what was done is committed.
     """
     from audiomnist.scoring import progress, revision  # noqa: PLC0415 - keeps --help quick
     from audiomnist.scoring.nightly import Order, preview  # noqa: PLC0415
@@ -161,3 +164,7 @@ def _end(summary: "Summary", max_rejected_fraction: float) -> None:
     if summary.rejected > max_rejected_fraction * made:
         _say(f"{summary.rejected:,} of {made:,} new files were rejected")
         raise typer.Exit(TOO_MANY_REJECTED)
+    if summary.hindered:
+        reasons = ", ".join(f"{files:,} {reason}" for reason, files in summary.hindered.items())
+        _say(f"{sum(summary.hindered.values()):,} files were deferred that wait for somebody to act: {reasons}")
+        raise typer.Exit(HINDERED)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from audiomnist.audio import Waveform
 from audiomnist.faults import FaultError
 from audiomnist.wav import Sound
 
@@ -73,6 +74,13 @@ def check(sound: Sound, extent: Extent, limits: Limits) -> None:
             "out_of_range", f"has samples up to {highest:.3g}, where full scale is 1: scale them when converting"
         )
     _check_loudness(sound, extent, limits)
+
+
+def check_mixture(mixture: Waveform, limits: Limits) -> None:
+    """Raise UnusableSoundError if nothing is left of several channels in their mean."""
+    swing = float(mixture.samples.max() - mixture.samples.min())
+    if swing <= 2 * limits.silent_magnitude:
+        raise UnusableSoundError("silent", "is silent once its channels are mixed: they cancel each other out")
 
 
 def _check_loudness(sound: Sound, extent: Extent, limits: Limits) -> None:

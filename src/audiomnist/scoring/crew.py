@@ -20,7 +20,7 @@ def labelled(task: Task, hear: Hear, chunks: Iterable[Chunk], workers: int) -> G
     Args:
         task: what files are judged by.
         hear: its model, opened in this process.
-        chunks: taken as there is room for them.
+        chunks: taken as there is room for them; an empty one asks for what came of those before.
         workers: processes; 1 is this one, and no other is started.
     """
     return _alone(Labeller(task, hear), chunks) if workers == 1 else _together(task, chunks, workers)
@@ -36,9 +36,12 @@ def _together(task: Task, chunks: Iterable[Chunk], workers: int) -> Generator[La
     waiting: deque[Future[Labelled]] = deque()
     with _processes(replace(task, contents=task.contents.snapshot()), workers) as submit:
         for chunk in chunks:
-            waiting.append(submit(chunk))
-            if len(waiting) == workers * _AHEAD:
+            if chunk:
+                waiting.append(submit(chunk))
+            if waiting and (not chunk or len(waiting) == workers * _AHEAD):
                 yield waiting.popleft().result()
+            elif not chunk:
+                yield Labelled.of_none([])
         while waiting:
             yield waiting.popleft().result()
 

@@ -39,6 +39,7 @@ SIZES = struct.Struct("=QQ")
 _COMMAND = (sys.executable, "-P", "-m", "audiomnist.scoring.decoding_child")
 _START_LIMIT_S = 60.0
 _MAX_HEADER_BYTES = 1 << 16
+_KILLED = "was being decoded when its decoder was killed, perhaps for want of memory"
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -48,6 +49,10 @@ class DecodingError(FaultError):
 
 class DecoderStartError(AudiomnistError):
     """No child process can be started; no file is to blame."""
+
+
+class DecoderKilledError(AudiomnistError):
+    """A child was killed by somebody else, mostly the system for want of memory; the file need not be to blame."""
 
 
 class Decoder:
@@ -89,9 +94,10 @@ class Decoder:
             DecodingError: it is no sound that can be used; the reason is one of empty, not_audio, truncated,
                 unsupported_encoding, bad_rate, too_long, undecodable, decoder_timeout, decoder_crashed.
             DecoderStartError: the child does not start.
+            DecoderKilledError: the child was killed, and not by this process.
         """
         if self._child:
-            with suppress(_LostError):
+            with suppress(_LostError, DecoderKilledError):
                 return self._ask(self._child, content)
         return self._ask(self._started(), content)
 
@@ -151,7 +157,9 @@ class _Child:
                 return self._answer(deadline)
         except TimeoutError:
             raise _LostError("decoder_timeout", f"could not be decoded within {time_limit_s:g} s") from None
-        except (BrokenPipeError, EOFError, ValueError, LookupError, TypeError):
+        except (BrokenPipeError, EOFError, ValueError, LookupError, TypeError) as error:
+            if isinstance(error, BrokenPipeError | EOFError) and self._process.returncode == -signal.SIGKILL:
+                raise DecoderKilledError(_KILLED) from None
             raise _LostError("decoder_crashed", f"made its decoder end with {self._ending()}") from None
 
     def end(self) -> None:

@@ -46,7 +46,8 @@ class InboxError(AudiomnistError):
 class Candidate(NamedTuple):
     """A regular file, or a link to one, as it was when it was found.
 
-    `path` is relative to the inbox, `modified_ns` counts from 1970 UTC; size and time of a link are its target's.
+    `path` is relative to the inbox, `modified_ns` counts from 1970 UTC; size and time of a link are its target's. In
+    place of a time that 64 bits do not hold, before 1677 or after 2262, stands the first or the last that they do.
     """
 
     path: bytes
@@ -104,6 +105,14 @@ class _Folder:
     names: list[bytes]
 
 
+def check(inbox: Path) -> None:
+    """Raise InboxError unless an inbox is a folder that can be listed."""
+    try:
+        os.scandir(_base(inbox)).close()
+    except OSError as error:
+        raise _not_listed(inbox, error) from error
+
+
 def discover(inbox: Path) -> Iterator[Found]:
     """Find everything below a folder, each entry once, depth first, the names of a folder in the order of their bytes.
 
@@ -118,10 +127,7 @@ def discover(inbox: Path) -> Iterator[Found]:
     try:
         top = _listed(base, b"", os.stat(base))
     except OSError as error:
-        shown = names.shown(names.text(os.fsencode(inbox)))
-        raise InboxError(
-            f"{shown} is no folder that can be listed ({error.strerror}): name one that this user may read"
-        ) from error
+        raise _not_listed(inbox, error) from error
     return _walk(base, top)
 
 
@@ -224,6 +230,11 @@ def _want(descriptor: int) -> bool:
     return True
 
 
+def _not_listed(inbox: Path, error: OSError) -> InboxError:
+    shown = names.shown(names.text(os.fsencode(inbox)))
+    return InboxError(f"{shown} is no folder that can be listed ({error.strerror}): name one that this user may read")
+
+
 def _base(inbox: Path) -> bytes:
     """Return the inbox's real path with a slash at its end."""
     return os.path.join(os.path.realpath(os.fsencode(inbox)), b"")
@@ -280,7 +291,7 @@ def _candidate(base: bytes, path: bytes, status: os.stat_result) -> Candidate:
         status = os.lstat(base + _target(base, path, status))
     elif not stat.S_ISREG(status.st_mode):
         raise _unusable(path, status, "not_a_file", "is no file but a pipe, a socket or a device")
-    return Candidate(path, status.st_size, status.st_mtime_ns)
+    return Candidate(path, status.st_size, _modified_ns(status))
 
 
 def _target(base: bytes, path: bytes, link: os.stat_result) -> bytes:
@@ -305,7 +316,7 @@ def _target(base: bytes, path: bytes, link: os.stat_result) -> bytes:
 
 
 def _unusable(path: bytes, status: os.stat_result, reason: str, sentence: str) -> NotReadError:
-    return NotReadError(Unusable(path, status.st_size, status.st_mtime_ns, reason, sentence))
+    return NotReadError(Unusable(path, status.st_size, _modified_ns(status), reason, sentence))
 
 
 def _deferred(path: bytes, error: OSError) -> Deferred:
@@ -340,9 +351,13 @@ def _changing(candidate: Candidate) -> NotReadError:
     return NotReadError(Deferred(candidate.path, "changing", "is not as it was found: it may still be written to"))
 
 
+def _modified_ns(status: os.stat_result) -> int:
+    return min(max(status.st_mtime_ns, -(2**63)), 2**63 - 1)
+
+
 def _is_unchanged(descriptor: int, candidate: Candidate) -> bool:
     status = os.fstat(descriptor)
-    seen = (status.st_size, status.st_mtime_ns)
+    seen = (status.st_size, _modified_ns(status))
     return stat.S_ISREG(status.st_mode) and seen == (candidate.size_bytes, candidate.modified_ns)
 
 

@@ -20,7 +20,7 @@ class Terms:
     """Which files are taken.
 
     Attributes:
-        limit: new files at most, None for all.
+        limit: new files at most, None for all; those that are known or deferred once they are read do not count.
         reread: whether files are read whose size and time the table has.
         chunk_files: files that are handed on in one go, at most; fewer where they are large.
         stop: once it is set no more are taken.
@@ -41,43 +41,63 @@ class Intake:
     def __init__(self, found: Iterator[Found], known: Known, tally: Tally, terms: Terms) -> None:
         self._unread: list[tuple[Facts, Verdict]] = []
         self._found, self._known, self._tally, self._terms = found, known, tally, terms
-        self._taken = 0
+        self._taken = self._unsettled = 0
 
     def chunks(self) -> Iterator[Chunk]:
-        """Yield the new files; one that was found but not yielded is counted as left."""
+        """Yield the new files; one that was found but not yielded is counted as left.
+
+        Where the limit is reached, what came of files that were yielded is waited for before others are left: an empty
+        chunk asks for it.
+        """
         chunk: list[Candidate] = []
         size_bytes = 0
         for item in self._found:
             if self._terms.stop.is_set():
                 break
             self._tally.add_found()
-            if isinstance(item, Candidate) and self._is_taken(item):
-                chunk.append(item)
-                size_bytes += item.size_bytes
+            if isinstance(item, Candidate) and self._is_unknown(item):
+                while self._is_full() and (chunk or self._unsettled):
+                    yield self._handed_on(chunk)
+                    chunk, size_bytes = [], 0
+                if self._is_within_limit():
+                    chunk.append(item)
+                    size_bytes += item.size_bytes
             elif not isinstance(item, Candidate):
                 self._set_aside(item)
-            if max(len(chunk), len(self._unread)) == self._terms.chunk_files or size_bytes > _CHUNK_BYTES:
-                yield chunk
+            if max(len(chunk), len(self._unread)) >= self._terms.chunk_files or size_bytes > _CHUNK_BYTES:
+                yield self._handed_on(chunk)
                 chunk, size_bytes = [], 0
         if self._terms.stop.is_set():
             self._tally.add_left(len(chunk))
         elif chunk:
-            yield chunk
+            yield self._handed_on(chunk)
+
+    def settle(self, files: int, new: int) -> None:
+        """Take note that it is known what came of files that were yielded, and how many of them were new."""
+        self._unsettled -= files
+        self._taken -= files - new
+
+    def _handed_on(self, chunk: list[Candidate]) -> Chunk:
+        self._unsettled += len(chunk)
+        return chunk
 
     def unread(self) -> list[tuple[Facts, Verdict]]:
         """Return the rows of things that are rejected without being read, since it was last asked."""
         unread, self._unread = self._unread, []
         return unread
 
-    def _is_taken(self, item: Candidate) -> bool:
+    def _is_unknown(self, item: Candidate) -> bool:
         path = names.text(item.path)
         if not self._terms.reread and self._known.has_stat(path, item.size_bytes, item.modified_ns):
             self._tally.add_known(1)
             return False
-        return self._is_within_limit()
+        return True
+
+    def _is_full(self) -> bool:
+        return self._terms.limit is not None and self._taken >= self._terms.limit
 
     def _is_within_limit(self) -> bool:
-        if self._terms.limit is not None and self._taken >= self._terms.limit:
+        if self._is_full():
             self._tally.add_left(1)
             return False
         self._taken += 1

@@ -7,9 +7,10 @@ reads it. Equal contents are predicted once.
 import hashlib
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import reduce
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ from audiomnist.faults import FaultError
 from audiomnist.hearing import Answer, Hear
 from audiomnist.scoring import acceptance, names, rows
 from audiomnist.scoring.acceptance import Extent, Limits
-from audiomnist.scoring.decoder import Decoder, DecoderStartError
+from audiomnist.scoring.decoder import Decoder, DecoderKilledError, DecoderStartError
 from audiomnist.scoring.inbox import Candidate, Deferred, NotReadError, Reader
 from audiomnist.scoring.known import Keys, content_key
 from audiomnist.scoring.rows import Facts, Stamp, Verdict
@@ -35,6 +36,8 @@ _REMEMBERED_CONTENTS = 16_384
 # How a file may look while another program still writes it, and how long it must have been left alone to be judged.
 _UNFINISHED = {"empty", "not_audio", "truncated", "lying_sizes", "undecodable"}
 _SETTLED_S = 2.0
+# Sounds that are held before the model is asked about them, in bytes of samples: a compressed file may be small.
+_HELD_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,11 @@ class Labelled:
     def of_none(cls, deferred: list[Deferred]) -> "Labelled":
         """Return what came of files that are all deferred."""
         return cls(SCHEMA.empty_table(), [], [], deferred)
+
+    @property
+    def files(self) -> int:
+        """How many candidates there were."""
+        return len(self.rows) + len(self.judged) + len(self.deferred)
 
     def joined(self, other: "Labelled") -> "Labelled":
         """Return what came of both."""
@@ -126,7 +134,24 @@ class Labeller:
         """Read files and ask the model about the sounds in them."""
         with Reader(self._task.inbox, self._task.limits.max_bytes) as reader:
             reader.fetch(candidates)
-            outcomes = self._settled(reader, [self._read(reader, candidate) for candidate in candidates])
+            parts = [self._labelled(self._settled(reader, outcomes)) for outcomes in self._portions(reader, candidates)]
+        return reduce(Labelled.joined, parts) if parts else Labelled.of_none([])
+
+    def _portions(self, reader: Reader, candidates: Chunk) -> Iterator[list["_Read | Deferred"]]:
+        """Yield files as they are read, so many at a time that their sounds fit into memory."""
+        portion: list[_Read | Deferred] = []
+        held_bytes = 0
+        for candidate in candidates:
+            item = self._read(reader, candidate)
+            portion.append(item)
+            held_bytes += _sound_bytes(item)
+            if held_bytes > _HELD_BYTES:
+                yield portion
+                portion, held_bytes = [], 0
+        if portion:
+            yield portion
+
+    def _labelled(self, outcomes: list["_Read | Deferred"]) -> Labelled:
         read = [item for item in outcomes if isinstance(item, _Read)]
         made = self._judged(read)
         batch = [(item.facts, item.verdict) for item in made if isinstance(item, _Made)]
@@ -149,6 +174,8 @@ class Labeller:
             sound = FaultError(error.outcome.reason, error.outcome.sentence)
         except DecoderStartError as error:
             return Deferred(candidate.path, "no_decoder", str(error))
+        except DecoderKilledError as error:
+            return Deferred(candidate.path, "decoder_killed", str(error))
         return _Read(candidate, facts, sound, began, time.perf_counter() - start)
 
     def _sound(self, facts: Facts, content: bytes) -> tuple[Facts, Waveform | FaultError | None]:
@@ -162,9 +189,12 @@ class Labeller:
             extent = Extent.of(sound)
             facts = _described(facts, sound, extent)
             acceptance.check(sound, extent, self._task.limits)
+            mixture = audio.mixed(sound)
+            if facts.channels != 1:
+                acceptance.check_mixture(mixture, self._task.limits)
         except FaultError as fault:
             return facts, fault
-        return facts, audio.mixed(sound)
+        return facts, mixture
 
     def _decoded(self, content: bytes) -> Sound:
         if wav.is_riff(content):
@@ -226,6 +256,10 @@ def _described(facts: Facts, sound: Sound, extent: Extent) -> Facts:
         channels=channels,
         peak=extent.peak if math.isfinite(extent.peak) else None,
     )
+
+
+def _sound_bytes(item: _Read | Deferred) -> int:
+    return item.sound.samples.nbytes if isinstance(item, _Read) and isinstance(item.sound, Waveform) else 0
 
 
 def _is_suspect(item: _Read | Deferred) -> bool:

@@ -35,15 +35,18 @@ class Ledger:
         self._uncommitted: set[str | None] = set()
         self._judged: list[Facts] = []
 
-    def enter(self, labelled: Labelled) -> None:
-        """Count what came of some files, and commit once there are rows enough."""
+    def enter(self, labelled: Labelled) -> int:
+        """Count what came of some files, and commit once there are rows enough; return how many files are new."""
         for item in labelled.deferred:
             self._tally.add_deferred(names.text(item.path), item.reason, item.sentence)
-        self._add(labelled.rows, labelled.seconds)
-        self._judged += labelled.judged
+        new = self._add(labelled.rows, labelled.seconds)
+        copies = [facts for facts in labelled.judged if not self._known.has_row(facts.path, facts.content_sha256)]
+        self._tally.add_known(len(labelled.judged) - len(copies))
+        self._judged += copies
         if len(self._judged) >= self._batch_size:
             self.enter_copies()
         self._commit_full_batches()
+        return new + len(copies)
 
     def enter_unread(self, unread: list[tuple[Facts, Verdict]]) -> None:
         """Enter the rows of things that are rejected without being read."""
@@ -58,8 +61,8 @@ class Ledger:
         with self._telling():
             self._table.compact()
 
-    def _add(self, made: pa.Table, seconds: list[float]) -> None:
-        """Count rows and keep them for a commit, but for those that the table has."""
+    def _add(self, made: pa.Table, seconds: list[float]) -> int:
+        """Count rows and keep them for a commit, but for those that the table has; return how many it has not."""
         contents = made["content_sha256"].to_pylist()
         is_new = [
             not self._known.has_row(*identity) for identity in zip(made["path"].to_pylist(), contents, strict=True)
@@ -73,6 +76,7 @@ class Ledger:
         self._tally.add_known(is_new.count(False))
         new_rows = made if all(is_new) else made.filter(pa.array(is_new, pa.bool_()))
         self._pending = pa.concat_tables([self._pending, new_rows])
+        return len(new_rows)
 
     def enter_copies(self) -> None:
         """Make rows for files whose content the table has the model's answer to; it is read once for many of them."""

@@ -75,7 +75,7 @@ def _take(table: Path, descriptor: int) -> None:
         os.pwrite(descriptor, _signature(), 0)
     except BlockingIOError as error:
         raise LockedError(
-            f"another run ({_holder(descriptor)}) holds the table {table}: wait for its end, or use --wait"
+            f"another run ({_holder(descriptor)}) holds the table {table}: wait for its end, as score --wait does"
         ) from error
     except OSError as error:
         raise unwritable(table, error) from error

@@ -8,18 +8,20 @@ nothing but the table remembers what was done: `audiomnist.scoring.table` says w
 import os
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 from uuid import uuid4
 
 from audiomnist import inference
-from audiomnist.bundle import TranscriptInput
+from audiomnist.bundle import BundleError, TranscriptInput
 from audiomnist.hearing import Hear, hearing
 from audiomnist.inference import Model
+from audiomnist.recognition import RecognitionError
 from audiomnist.scoring import crew, lock, names
-from audiomnist.scoring.inbox import Found, InboxError, discover
+from audiomnist.scoring.inbox import InboxError, check, discover
 from audiomnist.scoring.intake import Intake, Terms
 from audiomnist.scoring.interruption import Stop
 from audiomnist.scoring.known import Known
@@ -73,63 +75,77 @@ def score(order: Order, progress: Progress, stop: Stop) -> Summary:
         stop: once it is set the run takes no more files, commits what is done, and ends.
 
     Raises:
-        BundleError, RecognitionError: the model cannot be used; nothing was written.
+        BundleError, RecognitionError: the model cannot be used; says what this run committed before, if it did.
         InboxError: the inbox cannot be listed, or the table lies in it; nothing was written.
         LockedError: another run holds the table.
         TableError: the folder is no table of ours, or cannot be read.
         TableWriteError: the table cannot be written; says what this run committed before.
     """
-    run = _Run(order, progress, stop)
-    found = _discovered(order)
+    model = _Opened.of(order)
+    _check_places(order)
     Table.find(order.table)
     with lock.held(order.table, wait=order.wait, stop=stop):
-        return run.score(found)
+        return _Run(order, model, progress, stop).score()
 
 
 def preview(order: Order, progress: Progress, stop: Stop) -> Summary:
     """Return what a run would find, its new files counted as left; nothing is read, and nothing written."""
-    return _Run(order, progress, stop).preview(_discovered(order))
+    model = _Opened.of(order)
+    _check_places(order)
+    return _Run(order, model, progress, stop).preview()
 
 
-def _discovered(order: Order) -> Iterator[Found]:
+def _check_places(order: Order) -> None:
     inbox, table = order.inbox.resolve(), order.table.resolve()
     if inbox == table or inbox in table.parents or table in inbox.parents:
         raise InboxError(f"{order.inbox} and {order.table} lie one in the other: keep the table outside of the inbox")
-    return discover(order.inbox)
+    check(order.inbox)
+
+
+class _Opened(NamedTuple):
+    """A model that can be used, and what hears with it."""
+
+    model: Model
+    hear: Hear
+
+    @classmethod
+    def of(cls, order: Order) -> "_Opened":
+        do_without_pandas()
+        model = inference.load(order.model, threads=1)
+        return cls(model, hearing(model))
 
 
 class _Run:
-    """A run with its model, and what is counted."""
+    """A run with its model, and what is counted; it begins here."""
 
-    def __init__(self, order: Order, progress: Progress, stop: Stop) -> None:
+    def __init__(self, order: Order, opened: _Opened, progress: Progress, stop: Stop) -> None:
         self._order, self._progress, self._stop = order, progress, stop
         self._began = time.monotonic()
-        do_without_pandas()
-        model = inference.load(order.model, threads=1)
-        self._hear: Hear = hearing(model)
+        model, self._hear = opened
         self._about = _about(order, model)
         self._stamp = Stamp.of(self._about.run_id, order.min_confidence, model.description, model.version)
         self._tally = Tally(model.description.reference)
         of_transcripts = isinstance(model.description.input, TranscriptInput)
         self._chunk_files = _CHUNK_TRANSCRIPTS if of_transcripts else _CHUNK_WAVEFORMS
 
-    def preview(self, found: Iterator[Found]) -> Summary:
-        intake = self._intake(found, self._known(Table.find(self._order.table)))
+    def preview(self) -> Summary:
+        intake = self._intake(self._known(Table.find(self._order.table)))
         for chunk in intake.chunks():
+            intake.settle(len(chunk), len(chunk))
             self._tally.add_left(len(chunk) + len(intake.unread()))
             self._progress.update(self._tally.counts)
         self._tally.add_left(len(intake.unread()))
         return self._summary()
 
-    def score(self, found: Iterator[Found]) -> Summary:
+    def score(self) -> Summary:
         table = Table.create(self._order.table)
         known = self._known(table)
-        intake = self._intake(found, known)
+        intake = self._intake(known)
         ledger = Ledger(table, known, self._tally, self._stamp, self._order.batch_size)
         task = Task(self._order.inbox, self._order.model, self._stamp, known.contents)
-        with closing(crew.labelled(task, self._hear, intake.chunks(), self._order.workers)) as parts:
+        with closing(crew.labelled(task, self._hear, intake.chunks(), self._order.workers)) as parts, _telling(ledger):
             for labelled in parts:
-                ledger.enter(labelled)
+                intake.settle(labelled.files, ledger.enter(labelled))
                 ledger.enter_unread(intake.unread())
                 self._progress.update(self._tally.counts)
         ledger.enter_unread(intake.unread())
@@ -141,15 +157,26 @@ class _Run:
     def _known(self, table: Table | None) -> Known:
         return Known.read(table, self._about.model_version, rescore=self._order.rescore)
 
-    def _intake(self, found: Iterator[Found], known: Known) -> Intake:
+    def _intake(self, known: Known) -> Intake:
         terms = Terms(self._order.limit, self._order.reread, self._chunk_files, self._stop)
-        return Intake(found, known, self._tally, terms)
+        return Intake(discover(self._order.inbox), known, self._tally, terms)
 
     def _summary(self) -> Summary:
         seconds = time.monotonic() - self._began
         summary = self._tally.summary(self._about, datetime.now(UTC), seconds, interrupted=self._stop.is_set())
         summary.check()
         return summary
+
+
+@contextmanager
+def _telling(ledger: Ledger) -> Iterator[None]:
+    """Add to an error about the model how much was committed before."""
+    try:
+        yield
+    except (BundleError, RecognitionError) as error:
+        if not ledger.committed:
+            raise
+        raise type(error)(f"{error} (this run has committed {ledger.committed:,} rows)") from error
 
 
 def _about(order: Order, model: Model) -> Run:

@@ -37,7 +37,17 @@ def shown(inbox: Path, console: Console) -> Iterator[Progress]:
         return
     columns = TextColumn("score"), BarColumn(), TextColumn("{task.percentage:3.0f}% {task.description}")
     with Bar(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
-        yield _OnTerminal(bar, sum(len(files) for _, _, files in os.walk(os.fsencode(inbox))))
+        yield _OnTerminal(bar, _things(inbox))
+
+
+def _things(inbox: Path) -> int:
+    """Return how much there is to be found: files, and hidden folders, which are not entered."""
+    count = 0
+    for _, folders, files in os.walk(os.fsencode(inbox)):
+        entered = [name for name in folders if not name.startswith(b".")]
+        count += len(files) + len(folders) - len(entered)
+        folders[:] = entered
+    return count
 
 
 class _Lines:

@@ -1,5 +1,6 @@
 """Where a run speaks to: a log on a full disk, a pipe whose reader is gone and a closed terminal stop no run."""
 
+import errno
 import os
 import sys
 from contextlib import suppress
@@ -7,10 +8,10 @@ from typing import Any, TextIO
 
 
 class Unfailing:
-    """A text stream; what it does not take is lost, and nothing else."""
+    """A text stream, or None for one that was closed before; what it does not take is lost, and nothing else."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - as long as the process
 
     def write(self, text: str) -> int:
         """Write what can be written."""
@@ -28,7 +29,9 @@ class Unfailing:
 
 
 def print_result(text: str) -> None:
-    """Print a line to stdout, at once; raises OSError if it is not taken."""
+    """Print a line of ASCII to stdout, at once; raises OSError if it is not taken."""
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, "it is closed")
     try:
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()

@@ -5,6 +5,7 @@ stands at the end: on the terminal, as JSON, and in the metadata of the run's la
 text, as `audiomnist.scoring.names.text` writes it.
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 OUTCOMES = ("scored", "abstained", "rejected", "known", "deferred", "left")
+
+# Deferred files that are likely to be taken by one of the next runs, without anybody's doing.
+PASSING = {"unfinished_name", "changing", "vanished"}
 
 _FIRST = 10
 _NAMED = 100
@@ -117,8 +121,13 @@ class Summary(Run):
         return cls.model_validate_json(text)
 
     def to_json(self) -> str:
-        """Return one line of JSON."""
-        return self.model_dump_json()
+        """Return one line of JSON, in ASCII, which every terminal and pipe takes."""
+        return json.dumps(self.model_dump(mode="json"), separators=(",", ":"))
+
+    @property
+    def hindered(self) -> dict[str, int]:
+        """How many files are deferred for each reason that does not pass by itself."""
+        return {reason: files for reason, files in self.by_deferred_reason.items() if reason not in PASSING}
 
     @property
     def sums(self) -> dict[str, dict[str, int]]:

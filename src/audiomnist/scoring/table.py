@@ -178,7 +178,7 @@ class Table:
             raise unreadable(self.path, error) from error
 
     def lookup(self, contents: Collection[str], model_version: str) -> pa.Table:
-        """Return a row of this model for each of these contents that has any; reads the whole table."""
+        """Return a row of this model for each of these contents that has any; reads the table until all are found."""
         wanted = set(contents)
         found = []
         for batch in self.scan(only={"model_version": [model_version]}) if wanted else ():
@@ -187,6 +187,8 @@ class Table:
             if here:
                 wanted -= here
                 found.append(batch.take(pa.array([rows[content] for content in here], pa.int64())))
+            if not wanted:
+                break
         return pa.Table.from_batches(found, SCHEMA)
 
     def runs(self) -> list[Run]:

@@ -68,8 +68,8 @@ class Worker:
         except _DiedError:
             if self._is_closed:
                 raise
-            if len(chunk) == 1:
-                return Labelled.of_none([Deferred(chunk[0].path, "worker_died", _DIED)])
+            if len(chunk) <= 1:
+                return Labelled.of_none([Deferred(candidate.path, "worker_died", _DIED) for candidate in chunk])
             half = len(chunk) // 2
             return self._label_carefully(chunk[:half]).joined(self._label_carefully(chunk[half:]))
 
