@@ -12,6 +12,7 @@ import typer
 
 from audiomnist import cli
 from audiomnist.cli.score import (
+    HINDERED,
     INTERRUPTED,
     MODEL_UNUSABLE,
     TABLE_HELD,
@@ -30,9 +31,10 @@ COMMANDS, SCORING, RUNBOOK = (
 )
 # Typer's own copy of click, or click: no type says which.
 COMMAND: Any = typer.main.get_command(cli.app)
-STATUSES = [0, USAGE, TOO_MANY_REJECTED, MODEL_UNUSABLE, TABLE_HELD, TABLE_UNWRITABLE, INTERRUPTED]
+STATUSES = [0, USAGE, TOO_MANY_REJECTED, MODEL_UNUSABLE, TABLE_HELD, TABLE_UNWRITABLE, HINDERED, INTERRUPTED]
 DEFERRED = {
     "changing",
+    "decoder_killed",
     "io_error",
     "no_decoder",
     "no_permission",
