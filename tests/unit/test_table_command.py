@@ -102,14 +102,23 @@ class TestShow:
             (["--reason", "not_audio"], 3),
             (["--reason", "not_audio", "--status", "scored"], 0),
             (["--status", "abstained"], 0),
-            (["--status", "it's"], 0),
         ],
     )
     def test_rows_can_be_chosen(self, table: Path, options: list[str], count: int) -> None:
-        """By status and by reason, whatever characters are in what is asked for."""
+        """By status and by reason."""
         ended = audiomnist("table", "show", table, *options)
         assert len(shown(ended)) == count
         assert ended.out.splitlines()[-1] == f"{count} of {count} rows"
+
+    @pytest.mark.parametrize(("option", "among"), [("--status", "abstained"), ("--reason", "not_audio")])
+    def test_a_code_that_there_is_not_is_told_with_those_that_there_are(
+        self, table: Path, option: str, among: str
+    ) -> None:
+        """A slip of the pen does not look like an empty table."""
+        ended = audiomnist("table", "show", table, option, "rejcted")
+        assert ended.status == 2
+        assert "rejcted is none of" in ended.err
+        assert among in ended.err
 
     def test_the_number_of_rows_can_be_chosen(self, table: Path) -> None:
         """None, too, for the total only."""

@@ -1,7 +1,7 @@
 """The commands `audiomnist table ...`."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -36,13 +36,21 @@ def show(
     rows: Annotated[int, typer.Option(min=0, help="How many rows to print.")] = 20,
 ) -> None:
     """Print rows of the table, the latest first, and how many there are."""
-    from audiomnist.scoring.view import latest  # noqa: PLC0415 - keeps --help quick
+    from audiomnist.scoring.schema import REASONS, STATUSES  # noqa: PLC0415 - keeps --help quick
+    from audiomnist.scoring.view import latest  # noqa: PLC0415
 
+    _check_is_among(STATUSES, status, "--status")
+    _check_is_among(REASONS, reason, "--reason")
     only = {column: [value] for column, value in (("status", status), ("reason", reason)) if value is not None}
     found, total = latest(_opened(folder), only, rows)
     for line in _aligned([list(_SHOWN), *([_cell(row[column]) for column in _SHOWN] for row in found)]):
         typer.echo(line)
     typer.echo(f"{len(found):,} of {total:,} rows")
+
+
+def _check_is_among(codes: Iterable[str], code: str | None, option: str) -> None:
+    if code is not None and code not in codes:
+        raise typer.BadParameter(f"{shown(code)} is none of {', '.join(codes)}", param_hint=option)
 
 
 @app.command()
