@@ -471,6 +471,17 @@ def test_a_child_that_does_not_start_is_no_fault_of_a_file(command: list[str]) -
     assert children() == before
 
 
+def test_a_child_that_does_not_start_is_not_tried_for_every_file(tmp_path: Path) -> None:
+    """Each attempt may take a minute, and a night has many files."""
+    starts = tmp_path / "starts"
+    program = f"open({str(starts)!r}, 'a').write('x'); raise SystemExit(3)"
+    with Decoder(command=[sys.executable, "-c", program]) as decoder:
+        for _ in range(3):
+            with pytest.raises(DecoderStartError, match="does not start"):
+                decoder.decode(b"x")
+    assert starts.read_text(encoding="utf-8") == "x"
+
+
 def test_an_interrupted_decoding_leaves_no_answer_for_the_next_file(obedient: Decoder, good: bytes) -> None:
     """Whatever exception ends the wait, the child that was asked is not asked again."""
 

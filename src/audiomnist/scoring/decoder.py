@@ -80,6 +80,7 @@ class Decoder:
         self._memory_limit_bytes = memory_limit_bytes
         self._command = [*command, str(time_limit_s), str(memory_limit_bytes), str(max_duration_s)]
         self._child: _Child | None = None
+        self._refusal: str | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -93,7 +94,7 @@ class Decoder:
         Raises:
             DecodingError: it is no sound that can be used; the reason is one of empty, not_audio, truncated,
                 unsupported_encoding, bad_rate, too_long, undecodable, decoder_timeout, decoder_crashed.
-            DecoderStartError: the child does not start.
+            DecoderStartError: the child does not start; once it did not, it is not tried again, which may take minutes.
             DecoderKilledError: the child was killed, and not by this process.
         """
         if self._child:
@@ -116,12 +117,15 @@ class Decoder:
         return answer
 
     def _started(self) -> "_Child":
+        if self._refusal:
+            raise DecoderStartError(self._refusal)
         try:
             return _Child(self._command, self._memory_limit_bytes)
         except (OSError, EOFError) as error:
-            raise DecoderStartError(
+            self._refusal = (
                 f"the process that decodes FLAC does not start ({error}): see what `{shlex.join(self._command)}` says"
-            ) from error
+            )
+            raise DecoderStartError(self._refusal) from error
 
 
 class _LostError(DecodingError):
