@@ -116,14 +116,17 @@ def _distance(graph: Graph, features: Value, weights: Weights) -> Value:
 
     Of features f (scaled) and a digit's mean m it is (f - m)' (a I + B G B') (f - m), with the gain a of most
     directions and the gains G of some others B. Multiplied out, one term is the same for all digits, and one linear.
+    Both f and m are counted from the centre of all means, lest small distances be differences of large numbers.
     """
     scale, basis, gains, gain = (
         weights.named(f"{_DISTANCE}.{name}").astype(np.float64) for name in ("scale", "basis", "gains", "other_gain")
     )
     means = weights.of(f"{_NETWORK}/distance/Sub")[0][0].astype(np.float64)  # (digits, features)
+    centre = means.mean(axis=0)
+    means = means - centre
     products = gain * means + (means @ basis * gains) @ basis.T
     constants = (means * products).sum(axis=1)
-    scaled = graph.add("Div", features, scale[None])
+    scaled = graph.add("Sub", graph.add("Div", features, scale[None]), centre[None])
     inside = graph.add("MatMul", scaled, basis)
     own = graph.add(
         "Add",
