@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from audiomnist import bundle, inference
 from audiomnist.audio import Samples
 from audiomnist.bundle import BundleError, WaveformInput
-from audiomnist.compilation import compiler
+from audiomnist.compilation import compiler, networks
+from audiomnist.compilation.nodes import Graph
 from audiomnist.compilation.weights import CompilationError, Weights
 from audiomnist.inference import Model
+from audiomnist.onnx_session import session
 
 # In samples: shorter than a window of 200, one window, a hop more less one sample, and so on up to the longest.
 LENGTHS = (80, 200, 279, 280, 281, 800, 1999, 2000, 4000, 4079, 8000)
@@ -176,6 +178,40 @@ def test_compiling_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     """So that a stage that is run again changes nothing."""
     one, other = (small_bundles.compiled("cnn", tmp_path / name) for name in ("one", "other"))
     assert (one / bundle.GRAPH).read_bytes() == (other / bundle.GRAPH).read_bytes()
+
+
+class Given(Weights):
+    """Weights that are given, as the parts of a distance name them."""
+
+    def __init__(self, means: NDArray[np.float64], **named: NDArray[np.float64]) -> None:
+        self._means, self._named = means, named
+
+    def named(self, name: str) -> NDArray[np.float32]:
+        """Return what was given."""
+        return np.asarray(self._named[name.removeprefix("network.distance.")], dtype=np.float32)
+
+    def of(self, node: str) -> list[NDArray[np.float32]]:
+        """Return the means."""
+        assert node == "/network/distance/Sub"
+        return [np.asarray(self._means[None], dtype=np.float32)]
+
+
+def test_small_distances_between_large_features_do_not_drown_in_rounding() -> None:
+    """They are multiplied out, so that a distance of 1 would be the difference of squares of thousands."""
+    draw = np.random.default_rng(0)
+    features, directions = 64, 5
+    means = (300 + draw.normal(size=(10, features))).astype(np.float32).astype(np.float64)
+    basis = np.linalg.qr(draw.normal(size=(features, directions)))[0].astype(np.float32).astype(np.float64)
+    gains, gain = draw.uniform(1, 5, directions).astype(np.float32).astype(np.float64), np.array(0.5)
+    asked = (means + 0.1 * draw.normal(size=means.shape)).astype(np.float32)
+    weights = Given(means, scale=np.ones(features), basis=basis, gains=gains, other_gain=gain)
+    graph = Graph()
+    distance = networks._distance(graph, "features", weights)  # noqa: SLF001 - rounding shows in no answer as a whole
+    model = graph.model({"features": ["batch", features]}, {"distance": (distance, ["batch", 1])})
+    (found,) = session(model.SerializeToString(), threads=1).run(["distance"], {"features": asked})
+    apart = asked.astype(np.float64)[:, None] - means
+    squared = gain * (apart**2).sum(axis=2) + (((apart @ basis) ** 2) * gains).sum(axis=2)
+    np.testing.assert_allclose(found[:, 0], np.sqrt(squared.min(axis=1)), rtol=1e-3)
 
 
 def test_a_graph_that_training_does_not_write_is_refused(tmp_path: Path, bundles: dict[str, tuple[Path, Path]]) -> None:
