@@ -328,7 +328,7 @@ class TestHindered:
         defers(reason)
         ended = score()
         assert ended.status == 7
-        assert f"audiomnist score: 1 files were deferred that wait for somebody to act: 1 {reason}" in ended.err
+        assert f"audiomnist score: deferred until somebody sees to it: 1 {reason}" in ended.err
         assert len(rows(table)) == 9
 
     @pytest.mark.parametrize("reason", ["unfinished_name", "changing", "vanished"])

@@ -166,5 +166,5 @@ def _end(summary: "Summary", max_rejected_fraction: float) -> None:
         raise typer.Exit(TOO_MANY_REJECTED)
     if summary.hindered:
         reasons = ", ".join(f"{files:,} {reason}" for reason, files in summary.hindered.items())
-        _say(f"{sum(summary.hindered.values()):,} files were deferred that wait for somebody to act: {reasons}")
+        _say(f"deferred until somebody sees to it: {reasons}")
         raise typer.Exit(HINDERED)
