@@ -250,7 +250,10 @@ def test_padding_changes_nothing_that_convolutions_make_of_a_clip(
 def test_padding_changes_no_spectrum(
     lengths: list[int], margin: int, seed: int, rubbish: float, range_db: float, mean_removed: float
 ) -> None:
-    """Neither the floor under a clip nor the mean that is taken off it sees what stands after its own frames."""
+    """Neither the floor under a clip nor the mean that is taken off it sees what stands after its own frames.
+
+    With little range the deviation is small, and values are large: their last digits are not compared.
+    """
     first = spectrum(range_db=range_db, mean_removed=mean_removed).eval()
     batch = mfccs(lengths, margin, seed)
     filled = batch.clone()
@@ -259,7 +262,7 @@ def test_padding_changes_no_spectrum(
     made = first(filled, torch.tensor(lengths))
     for row, length, own in zip(batch, lengths, made, strict=True):
         alone = first(row[None, :, :length], torch.tensor([length]))
-        torch.testing.assert_close(own[:, :length], alone[0], rtol=0, atol=LOGIT_TOLERANCE)
+        torch.testing.assert_close(own[:, :length], alone[0], rtol=2e-6, atol=LOGIT_TOLERANCE)
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -119,7 +119,7 @@ def test_a_second_run_is_told_who_holds_the_table(table: Path) -> None:
         with pytest.raises(LockedError) as caught, held(table, wait=False):
             pass
     told = re.fullmatch(
-        r"another run \(pid (\d+) on (.+), since (.+)\) holds the table (.+): wait for its end, or use --wait",
+        r"another run \(pid (\d+) on (.+), since (.+)\) holds the table (.+): wait for its end, as score --wait does",
         str(caught.value),
     )
     assert told is not None
