@@ -286,25 +286,23 @@ def test_a_file_that_changes_between_listing_and_reading_is_deferred(
     assert list(by_path(done)) == ["b.wav"]
 
 
-def test_flac_is_deferred_where_no_decoder_starts(folder: Path, ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
-    """That is the machine's fault, not the file's; WAV needs no decoder."""
-    monkeypatch.setattr(labeller, "Decoder", lambda **limits: Decoder(command=["/nowhere/python"], **limits))
-    put(folder, "a.flac", encoded(tone(3), container="FLAC"))
-    put(folder, "b.wav", loud(0.55))
-    done = labelled(task(folder), ear)
-    assert deferred(done) == {"a.flac": "no_decoder"}
-    assert list(by_path(done)) == ["b.wav"]
+KILLED = "import os, sys; os.write(1, b'ready\\n'); sys.stdin.buffer.read(1); os.kill(os.getpid(), 9)"
 
 
-def test_flac_is_deferred_whose_decoder_was_killed(folder: Path, ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It may have been for want of memory."""
-    killed = "import os, sys; os.write(1, b'ready\\n'); sys.stdin.buffer.read(1); os.kill(os.getpid(), 9)"
-    command = [sys.executable, "-c", killed]
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [(["/nowhere/python"], "no_decoder"), ([sys.executable, "-c", KILLED], "decoder_killed")],
+    ids=["does not start", "is killed"],
+)
+def test_flac_is_deferred_where_the_decoder_is_at_fault(
+    folder: Path, ear: Ear, monkeypatch: pytest.MonkeyPatch, command: list[str], reason: str
+) -> None:
+    """That is the machine's doing, not the file's; WAV needs no decoder."""
     monkeypatch.setattr(labeller, "Decoder", lambda **limits: Decoder(command=command, **limits))
     put(folder, "a.flac", encoded(tone(3), container="FLAC"))
     put(folder, "b.wav", loud(0.55))
     done = labelled(task(folder), ear)
-    assert deferred(done) == {"a.flac": "decoder_killed"}
+    assert deferred(done) == {"a.flac": reason}
     assert list(by_path(done)) == ["b.wav"]
 
 

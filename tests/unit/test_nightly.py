@@ -322,10 +322,9 @@ def test_a_file_from_beyond_the_years_that_64_bits_hold_is_a_file_like_others(or
     path = put(order.inbox, "a.wav", content(1))
     put_numbered(order.inbox, 2)
     os.utime(path, (2**34, 2**34))
-    if path.stat().st_mtime_ns < 2**63:
-        pytest.skip("the file system has no such times")
+    kept_ns = path.stat().st_mtime_ns  # a file system may have no such times
     assert counts(score(order)) == {"found": 2, "scored": 2}
-    assert by_path(order.table)["a.wav"]["modified_ns"] == 2**63 - 1
+    assert by_path(order.table)["a.wav"]["modified_ns"] == min(kept_ns, 2**63 - 1)
     assert counts(score(order)) == {"found": 2, "known": 2}
 
 

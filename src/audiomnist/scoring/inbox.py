@@ -105,7 +105,7 @@ class _Folder:
     names: list[bytes]
 
 
-def check(inbox: Path) -> None:
+def check_listable(inbox: Path) -> None:
     """Raise InboxError unless an inbox is a folder that can be listed."""
     try:
         os.scandir(_base(inbox)).close()

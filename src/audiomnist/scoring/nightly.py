@@ -21,7 +21,7 @@ from audiomnist.hearing import Hear, hearing
 from audiomnist.inference import Model
 from audiomnist.recognition import RecognitionError
 from audiomnist.scoring import crew, lock, names
-from audiomnist.scoring.inbox import InboxError, check, discover
+from audiomnist.scoring.inbox import InboxError, check_listable, discover
 from audiomnist.scoring.intake import Intake, Terms
 from audiomnist.scoring.interruption import Stop
 from audiomnist.scoring.known import Known
@@ -99,7 +99,7 @@ def _check_places(order: Order) -> None:
     inbox, table = order.inbox.resolve(), order.table.resolve()
     if inbox == table or inbox in table.parents or table in inbox.parents:
         raise InboxError(f"{order.inbox} and {order.table} lie one in the other: keep the table outside of the inbox")
-    check(order.inbox)
+    check_listable(order.inbox)
 
 
 class _Opened(NamedTuple):
