@@ -88,7 +88,6 @@ class Description(_Part):
     labels: tuple[str, ...] = LABELS
     input: WaveformInput | TranscriptInput = Field(discriminator="kind")
     dataset: Dataset
-    code_revision: str | None
     split: dict[str, Any]
     synthetic_voices: dict[str, Any] | None = None
     parameters: dict[str, Any]

@@ -1,18 +1,21 @@
 """The pipeline's data gates: measurements are held against rules with Great Expectations.
 
 A gate writes its report only when every rule is met, so that DVC stops behind a gate that is shut; the
-Data Docs, which show each rule with the values that broke it, are written either way. The report depends
-on nothing but the data. Great Expectations takes seconds to import, and is imported here only, on use.
+Data Docs, which show each rule with the values that broke it, are written either way. Both depend on nothing but
+the data: the docs give every run the same time. Great Expectations takes seconds to import, and is imported here
+only, on use.
 """
 
 import logging
 import os
+import re
 import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,10 @@ from audiomnist.gates.transcripts import TranscriptBounds
 from audiomnist.params import Section
 
 _SITE = Path("gx", "uncommitted", "data_docs", "local_site")
+_RUN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+# What differs from run to run in a page: random identifiers, and the times in the address of the logo and of loading.
+_IDENTIFIER = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_TIME = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z")
 
 
 class UnmetError(AudiomnistError):
@@ -101,6 +108,7 @@ def hold(kind: str, measured: pd.DataFrame, rules: list[Rule], docs: Path | None
     with tempfile.TemporaryDirectory() as folder, _quietly():
         results = _checked(kind, measured, rules, Path(folder))
         if docs is not None:
+            _remove_identifiers_and_times(Path(folder) / _SITE)
             with atomic.replaced_directory(docs) as site:
                 shutil.copytree(Path(folder) / _SITE, site, dirs_exist_ok=True)
     broken = [result for result in results if not result.success]
@@ -108,6 +116,17 @@ def hold(kind: str, measured: pd.DataFrame, rules: list[Rule], docs: Path | None
         where = "" if docs is None else f", see {docs / 'index.html'}"
         head = f"{kind}: {len(broken)} of {len(rules)} expectations are not met{where}"
         raise UnmetError("\n".join([head, *map(_sentence, broken)]))
+
+
+def _remove_identifiers_and_times(site: Path) -> None:
+    """Number the random identifiers of each page by their order, and give every time the value of `_RUN_TIME`."""
+    for page in site.rglob("*.html"):
+        numbers: dict[str, str] = {}
+        text = _IDENTIFIER.sub(
+            lambda match, numbers=numbers: numbers.setdefault(match[0], str(len(numbers))),
+            page.read_text(encoding="utf-8"),
+        )
+        page.write_text(_TIME.sub(f"{_RUN_TIME:%Y%m%dT%H%M%S.%fZ}", text), encoding="utf-8")
 
 
 def _sentence(result: Any) -> str:
@@ -132,7 +151,8 @@ def _checked(kind: str, measured: pd.DataFrame, rules: list[Rule], folder: Path)
         validation_definitions=[context.validation_definitions.add(definition)],
         result_format={"result_format": "COMPLETE", "unexpected_index_column_names": ["recording"]},
     )
-    outcome = context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": measured})
+    run_id = gx.RunIdentifier(run_name=kind, run_time=_RUN_TIME)
+    outcome = context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": measured}, run_id=run_id)
     context.build_data_docs()
     (suite_result,) = outcome.run_results.values()
     return list(suite_result.results)

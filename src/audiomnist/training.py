@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -69,7 +67,6 @@ def train(
             "model": model,
             "input": examples.service(),
             "dataset": dataset.read(corpus),
-            "code_revision": _code_revision(),
             "split": (split_params or splits.chosen(parameters)).model_dump(),
             "synthetic_voices": _synthetic(recipe),
             "parameters": {"train": how.model_dump(), "model": network_params.model_dump()},
@@ -124,11 +121,3 @@ def _export(judge: Judged, recipe: Recipe, examples: Examples, folder: Path) -> 
     target = folder / bundle.GRAPH
     export(examples.deployable(judge), torch.from_numpy(inputs), torch.from_numpy(lengths), target)
     return hashlib.sha256(target.read_bytes()).hexdigest()
-
-
-def _code_revision() -> str | None:
-    """Return the commit that is checked out, where there is one."""
-    if shutil.which("git") is None:
-        return None
-    answer = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S607 - git is looked up on PATH
-    return answer.stdout.strip() or None if answer.returncode == 0 else None

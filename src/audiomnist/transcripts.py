@@ -8,8 +8,7 @@ Its columns:
 - `status`: a `Status`;
 - `text`: the best hypothesis, "" if there is none;
 - `hypotheses`: what the recogniser considered, best first, each with a score. A higher score is better;
-  its scale is the engine's own;
-- `seconds`: the wall time that recognition took, in seconds (a clip's share of its batch).
+  its scale is the engine's own.
 
 The key `METADATA_KEY` of the schema's metadata holds the recogniser's identity as JSON.
 """
@@ -32,7 +31,6 @@ SCHEMA = pa.schema(
         ("status", pa.string()),
         ("text", pa.string()),
         ("hypotheses", pa.list_(pa.struct([("text", pa.string()), ("score", pa.float32())]))),
-        ("seconds", pa.float64()),
     ]
 )
 

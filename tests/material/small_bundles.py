@@ -71,7 +71,6 @@ def write(model: str, folder: Path, seed: int = 0, features: dict[str, Any] | No
         "model": model,
         "input": examples.service(),
         "dataset": Dataset("noises", "1"),
-        "code_revision": "0" * 40,
         "split": {},
         "parameters": {"seed": seed, "model": how.model_dump()},
         "calibration": asdict(_calibration(judge, examples)),
@@ -113,7 +112,6 @@ def _transcribed(folder: Path) -> Examples:
             "status": transcripts.Status.RECOGNISED.value,
             "text": DIGIT_WORDS[digit],
             "hypotheses": [{"text": DIGIT_WORDS[digit], "score": -0.1}],
-            "seconds": 0.1,
         }
         for digit, file in enumerate(_FILES)
     ]

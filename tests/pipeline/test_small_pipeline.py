@@ -35,6 +35,14 @@ def test_the_first_repro_runs_every_stage_and_the_second_none(reproduced: tuple[
     assert checkout.git_status() == set()
 
 
+def test_a_stage_that_runs_again_on_the_same_inputs_writes_the_same_bytes(checkout: Checkout) -> None:
+    """Every stage is run once more, not taken from the run cache; no output's hash in dvc.lock changes."""
+    before = (checkout.folder / "dvc.lock").read_text(encoding="utf-8")
+    assert checkout.stages_run("repro", "--force") == ALL_STAGES
+    assert (checkout.folder / "dvc.lock").read_text(encoding="utf-8") == before
+    assert checkout.git_status() == set()
+
+
 def test_results_name_the_dataset_they_were_measured_on(reproduced: tuple[Checkout, set[str]]) -> None:
     """Every metrics file and the bundle say that these are synthetic voices."""
     folder = reproduced[0].folder

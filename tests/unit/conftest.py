@@ -186,7 +186,6 @@ def heard(recordings: list[manifest.Recording]) -> pa.Table:
                 {"text": DIGIT_WORDS[row.digit], "score": -0.1},
                 {"text": "uh" if row.take % 2 else " ".join(3 * str(row.digit)), "score": -2.0},
             ],
-            "seconds": 0.1,
         }
         for row in recordings
     ]

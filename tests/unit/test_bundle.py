@@ -27,7 +27,6 @@ CONTENT: dict[str, Any] = {
         "front_end": {"sample_rate_hz": 8000, "window_samples": 200, "trim_db": 40.0, "max_duration_s": 1.0},
     },
     "dataset": {"name": "tones", "version": "1"},
-    "code_revision": "0" * 40,
     "split": {"scheme": "random"},
     "parameters": {"train": {"epochs": 1}},
     "calibration": CALIBRATION,

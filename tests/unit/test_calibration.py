@@ -26,7 +26,6 @@ CONTENT: dict[str, Any] = {
     "model": "lstm",
     "input": {"kind": "transcript", "recogniser": {}},
     "dataset": {"name": "tones", "version": "1"},
-    "code_revision": None,
     "split": {},
     "parameters": {},
     "reference": {"labels": [0.1] * 10, "confidence": HISTOGRAM, "duration_s": HISTOGRAM},

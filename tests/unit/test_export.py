@@ -78,7 +78,6 @@ def served(
         "model": model,
         "input": examples.service(),
         "dataset": Dataset("noises", "1"),
-        "code_revision": None,
         "split": {},
         "parameters": {},
         "calibration": asdict(calibration),

@@ -53,7 +53,7 @@ class Listener:
         self.batches.append(len(waveforms))
         if any(waveform is NOISE for waveform in waveforms):
             raise self.failure
-        return [Recognition.of(self._heard(waveform), 0.0) for waveform in waveforms]
+        return [Recognition.of(self._heard(waveform)) for waveform in waveforms]
 
     def _heard(self, waveform: Waveform) -> list[Hypothesis]:
         if waveform is MUMBLE:

@@ -36,7 +36,6 @@ def write(folder: Path, copy: int, heard: dict[str, list[str]]) -> None:
             "status": str(transcripts.Status.RECOGNISED if texts else transcripts.Status.UNRECOGNISED),
             "text": texts[0] if texts else "",
             "hypotheses": [{"text": text, "score": 0.0} for text in texts],
-            "seconds": 0.0,
         }
         for file, texts in heard.items()
     ]

@@ -85,8 +85,7 @@ def test_whisper_orders_distinct_hypotheses_by_score(whisper: Recogniser) -> Non
 @pytest.mark.parametrize("samples", [1, 80, 80_000])
 def test_whisper_takes_clips_of_any_length(whisper: Recogniser, samples: int) -> None:
     """A click and ten seconds are both clips."""
-    [recognition] = whisper.recognise([Waveform(np.zeros(samples, dtype=np.float32), 8000)])
-    assert recognition.seconds > 0
+    assert len(whisper.recognise([Waveform(np.zeros(samples, dtype=np.float32), 8000)])) == 1
 
 
 def test_whisper_takes_an_empty_batch(whisper: Recogniser) -> None:
@@ -258,13 +257,13 @@ def test_engines_bring_in_neither_torch_nor_librosa_nor_great_expectations(engin
 
 def test_an_empty_best_text_is_unrecognised() -> None:
     """Later hypotheses do not make up for it."""
-    recognition = Recognition.of([Hypothesis(" ", -0.1), Hypothesis("one", -2.0)], 0.1)
+    recognition = Recognition.of([Hypothesis(" ", -0.1), Hypothesis("one", -2.0)])
     assert (recognition.status, recognition.text) == (Status.UNRECOGNISED, "")
 
 
 def test_of_equal_texts_the_best_stays() -> None:
     """White space around a text makes no difference."""
-    recognition = Recognition.of([Hypothesis(" 1", -0.1), Hypothesis("1", -0.2), Hypothesis("won", -0.3)], 0.1)
+    recognition = Recognition.of([Hypothesis(" 1", -0.1), Hypothesis("1", -0.2), Hypothesis("won", -0.3)])
     assert recognition.hypotheses == (Hypothesis("1", -0.1), Hypothesis("won", -0.3))
 
 

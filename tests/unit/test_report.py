@@ -54,7 +54,7 @@ class Mumble:
 
     def recognise(self, waveforms: Sequence[Waveform]) -> list[Recognition]:
         """Hear what is no digit."""
-        return [Recognition.of([Hypothesis("mumble", -1.0)], 0.0) for _ in waveforms]
+        return [Recognition.of([Hypothesis("mumble", -1.0)]) for _ in waveforms]
 
 
 @pytest.fixture(scope="module", autouse=True)

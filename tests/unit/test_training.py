@@ -465,14 +465,6 @@ def test_the_shares_of_the_digits_are_those_of_the_training_part(toy: Path, tmp_
     assert labels == pytest.approx([0 if digit == 3 else (3 if digit == 5 else 9) / 75 for digit in range(10)])
 
 
-@pytest.mark.usefixtures("here")
-def test_outside_a_checkout_there_is_no_revision(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bundle that was trained from an unpacked archive says so, and training goes on."""
-    monkeypatch.chdir(tmp_path)
-    trained_again("lstm", toy, tmp_path / "lstm", epochs=2)
-    assert bundle.describe(tmp_path / "lstm" / "out")[0].code_revision is None
-
-
 @pytest.mark.parametrize(
     "spoil",
     [

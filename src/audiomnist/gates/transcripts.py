@@ -40,19 +40,14 @@ def rules(bounds: TranscriptBounds) -> list[Rule]:
         among("there is a text exactly where the status is recognised", "text_fits_status", [True]),
         equal("the text is the first hypothesis", "text", "first_hypothesis"),
         between(f"there are at most {most} hypotheses", "hypothesis_count", None, most),
-        between("it took no negative time", "seconds", 0),
         among(f"at least {recognised:.1%} are recognised", "status", ["recognised"], recognised),
         among(f"at most {failed:.1%} failed", "status", ["recognised", "unrecognised"], 1 - failed),
     ]
 
 
 def measure(manifest: Path, folder: Path) -> pd.DataFrame:
-    """Return one row per transcript, and one per recording without; `seconds` is what it took.
-
-    A value that a transcript lacks counts as an empty text, or as minus one second.
-    """
-    columns = ["file", *_EMPTY, "hypotheses", "seconds"]
-    table = read_table(folder / "transcripts.parquet", columns).fillna({**_EMPTY, "seconds": -1.0})
+    """Return one row per transcript, and one per recording without; a missing value counts as an empty text."""
+    table = read_table(folder / "transcripts.parquet", ["file", *_EMPTY, "hypotheses"]).fillna(_EMPTY)
     known = pd.DataFrame(
         [(recording.file, recording.sha256) for recording in read_manifest(manifest)],
         columns=["file", "manifest_sha256"],

@@ -53,7 +53,6 @@ class GoogleRecogniser:
         return [self._recognise(waveform) for waveform in waveforms]
 
     def _recognise(self, waveform: Waveform) -> Recognition:
-        start = time.perf_counter()
         answer = self._answer(audio_data(waveform))
         alternatives = answer.get("alternative", []) if isinstance(answer, dict) else []
         hypotheses = [
@@ -61,7 +60,7 @@ class GoogleRecogniser:
             for alternative in alternatives
             if "transcript" in alternative
         ]
-        return Recognition.of(hypotheses[: self._hypotheses], time.perf_counter() - start)
+        return Recognition.of(hypotheses[: self._hypotheses])
 
     def _answer(self, sound: AudioData) -> Any:
         for wait_s in (*_WAITS_S, None):

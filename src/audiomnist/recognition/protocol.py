@@ -23,14 +23,13 @@ class Hypothesis:
 
 @dataclass(frozen=True)
 class Recognition:
-    """What came of one clip: hypotheses, best first, and the wall time it took, in seconds (>= 0)."""
+    """What a recogniser made of one clip: hypotheses, best first."""
 
     status: Status
     hypotheses: tuple[Hypothesis, ...]
-    seconds: float
 
     @classmethod
-    def of(cls, hypotheses: Sequence[Hypothesis], seconds: float) -> "Recognition":
+    def of(cls, hypotheses: Sequence[Hypothesis]) -> "Recognition":
         """Return the recognition that an engine's hypotheses amount to.
 
         Surrounding white space goes, and of equal texts the best stays. A best text that is empty
@@ -42,7 +41,7 @@ class Recognition:
             distinct.setdefault(text, Hypothesis(text, hypothesis.score))
         kept = tuple(distinct.values())
         status = Status.RECOGNISED if kept and kept[0].text else Status.UNRECOGNISED
-        return cls(status, kept, seconds)
+        return cls(status, kept)
 
     @property
     def text(self) -> str:

@@ -6,7 +6,6 @@ same texts.
 
 import math
 import os
-import time
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from itertools import islice
@@ -48,7 +47,6 @@ class SphinxRecogniser:
         return [self._recognise(waveform) for waveform in waveforms]
 
     def _recognise(self, waveform: Waveform) -> Recognition:
-        start = time.perf_counter()
         sound = audio_data(waveform, self._params.padding_s)
         pcm = sound.get_raw_data(convert_rate=_SAMPLE_RATE_HZ, convert_width=_SAMPLE_BYTES)
         self._decoder.start_utt()
@@ -56,8 +54,7 @@ class SphinxRecogniser:
             self._decoder.process_raw(pcm, no_search=False, full_utt=True)
         finally:
             self._decoder.end_utt()
-        hypotheses = self._distinct()
-        return Recognition.of(hypotheses, time.perf_counter() - start)
+        return Recognition.of(self._distinct())
 
     def _distinct(self) -> list[Hypothesis]:
         distinct: dict[str, Hypothesis] = {}

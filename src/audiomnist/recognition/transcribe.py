@@ -122,7 +122,6 @@ def _row(identity: Identity, sound: Sound, outcome: Outcome) -> Row:
         "status": str(recognition.status),
         "text": recognition.text,
         "hypotheses": [{"text": item.text, "score": item.score} for item in recognition.hypotheses],
-        "seconds": recognition.seconds,
     }
 
 

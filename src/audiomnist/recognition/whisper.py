@@ -4,7 +4,6 @@ The encoder sees `context_frames` frames rather than the 30 s that Whisper was t
 under 3 s, and that costs a tenth. In one batch or in several, a clip gets the same texts.
 """
 
-import time
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
@@ -49,11 +48,9 @@ class WhisperRecogniser:
         """Return one result per waveform, from one run of the model over all of them."""
         if not waveforms:
             return []
-        start = time.perf_counter()
         features = np.stack([self._features(waveform) for waveform in waveforms])
         results = self._generate(features)
-        seconds = (time.perf_counter() - start) / len(waveforms)
-        return [Recognition.of(self._decoded(result), seconds) for result in results]
+        return [Recognition.of(self._decoded(result)) for result in results]
 
     def _features(self, waveform: Waveform) -> NDArray[np.float32]:
         """Return log-mel features, float32 `(80, context_frames)`, about -1 to 1, zero after the sound."""

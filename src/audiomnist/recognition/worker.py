@@ -1,6 +1,5 @@
 """What one process of the transcribe stage does: load the recogniser once, then batch after batch."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,9 +44,8 @@ def recognise(recogniser: Recogniser, sounds: Sequence[Sound], raw: Path) -> lis
 
 
 def _alone(recogniser: Recogniser, sound: Sound, raw: Path) -> Outcome:
-    start = time.perf_counter()
     try:
         [recognition] = recogniser.recognise([sound.waveform(raw)])
     except _UNUSABLE as error:
-        return Outcome(Recognition(Status.FAILED, (), time.perf_counter() - start), str(error))
+        return Outcome(Recognition(Status.FAILED, ()), str(error))
     return Outcome(recognition)
