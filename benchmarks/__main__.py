@@ -11,7 +11,7 @@ import torch
 import typer
 from rich.console import Console
 
-from audiomnist.errors import AudiomnistError
+from audiomnist.core.errors import AudiomnistError
 from benchmarks import growth, machine, material, mfcc, overhead, page, report, score, training, transcription
 from benchmarks.commands import BenchmarkError
 from benchmarks.material import Setting

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from audiomnist.errors import AudiomnistError
+from audiomnist.core.errors import AudiomnistError
 from benchmarks.memory import Peaks, watched
 
 

@@ -94,7 +94,7 @@ LINES = [
     Line("`dvc repro` with nothing to do, s", "overhead", "dvc_repro_s"),
     Line("`dvc status`, s", "overhead", "dvc_status_s"),
     Line("`audiomnist --help`, s", "overhead", "help_s"),
-    Line("`import audiomnist.cli`, s", "overhead", "import_cli_s"),
+    Line("`import audiomnist.cli.main`, s", "overhead", "import_cli_s"),
     Line("`import torch`, s", "overhead", "import_torch_s"),
     Line("`import librosa`, s", "overhead", "import_librosa_s"),
 ]

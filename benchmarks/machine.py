@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from audiomnist.processes import available_cores
+from audiomnist.core.processes import available_cores
 
 _LIBRARIES = (
     "ctranslate2",

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from audiomnist.corpus import sources
-from audiomnist.processes import available_cores
+from audiomnist.core.processes import available_cores
+from audiomnist.ingest import download
 
 PARAMETERS = Path("params.yaml")
 SELECTED = Path("models/selected")
@@ -64,10 +64,10 @@ class Setting:
 def recordings(checkout: Path, work: Path) -> list[Path]:
     """Return the recordings in random order: those of AUDIOMNIST_SOURCE, of the pipeline, or upstream's."""
     folder = checkout / _RAW
-    if os.environ.get(sources.SOURCE_VARIABLE) or not folder.is_dir():
+    if os.environ.get(download.SOURCE_VARIABLE) or not folder.is_dir():
         folder = work / "recordings"
         folder.mkdir()
-        sources.fetch(folder)
+        download.fetch(folder)
     found = sorted(folder.glob("*.wav"))
     random.Random(0).shuffle(found)
     return found

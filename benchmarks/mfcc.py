@@ -11,15 +11,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from audiomnist import audio, frames
-from audiomnist.audio import Samples
-from audiomnist.compilation import sound
-from audiomnist.compilation.nodes import Graph
-from audiomnist.features import FrontEnd, FrontEndParams
-from audiomnist.featurize import FeatureParams
-from audiomnist.onnx_session import session
-from audiomnist.params import section
-from audiomnist.processes import pool
+from audiomnist.audio import waveform
+from audiomnist.audio.waveform import Samples
+from audiomnist.core.params import section
+from audiomnist.core.processes import pool
+from audiomnist.export import frontend as sound
+from audiomnist.export.graph import Graph
+from audiomnist.features.extract import FeatureParams
+from audiomnist.features.mfcc import FrontEnd, FrontEndParams
+from audiomnist.serving import batching
+from audiomnist.serving.bundle.session import session
 from benchmarks import figures, spectra
 from benchmarks.figures import Round
 from benchmarks.material import Setting
@@ -46,8 +47,8 @@ def measure(setting: Setting) -> dict[str, Any]:
     """
     params = section(setting.parameters, "features", FeatureParams).front_end
     clips = setting.size(len(setting.recordings), _FEW_CLIPS)
-    sounds = [audio.read(path) for path in setting.recordings[:clips]]
-    samples = [audio.prepare(sound, params.sample_rate_hz, params.trim_db, params.max_samples) for sound in sounds]
+    sounds = [waveform.read(path) for path in setting.recordings[:clips]]
+    samples = [waveform.prepare(sound, params.sample_rate_hz, params.trim_db, params.max_samples) for sound in sounds]
     with pool(1, _start, samples, params) as process:
         names = (*_OURS, *(f"{peer}_clips_per_s" for peer in _PEERS))
         for name in names:  # for what each makes when it is first asked
@@ -57,7 +58,7 @@ def measure(setting: Setting) -> dict[str, Any]:
     return {
         "threads": 1,
         "clips": clips,
-        "batch_clips": frames.BATCH_CLIPS,
+        "batch_clips": batching.BATCH_CLIPS,
         "rounding_db": rounding_db(samples[:_COMPARED], params),
         **figures.told([figures.with_ratios(found, _RATIOS) for found in rounds]),
     }
@@ -66,8 +67,10 @@ def measure(setting: Setting) -> dict[str, Any]:
 def in_batches(front_end: FrontEnd, samples: Sequence[Samples]) -> list[torch.Tensor]:
     """Return MFCCs in batches of clips of like length, float32 `(batch, coefficients, frames)` each."""
     ordered = sorted(samples, key=len)
-    starts = range(0, len(ordered), frames.BATCH_CLIPS)
-    batches = [audio.pad(ordered[start : start + frames.BATCH_CLIPS], front_end.window_samples) for start in starts]
+    starts = range(0, len(ordered), batching.BATCH_CLIPS)
+    batches = [
+        waveform.pad(ordered[start : start + batching.BATCH_CLIPS], front_end.window_samples) for start in starts
+    ]
     return [front_end(torch.from_numpy(batch), torch.from_numpy(lengths))[0] for batch, lengths in batches]
 
 
@@ -83,7 +86,7 @@ def compiled(params: FrontEndParams, *, exactly: bool) -> Any:
 
 def by_session(opened: Any, samples: Sequence[Samples], params: FrontEndParams) -> list[NDArray[np.float32]]:
     """Return MFCCs in batches of clips that have equally many frames."""
-    batches = frames.batches(samples, params.window_samples, params.hop_samples)
+    batches = batching.batches(samples, params.window_samples, params.hop_samples)
     return [opened.run(["mfcc"], {"inputs": waveforms})[0] for _, waveforms in batches]
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from audiomnist import audio
-from audiomnist.bundle import Description
-from audiomnist.features import FrontEnd, FrontEndParams
-from audiomnist.featurize import FeatureParams
-from audiomnist.models import architecture
-from audiomnist.params import section
+from audiomnist.audio import waveform
+from audiomnist.core.params import section
+from audiomnist.features.extract import FeatureParams
+from audiomnist.features.mfcc import FrontEnd, FrontEndParams
+from audiomnist.serving.bundle.description import Description
+from audiomnist.training.registry import architecture
 from benchmarks.peers import Peer
 
 
@@ -41,9 +41,9 @@ class _Heard:
     def clean_tensors(self, files: list[str]) -> tuple[Tensor, Tensor]:
         """Return MFCCs `(files, coefficients, frames)` and frames `(files,)`."""
         how = self.front_end
-        sounds = [audio.read(Path(file)) for file in files]
-        samples = [audio.prepare(sound, how.sample_rate_hz, how.trim_db, how.max_samples) for sound in sounds]
-        waveforms, lengths = audio.pad(samples, at_least=how.window_samples)
+        sounds = [waveform.read(Path(file)) for file in files]
+        samples = [waveform.prepare(sound, how.sample_rate_hz, how.trim_db, how.max_samples) for sound in sounds]
+        waveforms, lengths = waveform.pad(samples, at_least=how.window_samples)
         with torch.inference_mode():
             mfcc, frames = FrontEnd(how)(torch.from_numpy(waveforms), torch.from_numpy(lengths))
         return mfcc.clone(), frames.clone()

@@ -10,7 +10,7 @@ from benchmarks.material import Setting
 
 _COMMANDS: dict[str, tuple[str, ...]] = {
     "help_s": ("-m", "audiomnist", "--help"),
-    "import_cli_s": ("-c", "import audiomnist.cli"),
+    "import_cli_s": ("-c", "import audiomnist.cli.main"),
     "import_torch_s": ("-c", "import torch"),
     "import_librosa_s": ("-c", "import librosa; librosa.load, librosa.feature.mfcc"),
     "python_s": ("-c", "pass"),

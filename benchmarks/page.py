@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from audiomnist import atomic
-from audiomnist.report.results import markdown
+from audiomnist.core import atomic
+from audiomnist.report.tables import markdown
 from benchmarks.commands import BenchmarkError
 from benchmarks.lines import LINES, Line
 

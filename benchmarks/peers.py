@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from audiomnist import audio
-from audiomnist.audio import Samples, Waveform
-from audiomnist.features import FrontEndParams
-from audiomnist.models.architecture import Network
+from audiomnist.audio import waveform
+from audiomnist.audio.waveform import Samples, Waveform
+from audiomnist.features.mfcc import FrontEndParams
+from audiomnist.models.common.base import Network
 from benchmarks import spectra
 
 _BATCH_CLIPS = 64
@@ -38,7 +38,7 @@ class Peer:
     def prepared(self, samples: Samples, rate_hz: int) -> Samples:
         """Return what of a sound is heard, `(samples,)`."""
         how = self.front_end
-        return audio.prepare(Waveform(samples, rate_hz), how.sample_rate_hz, how.trim_db, how.max_samples)
+        return waveform.prepare(Waveform(samples, rate_hz), how.sample_rate_hz, how.trim_db, how.max_samples)
 
     def read(self, path: Path) -> Samples:
         """Return what is heard of a mono file, read by soundfile."""
@@ -77,7 +77,7 @@ def _one(peer: Peer, path: Path) -> Logits:
 
 
 def _batch(peer: Peer, mfcc: spectra.ByTorchaudio, paths: Sequence[Path]) -> Logits:
-    waveforms, lengths = audio.pad([peer.read(path) for path in paths], at_least=peer.front_end.window_samples)
+    waveforms, lengths = waveform.pad([peer.read(path) for path in paths], at_least=peer.front_end.window_samples)
     frames = spectra.frames(torch.from_numpy(lengths), peer.front_end)
     return peer.ask(mfcc(torch.from_numpy(waveforms)), frames)
 

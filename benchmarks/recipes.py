@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from audiomnist import fitting, params
+from audiomnist.core import params
+from audiomnist.core.hashing import sha256_of
 from audiomnist.corpus import manifest
 from audiomnist.corpus.manifest import Recording
-from audiomnist.featurize import FeatureParams, featurize
-from audiomnist.fitting import Recipe, TrainParams
-from audiomnist.models import architecture
-from audiomnist.splits import Clip, SplitParams
+from audiomnist.corpus.splits import Clip, SplitParams
+from audiomnist.features.extract import FeatureParams, featurize
+from audiomnist.training import trainer
+from audiomnist.training.registry import architecture
+from audiomnist.training.trainer import Recipe, TrainParams
 
 TARGET_ACCURACY = 0.995
 
@@ -87,7 +89,7 @@ def featurized(recordings: Sequence[Path], parameters: Path, folder: Path) -> li
 
     The first two stand in the parts that do not teach.
     """
-    described = [manifest.parse_name(path.name, manifest.sha256_of(path)) for path in recordings]
+    described = [manifest.parse_name(path.name, sha256_of(path)) for path in recordings]
     manifest.write(folder / "recordings.csv", described)
     features = params.section(parameters, "features", FeatureParams)
     augment = features.augment.model_copy(update={"copies": 1})
@@ -105,7 +107,7 @@ def inputs(folder: Path) -> Path:
 def clips_per_cpu_s(recipe: Recipe) -> float:
     """Return how many clips a CPU second trains, without the first epoch, which warms up."""
     ends: list[float] = []
-    fitting.fit(recipe, recipe.examples(), lambda _epoch, _scores: ends.append(time.process_time()))
+    trainer.fit(recipe, recipe.examples(), lambda _epoch, _scores: ends.append(time.process_time()))
     return (len(ends) - 1) * len(recipe.part("train")) / (ends[-1] - ends[0])
 
 

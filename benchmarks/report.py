@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from audiomnist import atomic
+from audiomnist.core import atomic
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from audiomnist import bundle
-from audiomnist.bundle import Description, WaveformInput
+from audiomnist.serving.bundle import description as bundle
+from audiomnist.serving.bundle.description import Description, WaveformInput
 from benchmarks import commands, figures, networks, teams
 from benchmarks.commands import BenchmarkError
 from benchmarks.figures import Measure, Round

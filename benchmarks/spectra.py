@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from audiomnist.audio import Samples
-from audiomnist.features import FrontEndParams
+from audiomnist.audio.waveform import Samples
+from audiomnist.features.mfcc import FrontEndParams
 
 _LEAST_PEAK = 1e-5
 

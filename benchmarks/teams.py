@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch.utils.data import DataLoader
 
-from audiomnist.processes import pool
+from audiomnist.core.processes import pool
 from benchmarks import peers
 from benchmarks.figures import Measure, Round
 from benchmarks.peers import Peer

@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-from audiomnist.fitting import Recipe
-from audiomnist.processes import pool
+from audiomnist.core.processes import pool
+from audiomnist.training.trainer import Recipe
 from benchmarks import figures, recipes
 from benchmarks.figures import Round
 from benchmarks.material import Setting

@@ -12,16 +12,16 @@ from typing import Any
 
 import speech_recognition
 
-from audiomnist import audio
-from audiomnist.audio import Waveform
-from audiomnist.corpus.dataset import DIGIT_WORDS
+from audiomnist.asr import registry, whisper_weights
+from audiomnist.asr.audio_data import audio_data
+from audiomnist.asr.normalize import merge
+from audiomnist.asr.params import TranscribeParams
+from audiomnist.asr.recognizer import Recogniser
+from audiomnist.audio import waveform as audio
+from audiomnist.audio.waveform import Waveform
+from audiomnist.core.digits import DIGIT_WORDS
+from audiomnist.core.params import section
 from audiomnist.corpus.manifest import parse_name
-from audiomnist.params import section
-from audiomnist.recognition import engines, weights
-from audiomnist.recognition.params import TranscribeParams
-from audiomnist.recognition.pcm import audio_data
-from audiomnist.recognition.protocol import Recogniser
-from audiomnist.recognition.spelling import merge
 from benchmarks import figures
 from benchmarks.figures import Round
 from benchmarks.material import Setting
@@ -42,9 +42,12 @@ def measure(setting: Setting) -> dict[str, Any]:
     how = section(setting.parameters, "transcribe", TranscribeParams).model_copy(update={"engine": "whisper"})
     clips, few = setting.size(_CLIPS, _FEW_CLIPS), setting.size(_PEERS_CLIPS, _PEERS_FEW_CLIPS)
     ways: dict[str, tuple[Transcribe, int]] = {
-        "": (partial(_ours, engines.load(how), how.batch_clips), clips),
+        "": (partial(_ours, registry.load(how), how.batch_clips), clips),
         "sphinx_": (_by_sphinx, few),
-        "faster_whisper_": (partial(_by_faster_whisper, weights.locate(how.whisper.weights, how.model_path)), few),
+        "faster_whisper_": (
+            partial(_by_faster_whisper, whisper_weights.locate(how.whisper.weights, how.model_path)),
+            few,
+        ),
     }
     heard = {name: _Ear(transcribe, _dealt(setting, clips, first)) for name, (transcribe, first) in ways.items()}
     measures = [partial(_timed, name, ear) for name, ear in heard.items()]

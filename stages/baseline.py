@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from audiomnist import baseline as linear
-from audiomnist import params, stage
+from audiomnist.core import params, stage
+from audiomnist.models import linear
 
 
 def baseline(features: Path, split: Path, parameters: Path, out: Path) -> None:

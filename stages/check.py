@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from audiomnist import pipeline, stage
+from audiomnist.core import stage
+from audiomnist.validation import parameters as pipeline
 
 
 def check(parameters: Path, manifest: Path, out: Path) -> None:

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from audiomnist import stage
-from audiomnist.report import comparison
+from audiomnist.core import stage
+from audiomnist.report import compare as comparison
 
 
 def compare(predictions: list[Path], metrics: list[Path], out: Path) -> None:

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from audiomnist import stage
-from audiomnist.compilation.compiler import compile_bundle
+from audiomnist.core import stage
+from audiomnist.export.optimize import compile_bundle
 
 
 def compile_model(model: Path, raw: Path, split: Path, out: Path) -> None:

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from audiomnist import stage
-from audiomnist.report import assessment
-from audiomnist.report.assessment import Inputs, Outputs
+from audiomnist.core import stage
+from audiomnist.evaluation import evaluate as assessment
+from audiomnist.evaluation.evaluate import Inputs, Outputs
 
 
 def evaluate(

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from audiomnist import featurize as features
-from audiomnist import params, stage
-from audiomnist.corpus.voices import VoicesParams
+from audiomnist.core import params, stage
+from audiomnist.features import extract as features
+from audiomnist.synthesis.speakers import VoicesParams
 
 
 def featurize(parameters: Path, recordings: Path, raw: Path, out: Path) -> None:

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from audiomnist import params, stage
-from audiomnist.corpus import ingest as corpus
+from audiomnist.core import params, stage
+from audiomnist.ingest import build as corpus
 
 
 def ingest(parameters: Path, manifest: Path, raw: Path, recordings: Path, report: Path) -> None:

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from audiomnist import stage
-from audiomnist.report import protocols
+from audiomnist.core import stage
+from audiomnist.protocols import summarize
 
 
 def learning_curve(predictions: list[Path], out: Path, table: Path, plot: Path) -> None:
     """Report on the learning curve."""
-    protocols.learning_curve(predictions, out, table, plot)
+    summarize.learning_curve(predictions, out, table, plot)
 
 
 if __name__ == "__main__":

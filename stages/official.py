@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from audiomnist import stage
-from audiomnist.report import protocols
+from audiomnist.core import stage
+from audiomnist.protocols import summarize
 
 
 def official(predictions: list[Path], out: Path) -> None:
     """Report on the official split."""
-    protocols.official(predictions, out)
+    summarize.official(predictions, out)
 
 
 if __name__ == "__main__":

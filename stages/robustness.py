@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from audiomnist import params, stage
-from audiomnist.conditions import RobustnessParams
-from audiomnist.report import robustness as report
+from audiomnist.core import params, stage
+from audiomnist.robustness import evaluate as report
+from audiomnist.robustness.conditions import RobustnessParams
 
 
 def robustness(model: Path, raw: Path, split: Path, parameters: Path, metrics: Path, table: Path, plot: Path) -> None:

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from audiomnist import stage
-from audiomnist.report import protocols
+from audiomnist.core import stage
+from audiomnist.protocols import summarize
 
 
 def seeds(predictions: list[Path], out: Path, table: Path) -> None:
     """Report on the random splits."""
-    protocols.seeds(predictions, out, table)
+    summarize.seeds(predictions, out, table)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from audiomnist import stage
-from audiomnist.report import selection
+from audiomnist.core import stage
+from audiomnist.report import select as selection
 
 
 def select(

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from audiomnist import splits, stage
+from audiomnist.core import stage
+from audiomnist.corpus import splits
 
 
 def split(

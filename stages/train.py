@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from audiomnist import splits, stage, training
+from audiomnist.core import stage
+from audiomnist.corpus import splits
+from audiomnist.training import train as training
 
 
 def train(

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from audiomnist import params, stage
-from audiomnist.recognition.params import TranscribeParams
-from audiomnist.recognition.transcribe import transcribe as recognise
+from audiomnist.asr.params import TranscribeParams
+from audiomnist.asr.transcribe import transcribe as recognise
+from audiomnist.core import params, stage
 
 
 def transcribe(

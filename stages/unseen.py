@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from audiomnist import params, stage
-from audiomnist.protocols import BootstrapParams
-from audiomnist.report import protocols
+from audiomnist.core import params, stage
+from audiomnist.corpus.protocol_splits import BootstrapParams
+from audiomnist.protocols import summarize
 
 
 def unseen(predictions: list[Path], parameters: Path, out: Path, plot: Path, table: Path) -> None:
     """Report on unseen speakers."""
     how = params.section(parameters, "protocols.bootstrap", BootstrapParams)
-    protocols.unseen(predictions, how, out, plot, table)
+    summarize.unseen(predictions, how, out, plot, table)
 
 
 if __name__ == "__main__":

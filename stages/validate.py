@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from audiomnist import expectations, params, stage
+from audiomnist.core import params, stage
+from audiomnist.validation import gate
 
 
 def validate(kind: str, parameters: Path, recordings: Path, data: Path, corpus: Path, report: Path, docs: Path) -> None:
     """Hold data against the expectations of its kind."""
-    bounds = params.section(parameters, "validate", expectations.ValidateParams)
-    expectations.validate(kind, recordings, data, corpus, bounds, report, docs)
+    bounds = params.section(parameters, "validate", gate.ValidateParams)
+    gate.validate(kind, recordings, data, corpus, bounds, report, docs)
 
 
 if __name__ == "__main__":

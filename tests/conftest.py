@@ -8,7 +8,7 @@ import pytest
 import soundfile
 from hypothesis import settings
 
-from audiomnist.audio import Samples
+from audiomnist.audio.waveform import Samples
 
 SAMPLE_RATE_HZ = 8000
 

@@ -1,1 +1,26 @@
-"""Spoken digits: versioned data, three models with honest metrics, a batch scorer."""
+"""Spoken digits: a DVC pipeline that trains three models, and a batch scorer.
+
+One package per stage of dvc.yaml, named for it; a package that several stages share is named for the data that it owns.
+
+    core          errors, atomic writes, parameters, processes
+    audio         bytes to samples
+    corpus        which recordings there are, and which of them train, validate and test
+    ingest        stage ingest
+    synthesis     synthetic speakers
+    features      stage featurize, and the dataset that training reads
+    transcripts   the table of transcripts, and the dataset that training reads
+    asr           stage transcribe
+    validation    stages check and validate
+    models        the networks
+    training      stage train
+    export        stage compile
+    serving       the served model, without PyTorch
+    evaluation    stage evaluate
+    robustness    stage robustness
+    protocols     cross-validation on other splits
+    report        stages compare and select, tables, differences between revisions
+    scoring       the batch scorer
+    cli           the command `audiomnist`
+
+A package imports only packages of the layers below its own; pyproject.toml has the layers.
+"""

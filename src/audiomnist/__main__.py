@@ -6,7 +6,7 @@ Processes that the command starts import this module again, and so it imports no
 
 def main() -> None:
     """Run the command."""
-    from audiomnist.cli import main as run  # noqa: PLC0415 - see above
+    from audiomnist.cli.main import main as run  # noqa: PLC0415 - see above
 
     run()
 

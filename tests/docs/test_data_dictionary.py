@@ -10,9 +10,10 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
-from audiomnist.scoring.history import RUN_ID
-from audiomnist.scoring.schema import PROBABILITIES, REASONS, SCHEMA, STATUSES
-from audiomnist.scoring.table import Table
+from audiomnist.core.digits import PROBABILITIES
+from audiomnist.scoring.table.history import RUN_ID
+from audiomnist.scoring.table.schema import REASONS, SCHEMA, STATUSES
+from audiomnist.scoring.table.table import Table
 
 PAGE = (Path(__file__).parents[2] / "docs" / "data-dictionary.md").read_text(encoding="utf-8")
 

@@ -3,11 +3,11 @@
 import re
 from pathlib import Path
 
-import in_git
+import committed
 import typer
 
-from audiomnist import cli
-from audiomnist.report import protocol_table, results
+from audiomnist.cli import main
+from audiomnist.report import protocol_table, tables
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -15,21 +15,21 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 def committed_readme() -> str:
     """Return the README as it is in git, as the results are that it shows."""
-    return (in_git.ROOT / "README.md").read_text(encoding="utf-8")
+    return (committed.ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_results_table_of_the_readme_is_that_of_the_committed_run() -> None:
     """Not a digit is copied by hand."""
     shown = committed_readme().partition("--markdown -->\n")[2].partition("\n<!-- /results")[0]
-    found = results.read(in_git.ROOT / "reports" / "comparison.json")
-    assert shown == results.markdown(results.HEAD, results.rows(found))
+    found = tables.read(committed.ROOT / "reports" / "comparison.json")
+    assert shown == tables.markdown(tables.HEAD, tables.rows(found))
 
 
 def test_the_protocols_table_of_the_readme_is_that_of_the_committed_run() -> None:
     """Not a digit is copied by hand here either."""
     shown = committed_readme().partition("protocols --markdown -->\n")[2].partition("\n<!-- /protocols")[0]
-    rows = protocol_table.rows(protocol_table.read(in_git.ROOT / "reports"))
-    assert shown == results.markdown(protocol_table.HEAD, rows)
+    rows = protocol_table.rows(protocol_table.read(committed.ROOT / "reports"))
+    assert shown == tables.markdown(protocol_table.HEAD, rows)
 
 
 def test_the_readme_is_short() -> None:
@@ -40,7 +40,7 @@ def test_the_readme_is_short() -> None:
 def test_every_command_and_option_is_documented() -> None:
     """docs/cli.md names each command and each of its options."""
     text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
-    group = typer.main.get_command(cli.app)
+    group = typer.main.get_command(main.app)
     for name, command in group.commands.items():  # type: ignore[attr-defined]
         assert f"## audiomnist {name}" in text
         for parameter in command.params:

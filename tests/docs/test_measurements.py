@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from in_git import ROOT
+from committed import ROOT
 
 SCORING = (ROOT / "docs" / "scoring.md").read_text(encoding="utf-8")
 ROWS = {

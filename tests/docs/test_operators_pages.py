@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import typer
 
-from audiomnist import cli
+from audiomnist.cli import main
 from audiomnist.cli.score import (
     HINDERED,
     INTERRUPTED,
@@ -21,16 +21,16 @@ from audiomnist.cli.score import (
     USAGE,
 )
 from audiomnist.scoring import drift
-from audiomnist.scoring.acceptance import Limits
-from audiomnist.scoring.schema import REASONS
+from audiomnist.scoring.decoding.checks import Limits
 from audiomnist.scoring.summary import Summary
+from audiomnist.scoring.table.schema import REASONS
 
 DOCS = Path(__file__).parents[2] / "docs"
 COMMANDS, SCORING, RUNBOOK = (
     (DOCS / name).read_text(encoding="utf-8") for name in ("cli.md", "scoring.md", "runbook.md")
 )
 # Typer's own copy of click, or click: no type says which.
-COMMAND: Any = typer.main.get_command(cli.app)
+COMMAND: Any = typer.main.get_command(main.app)
 STATUSES = [0, USAGE, TOO_MANY_REJECTED, MODEL_UNUSABLE, TABLE_HELD, TABLE_UNWRITABLE, HINDERED, INTERRUPTED]
 DEFERRED = {
     "changing",

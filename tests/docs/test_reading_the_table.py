@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 import small_bundles
 from deltalake import DeltaTable
-from nights import score
-from sounds import put_bad, put_good
+from inbox_files import put_bad, put_good
+from runs import score
 
-from audiomnist.scoring.nightly import Order
+from audiomnist.scoring.run import Order
 
 SCORING = (Path(__file__).parents[2] / "docs" / "scoring.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.+?)```", SCORING.partition("## Reading the table")[2], re.DOTALL)

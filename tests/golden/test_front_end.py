@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from audiomnist.features import FrontEnd, FrontEndParams
+from audiomnist.features.mfcc import FrontEnd, FrontEndParams
 from benchmarks import spectra
 
 PARAMS = FrontEndParams(

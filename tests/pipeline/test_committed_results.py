@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from committed import ROOT
 from dvc.repo import Repo
-from in_git import ROOT
 from ruamel.yaml import YAML
 
-from audiomnist import bundle
+from audiomnist.serving.bundle import description as bundle
 
 CHECKOUT = Path(__file__).parents[2]
 

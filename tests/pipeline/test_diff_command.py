@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from checkout import Checkout
-from nights import Ended, audiomnist, tree
+from runs import Ended, audiomnist, tree
 
 # Twenty clips from `first_clip` on; the cnn errs on the first `cnn_errors` of them, the rnn on the last.
 EVALUATE = """

@@ -7,16 +7,18 @@ from pathlib import Path
 import pytest
 from checkout import ENVIRONMENT, ROOT, alter, copy_of_this_repository
 
-from audiomnist import audio, inference, splits
-from audiomnist.corpus import manifest, sources
-from audiomnist.hearing import hearing
-from audiomnist.params import section
-from audiomnist.splits import SplitParams
+from audiomnist.audio import waveform
+from audiomnist.core.params import section
+from audiomnist.corpus import manifest, splits
+from audiomnist.corpus.splits import SplitParams
+from audiomnist.ingest import download
+from audiomnist.serving import model
+from audiomnist.serving.predictor import hearing
 
 BATCH = 64
 
 at_hand = pytest.mark.skipif(
-    sources.SOURCE_VARIABLE not in os.environ, reason=f"{sources.SOURCE_VARIABLE} leads to no recordings"
+    download.SOURCE_VARIABLE not in os.environ, reason=f"{download.SOURCE_VARIABLE} leads to no recordings"
 )
 
 
@@ -24,8 +26,8 @@ at_hand = pytest.mark.skipif(
 def test_the_committed_model_labels_the_test_recordings_as_well_as_the_committed_metrics_say(tmp_path: Path) -> None:
     """Source, manifest, split, bundle and metrics in git belong together, whichever model is selected."""
     rows = manifest.read(ROOT / "data" / "manifest.csv")
-    sources.fetch(tmp_path)
-    manifest.verify(tmp_path, rows, os.environ[sources.SOURCE_VARIABLE])
+    download.fetch(tmp_path)
+    manifest.verify(tmp_path, rows, os.environ[download.SOURCE_VARIABLE])
     parts = splits.assign(rows, section(ROOT / "params.yaml", "split", SplitParams))
     test = [row for row in rows if parts[row.file] == "test"]
     predicted = labels([tmp_path / row.file for row in test])
@@ -37,16 +39,18 @@ def test_the_committed_model_labels_the_test_recordings_as_well_as_the_committed
 
 def labels(files: list[Path]) -> list[int | None]:
     """Return the committed model's label of each file, None where its recogniser failed."""
-    hear = hearing(inference.load(ROOT / "models" / "selected", threads=1))
+    hear = hearing(model.load(ROOT / "models" / "selected", threads=1))
     batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
-    answers = [answer for batch in batches for answer in hear([audio.read(file) for file in batch])]
+    answers = [answer for batch in batches for answer in hear([waveform.read(file) for file in batch])]
     return [answer and int(answer.probabilities.argmax()) for answer in answers]
 
 
 @at_hand
 def test_fewer_speakers_show_in_the_metrics_diff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`-S data.speakers=[...]`: `dvc metrics diff` names recordings and speakers before and after."""
-    monkeypatch.setitem(ENVIRONMENT, sources.SOURCE_VARIABLE, str(Path(os.environ[sources.SOURCE_VARIABLE]).absolute()))
+    monkeypatch.setitem(
+        ENVIRONMENT, download.SOURCE_VARIABLE, str(Path(os.environ[download.SOURCE_VARIABLE]).absolute())
+    )
     checkout = copy_of_this_repository(tmp_path)
     alter(tmp_path / "params.yaml", {"data": {"source": "recordings"}})
     assert checkout.stages_run("repro", "ingest") == {"check", "ingest"}

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from audiomnist.evaluation import percentile_interval, resampled_accuracies
+from audiomnist.evaluation.metrics import percentile_interval, resampled_accuracies
 
 Groups = list[NDArray[np.bool_]]
 RESAMPLES = 2000

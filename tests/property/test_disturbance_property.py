@@ -7,10 +7,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from audiomnist import disturbance
-from audiomnist.audio import Waveform
-from audiomnist.conditions import RobustnessParams, conditions
-from audiomnist.disturbance import generator
+from audiomnist.audio.waveform import Waveform
+from audiomnist.robustness import corruptions
+from audiomnist.robustness.conditions import RobustnessParams, conditions
+from audiomnist.robustness.corruptions import generator
 
 HOW = RobustnessParams(
     clips=1,
@@ -65,7 +65,7 @@ def test_disturbed_sound_is_sound(number: int, speech: Waveform, others: list[Wa
 @given(
     speech=waveforms(),
     snr_db=st.floats(-20, 40),
-    add=st.sampled_from([disturbance.add_white_noise, disturbance.add_pink_noise]),
+    add=st.sampled_from([corruptions.add_white_noise, corruptions.add_pink_noise]),
 )
 def test_noise_is_as_loud_as_told(speech: Waveform, snr_db: float, add: Callable[..., Waveform]) -> None:
     """For speech of any level: what is so loud that it is turned down is the quiet mixture, louder."""
@@ -82,7 +82,7 @@ def test_noise_is_as_loud_as_told(speech: Waveform, snr_db: float, add: Callable
 @given(speech=waveforms(), percent=st.floats(0.1, 99))
 def test_overdriven_sound_reaches_its_share(speech: Waveform, percent: float) -> None:
     """Of all samples, or of those that are not zero if these are fewer; each keeps its sign."""
-    loud = disturbance.overdrive(percent, speech, generator(0, "a")).samples
+    loud = corruptions.overdrive(percent, speech, generator(0, "a")).samples
     clipped = int((np.abs(loud) >= 1 - 2**-15).sum())
     assert clipped >= min(percent / 100 * len(loud), int(np.count_nonzero(speech.samples)))
     np.testing.assert_array_equal(np.sign(loud), np.sign(speech.samples))
@@ -92,7 +92,7 @@ def test_overdriven_sound_reaches_its_share(speech: Waveform, percent: float) ->
 @given(speech=waveforms(), gain_db=st.floats(-60, 60))
 def test_a_changed_level_is_one_of_16_bits(speech: Waveform, gain_db: float) -> None:
     """Half a step away from what was asked for at most, but where full scale ends it."""
-    heard = disturbance.change_level(gain_db, speech, generator(0, "a")).samples.astype(np.float64) * 2**15
+    heard = corruptions.change_level(gain_db, speech, generator(0, "a")).samples.astype(np.float64) * 2**15
     np.testing.assert_array_equal(heard, np.round(heard))
     wanted = np.clip(speech.samples * 2.0**15 * 10 ** (gain_db / 20), -(2**15), 2**15 - 1)
     assert np.abs(heard - wanted).max() <= 0.5 + 1e-6

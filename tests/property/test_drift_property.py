@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiomnist.reference import histogram_of
 from audiomnist.scoring.drift import psi
+from audiomnist.serving.bundle.reference import histogram_of
 
 COUNTS = st.lists(st.integers(0, 10**6), min_size=2, max_size=12)
 SAMPLES = st.lists(

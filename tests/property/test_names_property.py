@@ -6,7 +6,7 @@ import unicodedata
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from audiomnist.scoring import names
+from audiomnist.scoring.inbox import paths
 
 PIECES = [b"\\", b"x", b"u", b"e9", b"0085", b"\xe9", b"\x85", b"\xc2\x85", b"\n", b"\xed\xa0\x80", b"/"]
 PATHS = st.binary() | st.lists(st.sampled_from(PIECES)).map(b"".join) | st.text().map(str.encode)
@@ -32,33 +32,33 @@ def byte_or_character(escape: str) -> bytes:
 @given(path=PATHS)
 def test_the_path_can_be_had_back_from_its_text(path: bytes) -> None:
     """So no two paths have the same text."""
-    assert path_of(names.text(path)) == path
+    assert path_of(paths.text(path)) == path
 
 
 @given(path=PATHS)
 def test_the_path_can_be_had_back_from_what_is_shown(path: bytes) -> None:
     """So no two paths look alike: an escape of the table and one of the terminal are told apart."""
-    assert path_of(names.shown(names.text(path))) == path
+    assert path_of(paths.shown(paths.text(path))) == path
 
 
 @given(path=PATHS)
 def test_the_text_can_be_written_anywhere(path: bytes) -> None:
     """There are no lone surrogates in it, which UTF-8 has no words for."""
-    assert names.text(path).encode().decode() == names.text(path)
+    assert paths.text(path).encode().decode() == paths.text(path)
 
 
 @given(text=st.text(st.characters() | st.characters(categories=["C", "Z"])))
 @example("\ud800\x1b\u202e\u2028\U0010ffff")
 def test_what_is_shown_is_printable(text: str) -> None:
     """No control, format, surrogate, private or unassigned character is left, and no blank but the space."""
-    shown = names.shown(text)
+    shown = paths.shown(text)
     assert not [character for character in shown if unicodedata.category(character).startswith("C")]
     assert not [character for character in shown if unicodedata.category(character) in {"Zl", "Zp"}]
     assert not [character for character in shown if unicodedata.category(character) == "Zs" and character != " "]
-    assert names.shown(shown) == shown
+    assert paths.shown(shown) == shown
 
 
 @given(text=st.text(st.characters(categories=["L", "M", "N", "P", "S"], exclude_characters="\\") | st.just(" ")))
 def test_plain_names_are_shown_as_they_are(text: str) -> None:
     """Neither the table nor the terminal changes letters, marks, numbers, punctuation, signs and spaces."""
-    assert names.text(text.encode()) == names.shown(text) == text
+    assert paths.text(text.encode()) == paths.shown(text) == text

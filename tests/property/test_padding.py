@@ -13,18 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from audiomnist import params
-from audiomnist.features import FrontEnd, FrontEndParams
-from audiomnist.featurize import FeatureParams
-from audiomnist.models.architecture import Network
+from audiomnist.core import params
+from audiomnist.features.dataset import WithFrontEnd
+from audiomnist.features.extract import FeatureParams
+from audiomnist.features.mfcc import FrontEnd, FrontEndParams
 from audiomnist.models.cnn import Cnn, CnnParams
-from audiomnist.models.convolutions import Convolutions
+from audiomnist.models.common.base import Network
+from audiomnist.models.common.conv import Convolutions
+from audiomnist.models.common.spectrogram import Spectrum, SpectrumParams
 from audiomnist.models.lstm import Lstm, LstmParams
 from audiomnist.models.rnn import Rnn, RnnParams
-from audiomnist.models.spectrum import Spectrum, SpectrumParams
-from audiomnist.novelty import Judged
-from audiomnist.tensors import WithFrontEnd
-from audiomnist.text import TOKENS
+from audiomnist.training.ood import Judged
+from audiomnist.transcripts.tokenizer import TOKENS
 
 COMMITTED = Path(__file__).parents[2] / "params.yaml"
 COEFFICIENTS = 13

@@ -12,17 +12,17 @@ import pytest
 import small_bundles
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nights import STAMP, Row, assert_same_answers, by_path, score
-from sounds import encoded, put, put_bad, put_good
+from inbox_files import encoded, put, put_bad, put_good
+from runs import STAMP, Row, assert_same_answers, by_path, score
 
-from audiomnist import inference
-from audiomnist.corpus.synthetic import SyntheticParams, write_corpus
-from audiomnist.hearing import hearing
-from audiomnist.scoring import inbox
-from audiomnist.scoring.inbox import Candidate
-from audiomnist.scoring.known import Keys
-from audiomnist.scoring.labeller import Labeller, Task
-from audiomnist.scoring.nightly import Order
+from audiomnist.scoring.inbox import discover as inbox
+from audiomnist.scoring.inbox.discover import Candidate
+from audiomnist.scoring.run import Order
+from audiomnist.scoring.seen import Keys
+from audiomnist.scoring.workers.scorer import Labeller, Task
+from audiomnist.serving import model
+from audiomnist.serving.predictor import hearing
+from audiomnist.synthesis.corpus import SyntheticParams, write_corpus
 
 GOOD, BAD, LENGTHS = 76, 12, 24
 SPOKEN = 12
@@ -46,7 +46,7 @@ def labelled_alone(folder: Path, bundle: Path) -> Iterator[Alone]:
     """Label each file of an inbox by itself."""
     files = [item for item in inbox.discover(folder) if isinstance(item, Candidate)]
     task = Task(folder, bundle, STAMP, Keys(bytearray()))
-    with closing(Labeller(task, hearing(inference.load(bundle, threads=1)))) as worker:
+    with closing(Labeller(task, hearing(model.load(bundle, threads=1)))) as worker:
         rows = [row for file in files for row in worker.label([file]).rows.to_pylist()]
         yield Alone(folder, bundle, worker, files, {row["path"]: row for row in rows})
 

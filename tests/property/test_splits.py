@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiomnist import splits
-from audiomnist.corpus import manifest
+from audiomnist.corpus import manifest, splits
 from audiomnist.corpus.manifest import Recording
-from audiomnist.splits import PARTS, Clip, SplitError, SplitParams
+from audiomnist.corpus.splits import PARTS, Clip, SplitError, SplitParams
 
 SPEAKERS = ("ada", "bob", "eve", "zoe")
 

@@ -6,8 +6,8 @@ import pytest
 import wav_mutations
 from wav_mutations import CHUNK_HEADER_BYTES, mutated, split, stated_size
 
-from audiomnist import wav
-from audiomnist.wav import Sound, WavError
+from audiomnist.audio import wav
+from audiomnist.audio.wav import Sound, WavError
 
 REASONS = {"empty", "not_audio", "truncated", "lying_sizes", "unsupported_encoding", "bad_channels", "bad_rate"}
 

@@ -15,12 +15,14 @@ import pytest
 import soundfile
 import torch
 
-from audiomnist import params, training, transcripts
+from audiomnist.core import params
+from audiomnist.core.digits import DIGIT_WORDS
 from audiomnist.corpus import manifest
-from audiomnist.corpus.dataset import DIGIT_WORDS
-from audiomnist.corpus.voices import VoicesParams
-from audiomnist.featurize import FeatureParams, featurize
-from audiomnist.training import train
+from audiomnist.features.extract import FeatureParams, featurize
+from audiomnist.synthesis.speakers import VoicesParams
+from audiomnist.training import train as training
+from audiomnist.training.train import train
+from audiomnist.transcripts import table as transcripts
 
 COMMITTED = Path(__file__).parents[2] / "params.yaml"
 

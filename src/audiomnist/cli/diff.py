@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from audiomnist.errors import AudiomnistError
+from audiomnist.core.errors import AudiomnistError
 
 if TYPE_CHECKING:
-    from audiomnist.report.revisions import Comparison, Difference
+    from audiomnist.report.diff import Comparison, Difference
 
 
 def diff(
@@ -55,7 +55,8 @@ def _check(first: str, second: str, *, as_json: bool, markdown: bool) -> None:
 
 def _compared(first: str, second: str, predictions: Path, models: list[str] | None) -> "Comparison":
     try:
-        from audiomnist.report import TITLES, revisions  # noqa: PLC0415 - keeps --help quick
+        from audiomnist.evaluation.names import TITLES  # noqa: PLC0415 - keeps --help quick
+        from audiomnist.report import diff as revisions  # noqa: PLC0415
 
         return revisions.compare_revisions(first, second, predictions, models or list(TITLES))
     except ImportError as error:

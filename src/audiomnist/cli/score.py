@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, TextIO, cast
 import typer
 from rich.console import Console
 
-from audiomnist.processes import available_cores
-from audiomnist.scoring.interruption import stoppable
+from audiomnist.core.processes import available_cores
+from audiomnist.scoring.shutdown import stoppable
 from audiomnist.scoring.streams import Unfailing, print_result
 
 if TYPE_CHECKING:
@@ -60,9 +60,10 @@ def score(
     not read; says what was committed. 7: files were deferred that will be so again until somebody sees to it, for want
     of a permission or memory, say; all others have their rows. 130: interrupted; what was done is committed.
     """
-    from audiomnist.scoring import progress, revision  # noqa: PLC0415 - keeps --help quick
-    from audiomnist.scoring.nightly import Order, preview  # noqa: PLC0415
-    from audiomnist.scoring.nightly import score as run  # noqa: PLC0415
+    from audiomnist.scoring import progress  # noqa: PLC0415
+    from audiomnist.scoring.run import Order, preview  # noqa: PLC0415
+    from audiomnist.scoring.run import score as run  # noqa: PLC0415
+    from audiomnist.serving import revision  # noqa: PLC0415 - keeps --help quick
 
     _check_revision(rev)
     _check_target(csv, inbox, into)
@@ -83,12 +84,12 @@ def score(
 @contextmanager
 def _statuses() -> Iterator[None]:
     """Turn what stops a run into a sentence and its exit status."""
-    from audiomnist.bundle import BundleError  # noqa: PLC0415 - keeps --help quick
-    from audiomnist.recognition import RecognitionError  # noqa: PLC0415
-    from audiomnist.scoring.formats import OutputError  # noqa: PLC0415
-    from audiomnist.scoring.inbox import InboxError  # noqa: PLC0415
-    from audiomnist.scoring.lock import LockedError  # noqa: PLC0415
-    from audiomnist.scoring.place import TableError, TableWriteError  # noqa: PLC0415
+    from audiomnist.asr.recognizer import RecognitionError  # noqa: PLC0415
+    from audiomnist.scoring.inbox.discover import InboxError  # noqa: PLC0415
+    from audiomnist.scoring.table.formats import OutputError  # noqa: PLC0415
+    from audiomnist.scoring.table.location import TableError, TableWriteError  # noqa: PLC0415
+    from audiomnist.scoring.table.lock import LockedError  # noqa: PLC0415
+    from audiomnist.serving.bundle.description import BundleError  # noqa: PLC0415 - keeps --help quick
 
     statuses = {
         InboxError: USAGE,
@@ -126,7 +127,7 @@ def _check_target(csv: Path | None, inbox: Path, table: Path) -> None:
 @contextmanager
 def _telling(summary: "Summary") -> Iterator[None]:
     """Add to what goes wrong when the run is told that its rows are safe."""
-    from audiomnist.scoring.formats import OutputError  # noqa: PLC0415 - keeps --help quick
+    from audiomnist.scoring.table.formats import OutputError  # noqa: PLC0415 - keeps --help quick
 
     try:
         yield
@@ -141,9 +142,9 @@ def _say(sentence: str) -> None:
 
 
 def _write_rows(csv: Path, table: Path, run_id: str) -> None:
-    from audiomnist.scoring import formats  # noqa: PLC0415 - keeps --help quick
-    from audiomnist.scoring.schema import SCHEMA  # noqa: PLC0415
-    from audiomnist.scoring.table import Table  # noqa: PLC0415
+    from audiomnist.scoring.table import formats  # noqa: PLC0415 - keeps --help quick
+    from audiomnist.scoring.table.schema import SCHEMA  # noqa: PLC0415
+    from audiomnist.scoring.table.table import Table  # noqa: PLC0415
 
     formats.write(csv, SCHEMA, Table.open(table).scan(only={"run_id": [run_id]}))
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audiomnist.errors import AudiomnistError
-from audiomnist.scoring.names import shown
+from audiomnist.core.errors import AudiomnistError
+from audiomnist.scoring.inbox.paths import shown
 
 if TYPE_CHECKING:
-    from audiomnist.scoring.history import Run
-    from audiomnist.scoring.table import Table
+    from audiomnist.scoring.table.history import Run
+    from audiomnist.scoring.table.table import Table
 
 app = typer.Typer(help="Look at the table that `audiomnist score` fills, and keep it.", no_args_is_help=True)
 
@@ -23,7 +23,7 @@ _SHOWN = ("scored_at", "status", "digit", "confidence", "ood_score", "reason", "
 
 
 def _opened(folder: Path) -> "Table":
-    from audiomnist.scoring.table import Table  # noqa: PLC0415 - keeps --help quick
+    from audiomnist.scoring.table.table import Table  # noqa: PLC0415 - keeps --help quick
 
     return Table.open(folder)
 
@@ -36,8 +36,8 @@ def show(
     rows: Annotated[int, typer.Option(min=0, help="How many rows to print.")] = 20,
 ) -> None:
     """Print rows of the table, the latest first, and how many there are."""
-    from audiomnist.scoring.schema import REASONS, STATUSES  # noqa: PLC0415 - keeps --help quick
-    from audiomnist.scoring.view import latest  # noqa: PLC0415
+    from audiomnist.scoring.table.schema import REASONS, STATUSES  # noqa: PLC0415 - keeps --help quick
+    from audiomnist.scoring.table.view import latest  # noqa: PLC0415
 
     _check_is_among(STATUSES, status, "--status")
     _check_is_among(REASONS, reason, "--reason")
@@ -88,9 +88,9 @@ def export(
 def verify(folder: Folder) -> None:
     """Hold every row against the rules of the data dictionary; status 1 if one is broken."""
     try:
-        from audiomnist import verification  # noqa: PLC0415 - keeps --help quick
+        from audiomnist.cli import verify_table  # noqa: PLC0415 - keeps --help quick
 
-        rows = verification.verify(folder)
+        rows = verify_table.verify(folder)
     except ImportError as error:
         raise AudiomnistError(f"table verify needs all of audiomnist's dependencies: {error}") from error
     typer.echo(f"{rows:,} rows, and every rule holds")
@@ -102,7 +102,7 @@ def vacuum(folder: Folder) -> None:
 
     Versions of the table before now can no longer be read afterwards. Status 1: another run holds the table.
     """
-    from audiomnist.scoring import lock  # noqa: PLC0415 - keeps --help quick
+    from audiomnist.scoring.table import lock  # noqa: PLC0415 - keeps --help quick
 
     table = _opened(folder)
     with lock.held(folder, wait=False):

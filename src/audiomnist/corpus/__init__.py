@@ -1,1 +1,1 @@
-"""Where recordings come from: upstream's archive, a folder or archive of the user's, a synthesiser."""
+"""Which recordings there are, and which of them train, validate and test."""

@@ -1,19 +1,18 @@
 """The manifest: one row per recording, with the SHA-256 that its file must have."""
 
 import csv
-import hashlib
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from audiomnist import atomic
-from audiomnist.errors import AudiomnistError
+from audiomnist.core import atomic
+from audiomnist.core.errors import AudiomnistError
+from audiomnist.core.hashing import sha256_of
 
 _NAME = re.compile(r"(?P<digit>[0-9])_(?P<speaker>[a-z]+)_(?P<take>[0-9]+)\.wav")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_LISTED = 10
 
 
 class ManifestError(AudiomnistError):
@@ -49,12 +48,6 @@ def describe_folder(folder: Path) -> list[Recording]:
     if not recordings:
         raise ManifestError(f"{folder} holds no *.wav")
     return recordings
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write(path: Path, recordings: Iterable[Recording]) -> None:
@@ -97,12 +90,6 @@ def verify(folder: Path, recordings: Sequence[Recording], source: str) -> None:
     if any(problems.values()):
         lines = [f"  {len(names)} {kind}: {', '.join(names)}" for kind, names in problems.items() if names]
         raise ManifestError("\n".join([f"{source} is not what the manifest says:", *lines]))
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return the first ten names, and how many more there are."""
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(names[:_LISTED]) + more
 
 
 def _rows(reader: "csv.DictReader[str]") -> Iterator[dict[str, str]]:

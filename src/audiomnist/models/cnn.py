@@ -5,11 +5,12 @@ from typing import Literal
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from audiomnist.models.architecture import Architecture, Network
-from audiomnist.models.convolutions import Convolutions, ConvolutionsParams
-from audiomnist.models.sequences import CLASSES, pool
-from audiomnist.models.spectrum import Spectrum, SpectrumParams
-from audiomnist.tensors import FeatureExamples
+from audiomnist.core.digits import CLASSES
+from audiomnist.features.dataset import FeatureExamples
+from audiomnist.models.common.base import Architecture, Network
+from audiomnist.models.common.conv import Convolutions, ConvolutionsParams
+from audiomnist.models.common.recurrent import pool
+from audiomnist.models.common.spectrogram import Spectrum, SpectrumParams
 
 
 class CnnParams(ConvolutionsParams, SpectrumParams):

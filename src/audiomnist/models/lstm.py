@@ -3,10 +3,11 @@
 from pydantic import Field
 from torch import Tensor, nn
 
-from audiomnist.models.architecture import Architecture, Network
-from audiomnist.models.sequences import CLASSES, Recurrent, RecurrentParams, pool
-from audiomnist.readings import TranscriptExamples
-from audiomnist.text import TOKENS
+from audiomnist.core.digits import CLASSES
+from audiomnist.models.common.base import Architecture, Network
+from audiomnist.models.common.recurrent import Recurrent, RecurrentParams, pool
+from audiomnist.transcripts.dataset import TranscriptExamples
+from audiomnist.transcripts.tokenizer import TOKENS
 
 
 class LstmParams(RecurrentParams):

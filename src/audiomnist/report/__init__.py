@@ -1,3 +1,1 @@
-"""What people read: metrics, plots, comparisons."""
-
-TITLES = {"cnn": "CNN on MFCC", "rnn": "RNN on MFCC", "lstm": "LSTM on text"}
+"""Stages `compare` and `select`, and the tables and differences that people read."""

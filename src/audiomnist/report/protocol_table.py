@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from audiomnist.errors import AudiomnistError
-from audiomnist.report import TITLES
+from audiomnist.core.errors import AudiomnistError
+from audiomnist.evaluation.names import TITLES
 
 HEAD = ("model", "random, mean (range) of five", "takes 0 to 4", "unseen speaker, mean of six", "interval", "worst")
 

@@ -1,1 +1,1 @@
-"""Labelling recordings that nobody has labelled yet."""
+"""The batch scorer: every file of a folder gets one row of a table, exactly once."""

@@ -19,7 +19,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from audiomnist.reference import Reference
+from audiomnist.serving.bundle.reference import Reference
 
 MODERATE_PSI = 0.1
 MAJOR_PSI = 0.25

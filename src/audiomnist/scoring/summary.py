@@ -2,7 +2,7 @@
 
 A `Tally` counts while the run goes on, in memory that does not grow with the number of files. A `Summary` is what
 stands at the end: on the terminal, as JSON, and in the metadata of the run's last commit. Every path in them is
-text, as `audiomnist.scoring.names.text` writes it.
+text, as `audiomnist.scoring.inbox.paths.text` writes it.
 """
 
 import json
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from audiomnist.errors import AudiomnistError
-from audiomnist.reference import Reference
+from audiomnist.core.errors import AudiomnistError
 from audiomnist.scoring.drift import DriftCounts, Drifts, styled_lines
-from audiomnist.scoring.names import shown
+from audiomnist.scoring.inbox.paths import shown
+from audiomnist.serving.bundle.reference import Reference
 
 if TYPE_CHECKING:
     from rich.console import Console

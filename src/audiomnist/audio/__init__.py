@@ -1,0 +1,1 @@
+"""From bytes to samples: reading WAV files, preparing waveforms, augmenting them."""

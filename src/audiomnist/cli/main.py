@@ -1,0 +1,96 @@
+"""The command `audiomnist`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from audiomnist.cli.diff import diff
+from audiomnist.cli.score import INTERRUPTED, score
+from audiomnist.cli.table import app as table
+from audiomnist.core.errors import AudiomnistError
+
+app = typer.Typer(
+    help="Spoken digits: versioned data, three models with honest metrics, a batch scorer.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+app.command()(score)
+app.command()(diff)
+app.add_typer(table, name="table")
+
+
+@app.command()
+def results(
+    comparison: Annotated[Path, typer.Argument(help="What the stage compare wrote.")] = Path("reports/comparison.json"),
+    *,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
+) -> None:
+    """Print the three models beside the paper's numbers."""
+    from audiomnist.report import tables as report  # noqa: PLC0415
+
+    found = report.read(comparison)
+    if markdown:
+        typer.echo(report.markdown(report.HEAD, report.rows(found)))
+    else:
+        Console().print(report.table(found))
+
+
+@app.command()
+def protocols(
+    reports: Annotated[Path, typer.Argument(help="Folder of random.json, official.json and unseen.json.")] = Path(
+        "reports"
+    ),
+    *,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
+) -> None:
+    """Print how the models do on several random splits, on upstream's own, and on speakers that they never heard."""
+    from audiomnist.report import protocol_table, tables  # noqa: PLC0415
+
+    rows = protocol_table.rows(protocol_table.read(reports))
+    if markdown:
+        typer.echo(tables.markdown(protocol_table.HEAD, rows))
+    else:
+        Console().print(tables.drawn(protocol_table.HEAD, rows, "Accuracy by protocol"))
+
+
+@app.command()
+def manifest(
+    folder: Annotated[
+        Path, typer.Argument(exists=True, file_okay=False, help="Folder of {digit}_{speaker}_{take}.wav files.")
+    ],
+    out: Annotated[Path, typer.Option(help="Where the manifest goes.")] = Path("data/manifest.csv"),
+) -> None:
+    """Write the manifest of a folder of recordings: name, digit, speaker, take and SHA-256 of each."""
+    from audiomnist.corpus import manifest as manifests  # noqa: PLC0415
+
+    recordings = manifests.describe_folder(folder)
+    manifests.write(out, recordings)
+    typer.echo(f"{len(recordings)} recordings: {out}")
+
+
+@app.command()
+def quickstart(
+    checkout: Annotated[Path, typer.Argument(help="The checkout of this repository.")] = Path(),
+) -> None:
+    """Run the whole pipeline, show the results, and score twenty recordings of the test part.
+
+    Without access to the recordings, the same on synthetic voices, in build/synthetic.
+    """
+    from audiomnist.cli import quickstart as first_run  # noqa: PLC0415
+
+    first_run.quickstart(checkout.absolute(), Console())
+
+
+def main() -> None:
+    """Run the command; an error that the user can mend is a sentence, not a traceback."""
+    try:
+        app()
+    except AudiomnistError as error:
+        sys.exit(f"audiomnist: {error}")
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

@@ -1,0 +1,86 @@
+"""The scorer's table, held against rules with Great Expectations: outside the hot path, for who wants to be sure.
+
+The columns that are checked are in memory as a whole meanwhile.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from audiomnist.core.digits import PROBABILITIES
+from audiomnist.scoring.table.schema import IDENTITY, REASONS, SCHEMA, STATUSES
+from audiomnist.scoring.table.table import Table
+from audiomnist.validation import gate
+from audiomnist.validation.rules import Rule, among, between, unique
+
+_UNCHECKED = {"modified_ns", "ood_score", "model", "dataset", "dataset_version", "code_revision", "run_id", "scored_at"}
+_COLUMNS = [name for name in SCHEMA.names if name not in _UNCHECKED]
+_SHA256 = "[0-9a-f]{64}"
+
+
+def verify(path: Path) -> int:
+    """Hold every row of a table against the rules; return how many rows there are.
+
+    Raises:
+        TableError: the table cannot be read, or its columns are not those of the schema.
+        UnmetError: a rule is broken; names the files whose rows break it.
+    """
+    schema = pa.schema([SCHEMA.field(name) for name in _COLUMNS])
+    measured = measure(pa.Table.from_batches(Table.open(path).scan(_COLUMNS), schema))
+    gate.hold("table", measured, RULES)
+    return len(measured)
+
+
+RULES: list[Rule] = [
+    unique("no file has two rows of one content by one model", *IDENTITY),
+    among(f"the status is one of {', '.join(STATUSES)}", "status", list(STATUSES)),
+    among("there is a digit exactly where the status is scored", "digit_fits_status", [True]),
+    among("there is a reason, with a message, exactly where the status is rejected", "reason_fits_status", [True]),
+    among("the reason is a documented one", "reason", list(REASONS)),
+    among(
+        "there are ten probabilities and a confidence unless the status is rejected", "likelihood_fits_status", [True]
+    ),
+    between("no probability is below 0", "least_probability", 0),
+    between("the probabilities sum to 1, give or take 0.001", "sum_of_probabilities", 0.999, 1.001),
+    between("the confidence is the largest probability", "confidence_off_largest", 0, 1e-6),
+    between("the digit is the most probable one", "digit_off_largest", 0, 1e-6),
+    among("the content's hash is a SHA-256, absent only where the status is rejected", "content_is_hash", [True]),
+    among("the model's version is a SHA-256", "version_is_hash", [True]),
+    between("the size is not negative", "size_bytes", 0),
+    between("the duration is not negative", "duration_s", 0),
+    between("the sample rate is positive", "sample_rate_hz", 1),
+    between("there is at least one channel", "channels", 1),
+    between("the peak is not negative", "peak", 0),
+]
+
+
+def measure(rows: pa.Table) -> pd.DataFrame:
+    """Return the columns that `RULES` speak of, one row for each of the table's; `recording` names the file."""
+    frame: pd.DataFrame = rows.to_pandas()
+    rejected = frame["status"] == "rejected"
+    absent = frame["content_sha256"].isna()
+    return frame.drop(columns=[*PROBABILITIES, "message"]).assign(
+        recording=frame["path"],
+        content_sha256=frame["content_sha256"].fillna(""),
+        digit_fits_status=frame["digit"].notna() == (frame["status"] == "scored"),
+        reason_fits_status=(frame["reason"].notna() == rejected) & (frame["message"].notna() == rejected),
+        content_is_hash=frame["content_sha256"].str.fullmatch(_SHA256) | (absent & rejected),
+        version_is_hash=frame["model_version"].str.fullmatch(_SHA256),
+        **_likelihood(frame, rejected),
+    )
+
+
+def _likelihood(frame: pd.DataFrame, rejected: "pd.Series[bool]") -> dict[str, "pd.Series[float] | pd.Series[bool]"]:
+    likelihood = frame[[*PROBABILITIES, "confidence"]].notna()
+    probabilities = frame[list(PROBABILITIES)].astype(np.float64)
+    largest = probabilities.max(axis=1)
+    of_digit = sum(probabilities[name].where(frame["digit"] == digit, 0) for digit, name in enumerate(PROBABILITIES))
+    return {
+        "likelihood_fits_status": likelihood.all(axis=1) & ~rejected | ~likelihood.any(axis=1) & rejected,
+        "least_probability": probabilities.min(axis=1),
+        "sum_of_probabilities": probabilities.sum(axis=1, min_count=1),
+        "confidence_off_largest": (frame["confidence"] - largest).abs(),
+        "digit_off_largest": (largest - of_digit).where(frame["digit"].notna()),
+    }

@@ -1,0 +1,1 @@
+"""What every package uses: errors, atomic writes, parameters, processes. Small, and rarely changed."""

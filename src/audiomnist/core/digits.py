@@ -1,0 +1,6 @@
+"""The ten classes."""
+
+CLASSES = 10
+DIGIT_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+# The columns of a table of predictions that hold the probability of each digit.
+PROBABILITIES = [f"p{digit}" for digit in range(CLASSES)]

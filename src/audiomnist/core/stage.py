@@ -1,0 +1,33 @@
+"""How every stage script starts: options from its signature, errors as sentences, no orphans."""
+
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from audiomnist.core.errors import AudiomnistError
+from audiomnist.core.processes import end_with_parent
+
+_PARENT = "AUDIOMNIST_PARENT"
+
+
+def run(stage: Callable[..., None]) -> None:
+    """Run a stage from the command line: each parameter of the function is an option of its name.
+
+    An AudiomnistError ends the process with its text and status 1; the death of the parent (`dvc`) ends it too, even
+    where that fell before this call: dvc.yaml says who the parent is in AUDIOMNIST_PARENT.
+    """
+    end_with_parent(int(os.environ.get(_PARENT) or os.getppid()))
+    parameters = inspect.signature(stage).parameters.values()
+    stage.__annotations__ = {
+        parameter.name: Annotated[parameter.annotation, typer.Option()] for parameter in parameters
+    }
+    app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+    app.command()(stage)
+    try:
+        app()
+    except AudiomnistError as error:
+        sys.exit(f"{stage.__name__}: {error}")

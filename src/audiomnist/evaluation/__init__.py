@@ -1,0 +1,1 @@
+"""Stage `evaluate`: a served model's metrics, test predictions and plots."""

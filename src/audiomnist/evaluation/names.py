@@ -1,0 +1,3 @@
+"""Titles of the models, for plots and tables."""
+
+TITLES = {"cnn": "CNN on MFCC", "rnn": "RNN on MFCC", "lstm": "LSTM on text"}

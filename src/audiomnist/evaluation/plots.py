@@ -1,0 +1,48 @@
+"""Plots as PNG files, the same bytes for the same numbers."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from audiomnist.core import atomic
+
+mpl.use("Agg")
+
+BLUE, ORANGE = "#1f5a94", "#d1701f"
+_DPI = 110
+
+
+def confusion_matrix(counts: NDArray[np.int64], title: str, target: Path) -> None:
+    """Draw a confusion matrix: counts `(10, 10)`, truth by row, prediction by column."""
+    figure = Figure(figsize=(5.6, 5.2), layout="constrained")
+    axes = figure.add_subplot()
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            shade = "white" if shares[row, column] > 0.5 else "black"  # noqa: PLR2004 - half of the row
+            axes.text(column, row, str(count), ha="center", va="center", color=shade, fontsize=9)
+    axes.set(xticks=range(10), yticks=range(10), xlabel="predicted digit", ylabel="spoken digit", title=title)
+    save(figure, target)
+
+
+def curves(history: pd.DataFrame, title: str, target: Path) -> None:
+    """Draw accuracy by epoch for the training and the test part."""
+    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(history["epoch"], 100 * history["train_accuracy"], color=BLUE, label="train (augmented)")
+    axes.plot(history["epoch"], 100 * history["test_accuracy"], color=ORANGE, label="test")
+    axes.set(xlabel="epoch", ylabel="accuracy, %", title=title, ylim=(0, 102))
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right")
+    save(figure, target)
+
+
+def save(figure: Figure, target: Path) -> None:
+    """Write a figure as PNG, whole or not at all."""
+    with atomic.replaced_file(target) as temporary:
+        figure.savefig(temporary, format="png", dpi=_DPI, metadata={"Software": None})

@@ -1,0 +1,1 @@
+"""Stage `compile`: the ONNX graph that is served."""

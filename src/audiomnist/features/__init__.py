@@ -1,0 +1,1 @@
+"""Stage `featurize`: MFCC tensors, and the dataset that training reads."""

@@ -1,0 +1,114 @@
+"""Where the recordings are fetched from.
+
+`AUDIOMNIST_SOURCE` names a folder, a .tar.gz or a .zip and comes first; without it, upstream's
+archive at the pinned commit is downloaded.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.exceptions import ChunkedEncodingError
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from urllib3.util.retry import Retry
+
+from audiomnist.core.errors import AudiomnistError
+from audiomnist.ingest import archive
+
+SOURCE_VARIABLE = "AUDIOMNIST_SOURCE"
+UPSTREAM_COMMIT = "26eb9aaf76e81b692f806f9140c2d2777410d7a1"
+UPSTREAM_URL = f"https://github.com/Jakobovski/free-spoken-digit-dataset/archive/{UPSTREAM_COMMIT}.tar.gz"
+REMEDIES = (
+    f"Set {SOURCE_VARIABLE} to a folder, .tar.gz or .zip of the recordings, or give access to {UPSTREAM_URL}, "
+    "or speak a synthetic corpus with data.source: synthetic in params.yaml"
+)
+
+_CONNECT_S, _READ_S = 10, 60
+_DOWNLOADS = 3
+_CHUNK_BYTES = 2**16
+
+
+class SourceError(AudiomnistError):
+    """No source of recordings can be reached or read."""
+
+
+def fetch(folder: Path) -> str:
+    """Put every recording of the first source there is into `folder`; return the source's name."""
+    configured = os.environ.get(SOURCE_VARIABLE)
+    if configured:
+        return _fetch_local(Path(configured).absolute(), folder)
+    with _downloaded() as downloaded:
+        archive.extract_recordings(downloaded, folder)
+    return UPSTREAM_URL
+
+
+def upstream_is_reachable(timeout_s: float = 5) -> bool:
+    """Return whether upstream's archive answers."""
+    try:
+        return requests.head(UPSTREAM_URL, timeout=timeout_s, allow_redirects=True).ok
+    except requests.RequestException:
+        return False
+
+
+def _fetch_local(source: Path, folder: Path) -> str:
+    if source.is_dir():
+        _copy_recordings(source / "recordings" if (source / "recordings").is_dir() else source, folder)
+    elif source.is_file() and archive.is_archive(source):
+        archive.extract_recordings(source, folder)
+    else:
+        raise SourceError(
+            f"{SOURCE_VARIABLE} leads to {source}, which is no folder, .tar.gz or .zip "
+            f"(a relative path starts at the folder in which the stage runs). {REMEDIES}"
+        )
+    return str(source)
+
+
+def _copy_recordings(source: Path, folder: Path) -> None:
+    try:
+        for path in filter(Path.is_file, source.glob("*.wav")):
+            shutil.copyfile(path, folder / path.name)
+    except OSError as error:
+        raise SourceError(f"the recordings in {source} cannot be copied to {folder.parent}: {error}") from error
+
+
+@contextmanager
+def _downloaded() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "upstream.tar.gz"
+        try:
+            _download_stubbornly(target)
+        except requests.RequestException as error:
+            raise SourceError(f"{UPSTREAM_URL} cannot be reached ({type(error).__name__}). {REMEDIES}") from error
+        yield target
+
+
+def _download_stubbornly(target: Path) -> None:
+    """Download, from the start again where the connection breaks off in the middle."""
+    for _ in range(_DOWNLOADS - 1):
+        with suppress(ChunkedEncodingError, requests.ConnectionError, requests.Timeout):
+            return _download(target)
+    return _download(target)
+
+
+def _download(target: Path) -> None:
+    retries = Retry(total=3, backoff_factor=1, status_forcelist=(429, 500, 502, 503, 504))
+    with requests.Session() as session:
+        session.mount("https://", HTTPAdapter(max_retries=retries))
+        with session.get(UPSTREAM_URL, stream=True, timeout=(_CONNECT_S, _READ_S)) as response:
+            response.raise_for_status()
+            _save(response, target)
+
+
+def _save(response: requests.Response, target: Path) -> None:
+    columns = TextColumn("download"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+    size_bytes = int(response.headers.get("content-length", 0)) or None
+    with Progress(*columns) as progress, target.open("wb") as file:
+        task = progress.add_task("download", total=size_bytes)
+        for chunk in response.iter_content(_CHUNK_BYTES):
+            file.write(chunk)
+            progress.advance(task, len(chunk))

@@ -1,0 +1,112 @@
+"""Convolutions over spectra of unequal length in one batch, computed so that padding changes no answer."""
+
+from collections.abc import Sequence
+from typing import Annotated, Self, cast
+
+import torch
+from pydantic import Field, PositiveInt, model_validator
+from torch import Tensor, nn
+from torch.nn import functional
+
+from audiomnist.core.params import Section
+from audiomnist.models.common.recurrent import valid
+
+_SQUEEZE = 4
+
+
+class ConvolutionsParams(Section):
+    """The convolutions of a network.
+
+    Attributes:
+        channels: filters of the layers, each of which halves both axes.
+        kernel: side of the square filters, in bands and frames.
+        blocks: residual blocks after each layer, a number each.
+    """
+
+    channels: tuple[PositiveInt, ...]
+    kernel: int = Field(ge=1, le=9)
+    blocks: tuple[Annotated[int, Field(ge=0, le=8)], ...]
+
+    @model_validator(mode="after")
+    def _blocks_of_each(self) -> Self:
+        if len(self.blocks) != len(self.channels):
+            raise ValueError(f"blocks has {len(self.blocks)} numbers for the {len(self.channels)} layers of channels")
+        return self
+
+
+class Convolutions(nn.Module):
+    """Layers of convolution, batch normalisation and ReLU over spectra taken as images; each halves both axes.
+
+    Residual blocks may follow each of them.
+    """
+
+    def __init__(self, channels: Sequence[int], kernel: int, halve: str, blocks: Sequence[int]) -> None:
+        super().__init__()
+        sizes = zip((1, *channels), channels, strict=False)
+        self.layers = nn.ModuleList(_Convolution(inputs, outputs, kernel, halve) for inputs, outputs in sizes)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(*[_Residual(count) for _ in range(wanted)])
+            for count, wanted in zip(channels, blocks, strict=True)
+        )
+        self.channels = channels
+
+    def features(self, bands: int) -> int:
+        """Return how many numbers come out per step."""
+        for _ in self.channels:
+            bands = (bands + 1) // 2
+        return bands * (self.channels[-1] if self.channels else 1)
+
+    def forward(self, spectra: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return a sequence `(batch, steps, features)` of spectra `(batch, bands, frames)`, and its lengths."""
+        image = spectra.unsqueeze(1)  # (batch, 1, bands, frames)
+        if self.channels:
+            image = _masked(image, lengths)
+        for layer, blocks in zip(self.layers, self.blocks, strict=True):
+            image, lengths = layer(image, lengths)  # (batch, channels, rows, steps), halved each time
+            for block in cast("nn.Sequential", blocks):
+                image = block(image, lengths)
+        return image.flatten(1, 2).transpose(1, 2), lengths
+
+
+class _Convolution(nn.Module):
+    """One convolution that halves both axes; zeros outside each clip's own steps go in, and come out."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, halve: str) -> None:
+        super().__init__()
+        self.pools = halve == "max"
+        self.pad = nn.Identity() if kernel % 2 else nn.ZeroPad2d((0, 1, 0, 1))
+        self.convolve = nn.Conv2d(
+            inputs, outputs, kernel, stride=1 if self.pools else 2, padding=(kernel - 1) // 2, bias=False
+        )
+        self.normalise = nn.BatchNorm2d(outputs)
+        self.pool = nn.MaxPool2d(2, ceil_mode=True) if self.pools else nn.Identity()
+
+    def forward(self, image: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        activated = functional.relu(self.normalise(self.convolve(self.pad(image))))
+        halved = (lengths + 1) // 2
+        return self.pool(_masked(activated, lengths if self.pools else halved)), halved
+
+
+class _Residual(nn.Module):
+    """Two convolutions beside the identity (He et al. 2016), channels weighted (squeeze-excitation, Hu et al. 2018)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first, self.second = (nn.Conv2d(channels, channels, 3, padding=1, bias=False) for _ in range(2))
+        self.normalise_first, self.normalise_second = (nn.BatchNorm2d(channels) for _ in range(2))
+        squeezed = max(1, channels // _SQUEEZE)
+        self.weigh = nn.Sequential(
+            nn.Linear(channels, squeezed), nn.ReLU(), nn.Linear(squeezed, channels), nn.Sigmoid()
+        )
+
+    def forward(self, image: Tensor, lengths: Tensor) -> Tensor:
+        activated = _masked(functional.relu(self.normalise_first(self.first(image))), lengths)
+        changed = self.normalise_second(self.second(activated))  # (batch, channels, rows, steps)
+        own = valid(lengths, image.shape[3]).unsqueeze(2).to(image.dtype)  # (batch, steps, 1)
+        mean = torch.matmul(changed.mean(dim=2), own).squeeze(2) / lengths.unsqueeze(1)  # (batch, channels)
+        weights = self.weigh(mean)
+        return _masked(functional.relu(image + changed * weights[:, :, None, None]), lengths)
+
+
+def _masked(image: Tensor, lengths: Tensor) -> Tensor:
+    return image * valid(lengths, image.shape[3])[:, None, None, :].to(image.dtype)

@@ -1,0 +1,133 @@
+"""How a network sees MFCCs: as mel bands again, freed in part from the microphone, each at mean 0 and deviation 1.
+
+MFCCs are an orthonormal transform of mel bands, so one small matrix takes them back to where neighbours belong
+together: there filters see formants, and training can hide and shift bands.
+"""
+
+import math
+
+import torch
+import torchaudio
+from pydantic import Field
+from torch import Tensor, nn
+
+from audiomnist.core.params import Section
+from audiomnist.features.mfcc import FrontEndParams
+from audiomnist.models.common.recurrent import valid
+
+_MASKS = 2
+_WARPINGS = 21
+_LEAST_DEVIATION_DB = 1e-3
+
+
+class SpectrumParams(Section):
+    """What a network over MFCCs is given, and how training varies it.
+
+    Attributes:
+        range_db: what lies further below a clip's loudest value is raised to there, so that quiet recordings and noisy
+            ones have floors that are alike.
+        mean_removed: share of each band's mean over the clip that is taken off, in [0, 1]: the mean holds the
+            microphone and the voice (cepstral mean subtraction, Atal 1974), and in so short a clip the digit too.
+        masked_fraction: longest of the two stretches of each clip that training hides, as a share of it.
+        masked_bands: widest of the two ranges of bands that training hides, in bands.
+        warp: training multiplies the frequencies of each clip by a factor between exp(-warp) and exp(warp), as
+            longer and shorter vocal tracts do (vocal tract length perturbation, Jaitly and Hinton 2013).
+    """
+
+    range_db: float = Field(gt=0)
+    mean_removed: float = Field(ge=0, le=1)
+    masked_fraction: float = Field(ge=0, lt=1)
+    masked_bands: int = Field(ge=0)
+    warp: float = Field(ge=0, le=0.5)
+
+
+class Spectrum(nn.Module):
+    """The first step of every network over MFCCs."""
+
+    to_bands: Tensor
+    warpings: Tensor
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, params: SpectrumParams, front_end: FrontEndParams, mfcc: Tensor, frames: Tensor) -> None:
+        """Learn mean and deviation of each band from clips.
+
+        Args:
+            params: what is taken off and varied.
+            front_end: what the MFCCs were computed with.
+            mfcc: float32 `(clips, coefficients, frames)`, zeros after each clip's own frames.
+            frames: int64 `(clips,)`.
+        """
+        super().__init__()
+        self.params = params
+        self.varies = True
+        transform = torchaudio.functional.create_dct(front_end.coefficients, front_end.mel_bands, norm="ortho")
+        self.register_buffer("to_bands", transform.contiguous())  # (bands, coefficients)
+        self.register_buffer("warpings", warpings(front_end, params.warp), persistent=False)
+        levelled = self._levelled(torch.matmul(self.to_bands, mfcc), frames)
+        values = levelled.transpose(1, 2)[valid(frames, mfcc.shape[2])]  # (frames of all clips, bands)
+        self.register_buffer("mean", values.mean(dim=0).reshape(1, -1, 1))
+        self.register_buffer("deviation", values.std(dim=0).clamp(min=_LEAST_DEVIATION_DB).reshape(1, -1, 1))
+
+    @property
+    def bands(self) -> int:
+        """How many bands come out."""
+        return len(self.to_bands)
+
+    def forward(self, mfcc: Tensor, frames: Tensor) -> Tensor:
+        """Return float32 `(batch, bands, frames)` of MFCCs `(batch, coefficients, frames)`."""
+        bands = torch.matmul(self.to_bands, mfcc)
+        if self.training and self.varies and self.params.warp > 0:
+            bands = torch.matmul(self.warpings[torch.randint(_WARPINGS, (len(bands),), device=bands.device)], bands)
+        scaled = (self._levelled(bands, frames) - self.mean) / self.deviation
+        if self.training:
+            for _ in range(_MASKS):
+                scaled = scaled * self._kept_steps(frames, scaled.shape[2]).unsqueeze(1)
+                scaled = scaled * self._kept_bands(scaled).unsqueeze(2)
+        return scaled
+
+    def _levelled(self, bands: Tensor, frames: Tensor) -> Tensor:
+        own = valid(frames, bands.shape[2]).unsqueeze(1)  # (batch, 1, frames)
+        loudest = bands.masked_fill(~own, -1e30).amax(dim=(1, 2), keepdim=True)
+        bands = torch.maximum(bands, loudest - self.params.range_db)
+        inside = bands * own
+        mean = inside.sum(dim=2) / frames.unsqueeze(1).to(bands.dtype)  # (batch, bands)
+        return bands - self.params.mean_removed * mean.unsqueeze(2)
+
+    def _kept_steps(self, frames: Tensor, steps: int) -> Tensor:
+        return _outside_a_stretch(self.params.masked_fraction * frames, frames, steps)
+
+    def _kept_bands(self, scaled: Tensor) -> Tensor:
+        bands = torch.full((len(scaled),), scaled.shape[1], device=scaled.device)
+        return _outside_a_stretch(
+            torch.full_like(bands, self.params.masked_bands).clamp(max=self.bands), bands, self.bands
+        )
+
+
+def _outside_a_stretch(longest: Tensor, available: Tensor, steps: int) -> Tensor:
+    """Return bool `(batch, steps)`, False in one stretch of random length and place of each row (SpecAugment)."""
+    width = torch.rand(len(available), device=available.device) * longest
+    start = torch.rand(len(available), device=available.device) * (available - width + 1) - 1
+    step = torch.arange(steps, device=available.device)
+    return (step < start.unsqueeze(1)) | (step >= (start + width).unsqueeze(1))
+
+
+def warpings(front_end: FrontEndParams, warp: float) -> Tensor:
+    """Return float32 `(21, bands, bands)`: each matrix gives a band what stood at a multiple of its frequency.
+
+    The factors are spread evenly in the logarithm over [exp(-warp), exp(warp)]; between two bands the level is
+    interpolated, beyond the outer ones it is theirs.
+    """
+    low, high = (_mel(edge_hz) for edge_hz in (front_end.low_hz, front_end.high_hz))
+    centres = torch.linspace(low, high, front_end.mel_bands + 2, dtype=torch.float64)[1:-1]
+    factors = torch.linspace(-warp, warp, _WARPINGS, dtype=torch.float64).exp()
+    sources = 2595 * torch.log10(1 + factors.unsqueeze(1) * (10 ** (centres / 2595) - 1))  # (21, bands), in mel
+    spacing = (high - low) / (front_end.mel_bands + 1)
+    positions = ((sources - centres[0]) / spacing).clamp(0, front_end.mel_bands - 1)
+    distance = (positions.unsqueeze(2) - torch.arange(front_end.mel_bands, dtype=torch.float64)).abs()
+    return (1 - distance).clamp(min=0).float()
+
+
+def _mel(frequency_hz: float) -> float:
+    """Return HTK's mel."""
+    return 2595 * math.log10(1 + frequency_hz / 700)

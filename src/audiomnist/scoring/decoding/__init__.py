@@ -1,0 +1,1 @@
+"""Decoding files for the scorer, and checking that what comes out can be scored."""

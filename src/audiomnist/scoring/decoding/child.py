@@ -1,0 +1,202 @@
+"""The child process that decodes FLAC with libsndfile: contents come in, samples or reasons go out.
+
+`audiomnist.scoring.decoding.decoder` starts it and says what goes over the pipes.
+"""
+
+import io
+import json
+import math
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from soundfile import LibsndfileError, SoundFile
+
+from audiomnist.audio.wav import MAX_RATE_HZ, MIN_RATE_HZ, Sound
+from audiomnist.core import processes
+from audiomnist.scoring.decoding.decoder import READY, SIZE, SIZES, DecodingError
+
+_FLAC = b"fLaC"
+_SAMPLE_BITS = (8, 16, 24)
+_UNKNOWN_FRAMES = (1 << 63) - 1  # what libsndfile says where a FLAC header leaves the length open
+
+
+class _Stream(SoundFile):  # type: ignore[misc]  # soundfile has no types
+    """A sound file that is read once, from its start: beyond the last frame libsndfile cannot seek in FLAC."""
+
+    def seekable(self) -> bool:
+        """Return False, so that a read leaves the position where it ends."""
+        return False
+
+
+def decode_flac(content: bytes, max_duration_s: float) -> Sound:
+    """Decode the content of a FLAC file (1 to 8 channels; the format has no more).
+
+    Raises:
+        DecodingError: it is no FLAC, damaged, cut short, empty, of a rate outside 4 to 192 kHz, or too long.
+    """
+    if not content:
+        raise DecodingError("empty", "holds no bytes")
+    file = io.BytesIO(content)
+    with _opened(file, content) as sound_file:
+        _check(sound_file, max_duration_s)
+        try:
+            return _read(sound_file, max_duration_s)
+        except LibsndfileError as error:
+            left = len(content) - file.tell()
+            raise _damaged(error) if left else _cut_short(sound_file.frames) from error
+
+
+def _opened(file: io.BytesIO, content: bytes) -> _Stream:
+    try:
+        return _Stream(file)
+    except LibsndfileError as error:
+        raise _not_opened(content, error) from error
+
+
+def _not_opened(content: bytes, error: LibsndfileError) -> DecodingError:
+    """Return why libsndfile does not open a file; its own messages mislead where it is cut in the header."""
+    if not content.startswith(_FLAC):
+        return DecodingError("not_audio", "is neither WAV nor FLAC, nor of any other format known here")
+    if not _has_whole_header(content):
+        return DecodingError("truncated", "ends within its FLAC header")
+    rate_hz, bits = _rate_and_bits(content)
+    if rate_hz == 0:
+        return _bad_rate(rate_hz)
+    if bits not in _SAMPLE_BITS:
+        return DecodingError("unsupported_encoding", f"is FLAC of {bits} bits: convert it to FLAC of 16 or 24 bits")
+    return _damaged(error)
+
+
+def _has_whole_header(content: bytes) -> bool:
+    """Return whether the metadata blocks, each a last-block flag, a type and a size, end within the content."""
+    position, is_last = len(_FLAC), False
+    while not is_last and position < len(content):
+        is_last = content[position] >= 0x80  # noqa: PLR2004 - the flag is the highest bit
+        position += 4 + int.from_bytes(content[position + 1 : position + 4])
+    return is_last and position <= len(content)
+
+
+def _rate_and_bits(content: bytes) -> tuple[int, int]:
+    """Return sample rate in Hz and bits per sample as STREAMINFO, the first metadata block, has them."""
+    packed = int.from_bytes(content[18:26])
+    return packed >> 44, (packed >> 36 & 0x1F) + 1
+
+
+def _check(sound_file: _Stream, max_duration_s: float) -> None:
+    rate_hz = sound_file.samplerate
+    if sound_file.format != "FLAC":
+        raise DecodingError("unsupported_encoding", f"is {sound_file.format_info}: convert it to WAV or FLAC")
+    if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+        raise _bad_rate(rate_hz)
+    if sound_file.frames != _UNKNOWN_FRAMES and sound_file.frames > max_duration_s * rate_hz:
+        raise _too_long(max_duration_s)
+
+
+def _read(sound_file: _Stream, max_duration_s: float) -> Sound:
+    """Read all frames, or one more than allowed where the header leaves the length open."""
+    rate_hz, claimed = sound_file.samplerate, sound_file.frames
+    frames = min(claimed, int(max_duration_s * rate_hz) + 1)
+    samples = sound_file.read(frames, dtype="float32", always_2d=True)
+    if len(samples) < claimed != _UNKNOWN_FRAMES:
+        raise _cut_short(claimed)
+    if len(samples) == 0:
+        raise DecodingError("empty", "holds no samples")
+    if len(samples) > max_duration_s * rate_hz:
+        raise _too_long(max_duration_s)
+    return Sound(samples, rate_hz)
+
+
+def _bad_rate(rate_hz: int) -> DecodingError:
+    return DecodingError("bad_rate", f"has a rate of {rate_hz} Hz: {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz are read")
+
+
+def _too_long(max_duration_s: float) -> DecodingError:
+    return DecodingError("too_long", f"lasts longer than the {max_duration_s:g} s allowed")
+
+
+def _cut_short(claimed: int) -> DecodingError:
+    promise = "" if claimed == _UNKNOWN_FRAMES else f" before the {claimed} frames that its header promises"
+    return DecodingError("truncated", f"is cut short or damaged: its sound breaks off{promise}")
+
+
+def _damaged(error: LibsndfileError) -> DecodingError:
+    return DecodingError("undecodable", f"is damaged: libsndfile cannot decode it ({error.error_string.rstrip('.')})")
+
+
+def main(decode: Callable[[bytes, float], Sound] = decode_flac) -> None:
+    """Answer requests until there are no more; the arguments are those that the decoder adds to its command."""
+    processes.end_with_parent()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    time_limit_s, memory_limit_bytes, max_duration_s = float(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+    replies = _private_stdout()
+    _write(replies, READY)
+    for content in _contents(sys.stdin.buffer):
+        _limit(resource.RLIMIT_AS, _address_space_bytes() + memory_limit_bytes)
+        _limit(resource.RLIMIT_CPU, math.ceil(time.process_time() + time_limit_s) + 1)
+        try:
+            sound = decode(content, max_duration_s)
+        except DecodingError as error:
+            _refuse(replies, error)
+        except MemoryError:
+            sentence = f"takes more than {memory_limit_bytes >> 20} MiB of memory to decode"
+            _refuse(replies, DecodingError("undecodable", sentence))
+        else:
+            _answer(replies, sound)
+
+
+def _private_stdout() -> BinaryIO:
+    """Return the pipe to the parent, which is open as long as the process lives.
+
+    What libraries print from now on goes where stderr goes.
+    """
+    replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb", closefd=False)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return replies
+
+
+def _contents(requests: BinaryIO) -> Iterator[bytes]:
+    while len(prefix := requests.read(SIZE.size)) == SIZE.size:
+        (size,) = SIZE.unpack(prefix)
+        content = requests.read(size)
+        if len(content) < size:
+            return
+        yield content
+
+
+def _limit(kind: int, soft: int) -> None:
+    """Move this process's limit, which may lie anywhere below the hard one."""
+    _, hard = resource.getrlimit(kind)
+    resource.setrlimit(kind, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
+
+
+def _address_space_bytes() -> int:
+    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[0]
+    return int(pages) * resource.getpagesize()
+
+
+def _answer(replies: BinaryIO, sound: Sound) -> None:
+    header = {"sample_rate_hz": sound.sample_rate_hz, "channels": sound.samples.shape[1]}
+    _write(replies, *_sized(header, sound.samples.nbytes), sound.samples.data)
+
+
+def _refuse(replies: BinaryIO, error: DecodingError) -> None:
+    _write(replies, *_sized({"reason": error.reason, "sentence": error.sentence}, 0))
+
+
+def _sized(header: dict[str, str | int], samples_bytes: int) -> tuple[bytes, bytes]:
+    text = json.dumps(header).encode()
+    return SIZES.pack(len(text), samples_bytes), text
+
+
+def _write(replies: BinaryIO, *parts: bytes | memoryview) -> None:
+    replies.writelines(parts)
+    replies.flush()
+
+
+if __name__ == "__main__":
+    main()

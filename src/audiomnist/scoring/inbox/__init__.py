@@ -1,0 +1,1 @@
+"""Listing and reading the folder to be scored."""

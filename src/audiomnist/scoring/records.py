@@ -1,0 +1,118 @@
+"""Rows of the table in the making."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from audiomnist.core.digits import PROBABILITIES
+from audiomnist.scoring.inbox.paths import shown
+from audiomnist.scoring.table.schema import SCHEMA
+from audiomnist.serving.bundle import code_version
+from audiomnist.serving.bundle.description import Description
+from audiomnist.serving.predictor import Answer
+
+
+class Facts(NamedTuple):
+    """What is known of a file before a model is asked; the fields are columns of the table."""
+
+    path: str
+    size_bytes: int
+    modified_ns: int
+    content_sha256: str | None = None
+    duration_s: float | None = None
+    sample_rate_hz: int | None = None
+    channels: int | None = None
+    peak: float | None = None
+
+
+class Verdict(NamedTuple):
+    """What the scorer says of a file; the fields are columns of the table, but for `probabilities`, p0 to p9."""
+
+    status: str
+    digit: int | None = None
+    confidence: float | None = None
+    probabilities: NDArray[np.float32] | None = None
+    ood_score: float | None = None
+    reason: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What all rows of a run share.
+
+    Attributes:
+        run_id: of the run.
+        model_version: SHA-256 of the model's description.
+        min_confidence: below it the label is withheld.
+        columns: those columns of the table that say which model and which program it was.
+    """
+
+    run_id: str
+    model_version: str
+    min_confidence: float
+    columns: dict[str, str]
+
+    @classmethod
+    def of(cls, run_id: str, min_confidence: float, description: Description, model_version: str) -> "Stamp":
+        """Return the stamp of a run with a model."""
+        columns = {
+            "model": description.model,
+            "model_version": model_version,
+            "dataset": description.dataset.name,
+            "dataset_version": description.dataset.version,
+            "code_revision": code_version.revision(),
+            "run_id": run_id,
+        }
+        return cls(run_id, model_version, min_confidence, columns)
+
+
+def answered(answer: Answer, min_confidence: float) -> Verdict:
+    """Return the verdict that a model's answer amounts to."""
+    digit = int(answer.probabilities.argmax())
+    confidence = float(answer.probabilities[digit])
+    withheld = confidence < min_confidence
+    return Verdict(
+        "abstained" if withheld else "scored",
+        None if withheld else digit,
+        confidence,
+        answer.probabilities,
+        answer.ood_score,
+    )
+
+
+def rejected(path: str, reason: str, sentence: str) -> Verdict:
+    """Return the verdict on a file that cannot be scored."""
+    return Verdict("rejected", reason=reason, message=f"{shown(path)}: {sentence}")
+
+
+def copied(facts: Facts, row: dict[str, Any], min_confidence: float) -> tuple[Facts, Verdict]:
+    """Return facts and verdict of a file whose content has a row of the same model already."""
+    sound = ("duration_s", "sample_rate_hz", "channels", "peak")
+    completed = facts._replace(**{name: row[name] for name in sound})
+    if row["status"] == "rejected":
+        sentence = row["message"].removeprefix(f"{shown(row['path'])}: ")
+        return completed, rejected(facts.path, row["reason"], sentence)
+    probabilities = np.array([row[name] for name in PROBABILITIES], dtype=np.float32)
+    return completed, answered(Answer(probabilities, row["ood_score"]), min_confidence)
+
+
+def table(rows: Sequence[tuple[Facts, Verdict]], stamp: Stamp, scored_at: datetime) -> pa.Table:
+    """Return rows of the table, made at a time in UTC."""
+    if not rows:
+        return SCHEMA.empty_table()
+    values: dict[str, Sequence[Any]] = {}
+    for names, made in zip((Facts._fields, Verdict._fields), zip(*rows, strict=True), strict=True):
+        values |= dict(zip(names, zip(*made, strict=True), strict=True))
+    nothing = [None] * len(PROBABILITIES)
+    of_digits = [nothing if answer is None else answer.tolist() for answer in values.pop("probabilities")]
+    values |= dict(zip(PROBABILITIES, zip(*of_digits, strict=True), strict=True))
+    columns = {name: pa.array(values[name], SCHEMA.field(name).type) for name in values}
+    for name, value in {**stamp.columns, "scored_at": scored_at}.items():
+        columns[name] = pa.repeat(pa.scalar(value, SCHEMA.field(name).type), len(rows))
+    return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)

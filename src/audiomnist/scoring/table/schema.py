@@ -1,0 +1,97 @@
+"""The rows of the table: their columns, and the codes that stand in them."""
+
+import pyarrow as pa
+
+from audiomnist.core.digits import PROBABILITIES
+
+STATUSES = {
+    "scored": "the file has its label",
+    "abstained": "the label is withheld, for its confidence is below the least that was asked for",
+    "rejected": "the file's content cannot be scored; `reason` says why",
+}
+
+# Code and meaning of what is wrong with a file's content. A sentence that names the file stands in `message`.
+REASONS = {
+    "empty": "the file, or the sound in it, has no bytes",
+    "not_audio": "the content is of no sound format that is known here",
+    "truncated": "the file ends before the sound that its header promises",
+    "lying_sizes": "the sizes in the header contradict each other",
+    "unsupported_encoding": "the sound is encoded in a way that is not read here",
+    "bad_rate": "the sample rate lies outside 4 to 192 kHz",
+    "bad_channels": "there is no channel, or there are more than eight",
+    "not_finite": "samples are not finite numbers",
+    "out_of_range": "samples lie far beyond full scale",
+    "too_short": "the sound is too short to hold a digit",
+    "too_long": "the sound is longer than the model takes",
+    "silent": "there is nothing to be heard",
+    "clipped": "too many samples stand at full scale",
+    "too_large": "the file is larger than is read here",
+    "undecodable": "the decoder gave up on the content",
+    "decoder_timeout": "the decoder did not come to an end in time and was stopped",
+    "decoder_crashed": "the decoder crashed on the content",
+    "link_outside": "a symbolic link leads out of the inbox, and is not followed",
+    "link_loop": "symbolic links lead in a circle",
+    "not_a_file": "it is a device, a pipe, a socket or a link to a folder",
+}
+
+
+def _column(name: str, kind: pa.DataType, description: str, *, nullable: bool = True) -> pa.Field:
+    return pa.field(name, kind, nullable, metadata={"description": description})
+
+
+def _required(name: str, kind: pa.DataType, description: str) -> pa.Field:
+    return _column(name, kind, description, nullable=False)
+
+
+SCHEMA = pa.schema(
+    [
+        _required("path", pa.string(), "where the file lay, relative to the inbox"),
+        _column("content_sha256", pa.string(), "SHA-256 of the file's content, in hexadecimal"),
+        _required("size_bytes", pa.int64(), "size of the file"),
+        _required("modified_ns", pa.int64(), "when the file was last modified, in ns since 1970 UTC"),
+        _required("status", pa.string(), "scored, abstained or rejected"),
+        _column("digit", pa.int8(), "the label, 0 to 9"),
+        _column("confidence", pa.float32(), "calibrated probability of the most probable digit"),
+        *(_column(name, pa.float32(), f"calibrated probability of the digit {name[1:]}") for name in PROBABILITIES),
+        _column(
+            "ood_score",
+            pa.float32(),
+            "how unlike a digit the sound is; above 1 lies one digit by a new voice in twenty",
+        ),
+        _column("reason", pa.string(), "code of the reason for a rejection"),
+        _column("message", pa.string(), "that reason in a sentence that names the file"),
+        _column("duration_s", pa.float64(), "length of the sound as it is in the file, in seconds"),
+        _column("sample_rate_hz", pa.int32(), "sample rate of the file"),
+        _column("channels", pa.int16(), "channels of the file"),
+        _column("peak", pa.float32(), "largest magnitude of a sample before the channels are mixed; full scale is 1"),
+        _required("model", pa.string(), "name of the model"),
+        _required("model_version", pa.string(), "SHA-256 of the model bundle's description"),
+        _required("dataset", pa.string(), "name of the dataset that the model was trained on"),
+        _required("dataset_version", pa.string(), "revision of that dataset"),
+        _required("code_revision", pa.string(), "git revision, or version, of the program that made the row"),
+        _required("run_id", pa.string(), "the run that wrote the row"),
+        _required("scored_at", pa.timestamp("us", "UTC"), "when the row was made"),
+    ]
+)
+
+# No two rows have the same values in these.
+IDENTITY = ("path", "content_sha256", "model_version")
+
+
+def identities(rows: pa.Table | pa.RecordBatch) -> list[tuple[str | None, ...]]:
+    """Return path, content and model version of each row."""
+    return list(zip(*(rows[name].to_pylist() for name in IDENTITY), strict=True))
+
+
+def differences(other: pa.Schema) -> list[str]:
+    """Return each column that is not as in `SCHEMA`, with what it is and what it should be."""
+    ours, theirs = _kinds(SCHEMA), _kinds(other)
+    return [
+        f"{name} ({theirs.get(name, 'absent')}, expected {ours.get(name, 'none')})"
+        for name in {**ours, **theirs}
+        if theirs.get(name) != ours.get(name)
+    ]
+
+
+def _kinds(schema: pa.Schema) -> dict[str, str]:
+    return {field.name: f"{field.type}{'' if field.nullable else ' not null'}" for field in schema}

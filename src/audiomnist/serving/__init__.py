@@ -1,0 +1,1 @@
+"""A served model, without PyTorch: waveforms or transcripts in, predictions out."""

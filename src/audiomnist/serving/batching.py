@@ -1,0 +1,35 @@
+"""Batches of clips that have equally many frames, so that none of them is padded."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audiomnist.audio import waveform
+from audiomnist.audio.waveform import Samples
+
+# Clips in a batch, at most: few enough for what goes from step to step to stay near the processor.
+BATCH_CLIPS = 64
+
+
+def batches(
+    clips: Sequence[Samples], window_samples: int, hop_samples: int
+) -> Iterator[tuple[NDArray[np.intp], Samples]]:
+    """Yield each clip in one batch, the shortest first.
+
+    Args:
+        clips: float32 `(samples,)` each.
+        window_samples: length of a frame; a shorter clip has one, too.
+        hop_samples: distance between the starts of two frames.
+
+    Yields:
+        places of clips in the sequence, `(batch,)`, and the clips, float32 `(batch, samples)`, with zeros after the end
+        of each, fewer than a hop where it is no shorter than a window.
+    """
+    frames = np.array([max(0, len(clip) - window_samples) // hop_samples for clip in clips])
+    order = frames.argsort(kind="stable")
+    for equal in np.split(order, np.flatnonzero(np.diff(frames[order])) + 1):
+        for start in range(0, len(equal), BATCH_CLIPS):
+            places = equal[start : start + BATCH_CLIPS]
+            waveforms, _ = waveform.pad([clips[place] for place in places], at_least=window_samples)
+            yield places, waveforms

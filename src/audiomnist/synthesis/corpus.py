@@ -1,0 +1,103 @@
+"""A spoken-digit corpus made with eSpeak NG: for demonstrations, tests and first runs without a download.
+
+The same arguments give the same bytes, in any order and any process.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+from pydantic import Field
+
+from audiomnist.audio import waveform as audio
+from audiomnist.core.digits import DIGIT_WORDS
+from audiomnist.core.params import Section
+from audiomnist.corpus import manifest
+from audiomnist.synthesis.espeak import SynthesisError, speak
+
+SAMPLE_RATE_HZ = 8000
+
+_TRIM_DB = 40.0
+_LONGEST_S = 3
+# What the takes are drawn from.
+_RATES_WPM = (120, 210)
+_PITCHES = (25, 75)
+_PITCH_RANGES = (20, 80)
+_PEAKS_DBFS = (-18.0, -2.0)
+
+
+class SyntheticParams(Section):
+    """How the synthetic corpus is drawn."""
+
+    seed: int = Field(ge=0, description="another seed gives other takes of the same voices")
+    takes: int = Field(ge=1, description="takes of each digit by each voice")
+
+
+@dataclass(frozen=True)
+class Voice:
+    """A speaker of the corpus; `espeak` is eSpeak NG's name for it, `language+variant`."""
+
+    speaker: str
+    espeak: str
+
+
+VOICES = (
+    Voice("angus", "en-gb-scotland+m3"),
+    Voice("beatrice", "en-gb-x-rp+f4"),
+    Voice("clara", "en-us+f3"),
+    Voice("dexter", "en-us+klatt2"),
+    Voice("edgar", "en-029+croak"),
+    Voice("franklin", "en-us-nyc+m7"),
+)
+
+
+def write_corpus(folder: Path, speakers: Sequence[str] | None, params: SyntheticParams) -> list[manifest.Recording]:
+    """Write `{digit}_{speaker}_{take}.wav` for each digit, voice and take: 8 kHz, mono, 16-bit.
+
+    Speed, pitch, intonation and level differ from take to take; what a take sounds like depends on its
+    name and the seed alone.
+
+    Args:
+        folder: an empty folder, which exists.
+        speakers: some of the speakers in `VOICES`, or None for all.
+        params: the seed, and the number of takes.
+
+    Returns:
+        What was written, ordered by file name.
+
+    Raises:
+        SynthesisError: a speaker is unknown, or eSpeak NG cannot speak.
+    """
+    for voice, digit, take in product(_chosen(speakers), range(len(DIGIT_WORDS)), range(params.takes)):
+        pcm = _take(voice, digit, take, params.seed)
+        soundfile.write(folder / f"{digit}_{voice.speaker}_{take}.wav", pcm, SAMPLE_RATE_HZ, subtype="PCM_16")
+    return manifest.describe_folder(folder)
+
+
+def _chosen(speakers: Sequence[str] | None) -> list[Voice]:
+    known = {voice.speaker: voice for voice in VOICES}
+    unknown = sorted(set(speakers or ()) - known.keys())
+    if unknown:
+        raise SynthesisError(f"no synthetic speaker {', '.join(unknown)}; there are {', '.join(known)}")
+    return [known[speaker] for speaker in (known if speakers is None else speakers)]
+
+
+def _take(voice: Voice, digit: int, take: int, seed: int) -> NDArray[np.int16]:
+    """Return one take, int16 `(samples,)` at 8 kHz, its peak between -18 and -2 dBFS."""
+    draw = np.random.default_rng([seed, digit, take, *voice.speaker.encode()])
+    waveform = speak(
+        DIGIT_WORDS[digit],
+        voice.espeak,
+        rate_wpm=int(draw.integers(*_RATES_WPM)),
+        pitch=int(draw.integers(*_PITCHES)),
+        pitch_range=int(draw.integers(*_PITCH_RANGES)),
+        seed=int(draw.integers(2**31)),
+    )
+    samples = audio.prepare(waveform, SAMPLE_RATE_HZ, _TRIM_DB, _LONGEST_S * SAMPLE_RATE_HZ)
+    peak = 32768 * 10 ** (draw.uniform(*_PEAKS_DBFS) / 20)
+    pcm: NDArray[np.int16] = np.rint(samples * (peak / np.abs(samples).max())).astype(np.int16)
+    return pcm

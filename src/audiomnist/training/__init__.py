@@ -1,0 +1,1 @@
+"""Stage `train`: data loading, the training loop, calibration, ONNX export."""

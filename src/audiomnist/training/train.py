@@ -1,0 +1,126 @@
+"""From versioned inputs to a model bundle."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.progress import track
+
+from audiomnist.core import atomic, params
+from audiomnist.core.processes import available_cores, pool
+from audiomnist.corpus import info, splits
+from audiomnist.corpus.splits import Clip, SplitParams
+from audiomnist.features.store import VOICES
+from audiomnist.models.common.base import Examples, Network
+from audiomnist.serving.bundle import description
+from audiomnist.serving.bundle.description import Description
+from audiomnist.serving.bundle.reference import Reference, deciles_histogram, histogram_of
+from audiomnist.training import calibration, cross_validation
+from audiomnist.training import history as curves
+from audiomnist.training.cross_validation import Answers, answers, judged
+from audiomnist.training.onnx_export import export
+from audiomnist.training.ood import Judged
+from audiomnist.training.registry import architecture
+from audiomnist.training.trainer import Recipe, TrainParams, fit, labels_of
+
+_EXAMPLE_CLIPS = 4
+
+
+def train(
+    model: str,
+    parameters: Path,
+    inputs: Path,
+    split: Path,
+    corpus: Path,
+    out: Path,
+    curves: Path,
+    split_params: SplitParams | None = None,
+    speaker_folds: int | None = None,
+) -> None:
+    """Train one model, calibrate it on voices that are new to it, and write its bundle.
+
+    Args:
+        model: a name in `models.MODULES`.
+        parameters: params.yaml; the sections `train`, `split` and `models.<model>` are read.
+        inputs: the folder of its inputs, features or transcripts; those of synthetic voices, which teach and do
+            nothing else, may stand in it.
+        split: the CSV that says which clip stands in which part.
+        corpus: the JSON that names the dataset.
+        out: the bundle's folder; it appears whole or not at all.
+        curves: the CSV of the curves, a row per epoch, written while training runs.
+        split_params: what the split was made by; without it, the section `split`.
+        speaker_folds: in place of `train.speaker_folds`.
+    """
+    chosen = architecture(model)
+    network_params = params.section(parameters, f"models.{model}", chosen.params)
+    how = _how(parameters, speaker_folds)
+    torch.set_num_threads(how.threads)
+    recipe = Recipe(chosen, network_params, inputs, how, splits.read(split))
+    examples = recipe.examples()
+    network, unheard = _trained(recipe, curves)
+    judge = judged(network, recipe, examples)
+    own = answers(judge, examples, recipe.part("validation"))
+    calibrated = calibration.calibrate(unheard, own) if unheard else calibration.calibrate(own)
+    with atomic.replaced_directory(out) as folder:
+        content = {
+            "model": model,
+            "input": examples.service(),
+            "dataset": info.read(corpus),
+            "split": (split_params or splits.chosen(parameters)).model_dump(),
+            "synthetic_voices": _synthetic(recipe),
+            "parameters": {"train": how.model_dump(), "model": network_params.model_dump()},
+            "calibration": asdict(calibrated),
+            "reference": Reference(
+                labels=_shares(recipe.part("train")),
+                confidence=histogram_of(calibration.confidence(own, calibrated).numpy()),
+                duration_s=deciles_histogram(info.deciles_of_durations(corpus)),
+            ),
+            "graph_sha256": _export(judge, recipe, examples, folder),
+        }
+        description.write_description(folder, Description.model_validate(content))
+
+
+def _trained(recipe: Recipe, target: Path) -> tuple[Network, Answers | None]:
+    """Train the network that is served and, beside it, those that are asked about voices new to them."""
+    without = cross_validation.folds(recipe)
+    with pool(min(available_cores(), 1 + len(without)), torch.set_num_threads, recipe.how.threads) as processes:
+        served = processes.submit(_served, recipe, target)
+        unheard = [processes.submit(cross_validation.answers_of, fold) for fold in without]
+        network = served.result()
+        answers = [future.result() for future in track(unheard, "voices left out, for the calibration")]
+        return network, cross_validation.joined(answers) if answers else None
+
+
+def _served(recipe: Recipe, target: Path) -> Network:
+    with curves.drawn(target, recipe.how.epochs) as add:
+        return fit(recipe, recipe.examples(), add)
+
+
+def _how(parameters: Path, speaker_folds: int | None) -> TrainParams:
+    how = params.section(parameters, "train", TrainParams)
+    return how if speaker_folds is None else how.model_copy(update={"speaker_folds": speaker_folds})
+
+
+def _synthetic(recipe: Recipe) -> dict[str, Any] | None:
+    """Return what the synthetic voices are that taught, where there are some."""
+    if recipe.voices is None:
+        return None
+    told: dict[str, Any] = json.loads((recipe.voices / VOICES).read_text(encoding="utf-8"))
+    return told
+
+
+def _shares(clips: Sequence[Clip]) -> tuple[float, ...]:
+    """Return each digit's share of clips."""
+    counts = torch.bincount(labels_of(clips), minlength=len(description.LABELS)).double()
+    return tuple((counts / counts.sum()).tolist())
+
+
+def _export(judge: Judged, recipe: Recipe, examples: Examples, folder: Path) -> str:
+    inputs, lengths = examples.served([clip.file for clip in recipe.clips[:_EXAMPLE_CLIPS]])
+    target = folder / description.GRAPH
+    export(examples.deployable(judge), torch.from_numpy(inputs), torch.from_numpy(lengths), target)
+    return hashlib.sha256(target.read_bytes()).hexdigest()

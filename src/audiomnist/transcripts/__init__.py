@@ -1,0 +1,1 @@
+"""The table of transcripts, and the dataset that the text model reads."""

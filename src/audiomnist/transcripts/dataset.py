@@ -1,0 +1,48 @@
+"""What a recogniser heard, as training examples for a network that reads it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+from torch import nn
+
+from audiomnist.transcripts import table as transcripts
+from audiomnist.transcripts.augment import thinned
+from audiomnist.transcripts.tokenizer import encode, pad_tokens, texts_by_file
+
+
+class TranscriptExamples:
+    """The transcripts as training examples; training draws a copy of each clip and loses hypotheses and letters."""
+
+    def __init__(self, folder: Path) -> None:
+        table = transcripts.read(folder)
+        self._texts = texts_by_file(table)
+        self._versions = [self._texts, *map(texts_by_file, transcripts.read_copies(folder))]
+        self._recogniser: dict[str, Any] = json.loads(table.schema.metadata[transcripts.METADATA_KEY])
+
+    def clean(self, files: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return token ids `(batch, tokens)` and lengths `(batch,)`."""
+        return pad_tokens([encode(self._texts[file]) for file in files])
+
+    def drawn(
+        self, files: list[str], clean_share: float, rng: Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the same of each clip or of one of its augmented copies, with hypotheses and letters missing."""
+        copies = rng.integers(min(1, len(self._versions) - 1), len(self._versions), size=len(files))
+        chosen = np.where(rng.random(len(files)) < clean_share, 0, copies)
+        return pad_tokens([thinned(self._versions[copy][file], rng) for copy, file in zip(chosen, files, strict=True)])
+
+    def served(self, files: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return what `clean` returns: the served graph takes token ids."""
+        return self.clean(files)
+
+    def deployable(self, network: nn.Module) -> nn.Module:
+        """Return the network itself: it takes token ids in service too."""
+        return network
+
+    def service(self) -> dict[str, Any]:
+        """Return what the scorer has to know to prepare inputs: the bundle's `input` section."""
+        return {"kind": "transcript", "recogniser": self._recogniser}

@@ -1,0 +1,1 @@
+"""Stages `check` and `validate`: params.yaml, and data gates with Great Expectations."""

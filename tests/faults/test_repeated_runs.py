@@ -1,0 +1,103 @@
+"""Fourteen nights: each file has its rows, each once, whatever happened to it, to the model or to a run."""
+
+import hashlib
+import json
+import signal
+import subprocess
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from changing_inbox import Books, ChangingInbox, Identity
+from score_process import AUDIOMNIST, LET_DOWN, Scorer
+from table_files import rows
+
+from audiomnist.scoring.summary import OUTCOMES, Summary
+from audiomnist.scoring.table.schema import identities
+
+NIGHTS = range(1, 15)
+OTHER_MODEL, RESCORED, CRASHED = 8, 9, 11
+COMMITS_OF_THE_CRASH = 2
+
+
+@dataclass(frozen=True)
+class Series:
+    """Runs over an inbox, night after night, with the books of what they must have done."""
+
+    scorer: Scorer
+    inbox: ChangingInbox
+    books: Books
+
+    def night(self, *options: str) -> Summary:
+        """Run, and hold the summary and the table against the books."""
+        model = self.model_version()
+        outcomes, new = self.books.night(self.inbox.files, model, rescore="--rescore" in options)
+        summary = self.scorer.summary(*options)
+        assert summary.model_version == model
+        assert summary.found == len(self.inbox.files)
+        assert {outcome: getattr(summary, outcome) for outcome in OUTCOMES} == {
+            outcome: outcomes[outcome] for outcome in OUTCOMES
+        }
+        self.books.enter(new)
+        assert self.in_table() == self.books.rows
+        return summary
+
+    def crashed_night(self) -> None:
+        """Be killed after some commits, whose rows go into the books."""
+        _, new = self.books.night(self.inbox.files, self.model_version(), rescore=False)
+        doomed = replace(self.scorer, launcher=(*LET_DOWN, "entry", "after", str(COMMITS_OF_THE_CRASH)))
+        assert doomed.ended().status == -signal.SIGKILL
+        made = self.in_table().keys() - self.books.rows.keys()
+        assert len(made) == COMMITS_OF_THE_CRASH * self.scorer.batch_size < len(new)
+        self.books.enter({row: new[row] for row in made})
+        assert self.in_table() == self.books.rows
+
+    def in_table(self) -> dict[Identity, str]:
+        """Return the status of each row, having checked that none is there twice."""
+        found = rows(self.scorer.table)
+        statuses: dict[Identity, str] = dict(zip(identities(found), found["status"].to_pylist(), strict=True))  # type: ignore[arg-type]
+        assert len(statuses) == len(found)
+        return statuses
+
+    def with_bundle(self, bundle: Path) -> "Series":
+        """Return the same with another model."""
+        return replace(self, scorer=replace(self.scorer, bundle=bundle))
+
+    def model_version(self) -> str:
+        """Return the version of the model."""
+        return hashlib.sha256((self.scorer.bundle / "bundle.json").read_bytes()).hexdigest()
+
+    def history(self) -> list[dict[str, object]]:
+        """Return what `audiomnist table history` says of the runs, the first one first."""
+        command = [*AUDIOMNIST, "table", "history", str(self.scorer.table), "--json"]
+        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        return [json.loads(line) for line in reversed(told.splitlines())]
+
+
+@pytest.mark.parametrize(
+    ("seed", "arrivals", "batch_size", "workers"),
+    [
+        (1, 15, 5, 1),
+        pytest.param(2, 200, 20, 1, marks=pytest.mark.long),
+        pytest.param(3, 200, 20, 2, marks=pytest.mark.long),
+        pytest.param(4, 600, 100, 2, marks=pytest.mark.long),
+    ],
+)
+def test_fourteen_nights(
+    seed: int, arrivals: int, batch_size: int, workers: int, bundle: Path, other_bundle: Path, tmp_path: Path
+) -> None:
+    """Arrivals, renames, edits, deletions, touches, copies, bad files; another model, all scored again; a crash."""
+    scorer = Scorer(tmp_path / "inbox", tmp_path / "table", bundle, batch_size, workers)
+    series = Series(scorer, ChangingInbox(scorer.inbox, seed), Books())
+    summaries: list[Summary | None] = []
+    for night in NIGHTS:
+        series.inbox.change(arrivals)
+        if night == OTHER_MODEL:
+            series = series.with_bundle(other_bundle)
+        if night == CRASHED:
+            series.crashed_night()
+            summaries.append(None)
+        summaries.append(series.night("--rescore") if night == RESCORED else series.night())
+    assert [run["summary"] for run in series.history()] == [
+        summary and json.loads(summary.to_json()) for summary in summaries
+    ]

@@ -1,0 +1,39 @@
+"""A terminal that is closed tells a run to end, and takes nothing it says any more."""
+
+import os
+import pty
+import signal
+import subprocess
+from pathlib import Path
+
+import pyarrow as pa
+from score_process import DEADLINE_S, Scorer, wait_until
+from table_files import assert_same, commits, rows
+
+from audiomnist.scoring.table.table import Table
+
+FILES = 600
+
+
+def test_a_terminal_that_is_closed_ends_a_run_after_what_it_has_in_hand(
+    many: Path, bundle: Path, undisturbed_many: pa.Table, tmp_path: Path
+) -> None:
+    """With status 130; what was done is committed, with the summary, and the next run takes up the rest."""
+    scorer = Scorer(many, tmp_path / "table", bundle, batch_size=15)
+    ours, its = pty.openpty()
+    command = ["setsid", "--ctty", *scorer.command()]
+    with subprocess.Popen(command, stdin=its, stdout=its, stderr=its) as process:
+        os.close(its)
+        wait_until(lambda: commits(scorer.table) >= 1)
+        process.send_signal(signal.SIGSTOP)
+        assert commits(scorer.table) < FILES // scorer.batch_size
+        os.close(ours)
+        process.send_signal(signal.SIGCONT)
+        assert process.wait(DEADLINE_S) == 130
+    (run,) = Table.open(scorer.table).runs()
+    assert run.summary is not None
+    assert run.summary["interrupted"]
+    committed = len(rows(scorer.table))
+    assert run.summary["scored"] == committed < FILES
+    assert scorer.summary().known == committed
+    assert_same(scorer.table, undisturbed_many)

@@ -1,0 +1,147 @@
+"""Small bundles with random weights, made in a second: the scorer's part of the work is the same as with good ones."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import soundfile
+import torch
+from torch import nn
+
+from audiomnist.asr.params import TranscribeParams
+from audiomnist.core import params
+from audiomnist.core.digits import DIGIT_WORDS
+from audiomnist.core.params import Section
+from audiomnist.corpus import manifest, splits
+from audiomnist.corpus.info import Dataset
+from audiomnist.corpus.splits import Clip
+from audiomnist.export.optimize import compile_bundle
+from audiomnist.features.extract import FeatureParams, featurize
+from audiomnist.models.common.base import Examples
+from audiomnist.serving.bundle import description
+from audiomnist.serving.bundle.description import Description
+from audiomnist.training.calibration import Calibration
+from audiomnist.training.onnx_export import export
+from audiomnist.training.ood import Judged
+from audiomnist.training.registry import architecture
+from audiomnist.training.trainer import embed, labels_of
+from audiomnist.transcripts import table as transcripts
+
+COMMITTED = Path(__file__).parents[2] / "params.yaml"
+WHISPER = {
+    "engine": "whisper",
+    "version": "0",
+    "weights_sha256": TranscribeParams().whisper.weights.sha256,
+    "settings": TranscribeParams().settings(),
+}
+
+_NETWORKS: dict[str, dict[str, Any]] = {
+    "cnn": {"channels": (6, 12), "blocks": (0, 1)},
+    "rnn": {"channels": (6,), "blocks": (0,), "units": (12,)},
+    "lstm": {"units": (12,), "embedding": 8},
+}
+_HALVES = {"edges": [0.5], "shares": [0.5, 0.5]}
+_REFERENCE = {"labels": [0.1] * 10, "confidence": _HALVES, "duration_s": _HALVES}
+_TEMPERATURE, _TOLERATED_NOVELTY = 0.5, 20.0
+_FILES = [f"{digit}_ada_0.wav" for digit in range(10)]
+
+
+def write(model: str, folder: Path, seed: int = 0, features: dict[str, Any] | None = None, **network: Any) -> Path:
+    """Write a trained bundle of a model into a folder, which is made; another seed gives other weights.
+
+    Its answers differ from clip to clip, and some clips are strange to it. The lstm's recogniser is Whisper.
+
+    Args:
+        model: its name.
+        folder: to be made.
+        seed: of the weights.
+        features: what is not as committed in the section `features`.
+        network: what is not as is usual here in the model's own section.
+    """
+    (folder / "inputs").mkdir(parents=True)
+    examples = _transcribed(folder / "inputs") if model == "lstm" else _heard(folder / "inputs", features or {})
+    how = _parameters(model, network)
+    judge = _network(model, how, examples, seed)
+    served = folder / "served"
+    served.mkdir()
+    inputs, lengths = (torch.from_numpy(array) for array in examples.served(_FILES[:4]))
+    export(examples.deployable(judge), inputs, lengths, served / description.GRAPH)
+    content = {
+        "model": model,
+        "input": examples.service(),
+        "dataset": Dataset("noises", "1"),
+        "split": {},
+        "parameters": {"seed": seed, "model": how.model_dump()},
+        "calibration": asdict(_calibration(judge, examples)),
+        "reference": _REFERENCE,
+        "graph_sha256": hashlib.sha256((served / description.GRAPH).read_bytes()).hexdigest(),
+    }
+    description.write_description(served, Description.model_validate(content))
+    return served
+
+
+def compiled(model: str, folder: Path, **how: Any) -> Path:
+    """Write a bundle as `write` does, and compile it."""
+    trained = write(model, folder, **how)
+    split = folder / "split.csv"
+    splits.write(split, [Clip(file, digit, "ada", "train") for digit, file in enumerate(_FILES)])
+    compile_bundle(trained, folder / "inputs" / "raw", split, folder / "compiled")
+    return folder / "compiled"
+
+
+def _heard(folder: Path, changes: dict[str, Any]) -> Examples:
+    (folder / "raw").mkdir()
+    for digit, file in enumerate(_FILES):
+        noise = np.random.default_rng(digit).normal(0, 0.1, 800 * (digit + 1))
+        soundfile.write(folder / "raw" / file, noise, 8000, subtype="PCM_16")
+    manifest.write(folder / "manifest.csv", manifest.describe_folder(folder / "raw"))
+    how = params.section(COMMITTED, "features", FeatureParams)
+    clean = how.model_copy(update={"augment": how.augment.model_copy(update={"copies": 0}), **changes})
+    featurize(folder / "manifest.csv", folder / "raw", clean, folder / "features")
+    return architecture("cnn").examples(folder / "features")
+
+
+def _transcribed(folder: Path) -> Examples:
+    rows = [
+        {
+            "file": file,
+            "sha256": "0" * 64,
+            "engine": "whisper",
+            "engine_version": "0",
+            "status": transcripts.Status.RECOGNISED.value,
+            "text": DIGIT_WORDS[digit],
+            "hypotheses": [{"text": DIGIT_WORDS[digit], "score": -0.1}],
+        }
+        for digit, file in enumerate(_FILES)
+    ]
+    table = pa.Table.from_pylist(rows, schema=transcripts.SCHEMA)
+    transcripts.write(folder, table.replace_schema_metadata({transcripts.METADATA_KEY: json.dumps(WHISPER)}))
+    return architecture("lstm").examples(folder)
+
+
+def _parameters(model: str, changes: dict[str, Any]) -> Section:
+    how = params.section(COMMITTED, f"models.{model}", architecture(model).params)
+    return how.model_copy(update=_NETWORKS[model] | changes)
+
+
+def _network(model: str, how: Section, examples: Examples, seed: int) -> Judged:
+    torch.manual_seed(seed)
+    network = architecture(model).build(how, examples, _FILES)
+    for module in network.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight)
+    clips = [Clip(file, digit, "ada", "train") for digit, file in enumerate(_FILES)]
+    features = embed(network.eval(), examples, clips).repeat(9, 1)
+    spread = 0.3 * features.std() * torch.randn(features.shape)
+    return Judged(network, features + spread, labels_of(clips).repeat(9)).eval()
+
+
+def _calibration(judge: Judged, examples: Examples) -> Calibration:
+    with torch.inference_mode():
+        _, novelty = judge(*(torch.from_numpy(np.ascontiguousarray(array)) for array in examples.clean(_FILES)))
+    typical = float(novelty.median())
+    return Calibration(_TEMPERATURE, typical, typical + _TOLERATED_NOVELTY)

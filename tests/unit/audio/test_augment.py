@@ -1,0 +1,237 @@
+"""Waveform augmentation: what a copy depends on, and what each effect does to a tone."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from audiomnist.audio.augment import AugmentParams, augment, generator
+from audiomnist.audio.waveform import Samples
+
+CONTENT, OTHER_CONTENT = "0123456789abcdef" * 4, "fedcba9876543210" * 4
+STRONG: dict[str, Any] = {
+    "copies": 3,
+    "seed": 0,
+    "speed": (0.85, 1.2),
+    "pitch_semitones": (-2.0, 2.0),
+    "tilt_db_per_octave": (-3.0, 3.0),
+    "silence_s": (0.0, 0.1),
+    "room_fraction": 0.5,
+    "room_rt60_s": (0.1, 0.4),
+    "snr_db": (10.0, 40.0),
+}
+NEUTRAL: dict[str, Any] = STRONG | {
+    "speed": (1.0, 1.0),
+    "pitch_semitones": (0.0, 0.0),
+    "tilt_db_per_octave": (0.0, 0.0),
+    "silence_s": (0.0, 0.0),
+    "room_fraction": 0.0,
+    "snr_db": (60.0, 60.0),
+}
+
+
+def copy_of(samples: Samples, seed: int = 0, content: str = CONTENT, copy: int = 1, **changes: Any) -> Samples:
+    """Return a copy with strong effects."""
+    params = AugmentParams.model_validate(STRONG | changes)
+    return augment(samples, 8000, params, generator(seed, content, copy))
+
+
+def only(samples: Samples, **effect: Any) -> Samples:
+    """Return a copy with one effect."""
+    params = AugmentParams.model_validate(NEUTRAL | effect)
+    return augment(samples, 8000, params, generator(0, CONTENT, 1))
+
+
+def spectrum(samples: Samples) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return frequencies in Hz and power."""
+    windowed = samples.astype(np.float64) * np.hanning(len(samples))
+    power: NDArray[np.float64] = np.abs(np.fft.rfft(windowed)) ** 2
+    frequencies_hz: NDArray[np.float64] = np.arange(len(power)) * 8000 / len(samples)
+    return frequencies_hz, power
+
+
+def loudest_hz(samples: Samples) -> float:
+    """Return the frequency with most energy."""
+    frequencies_hz, power = spectrum(samples)
+    return float(frequencies_hz[power.argmax()])
+
+
+def test_a_copy_is_the_same_whenever_it_is_made(tone: Samples) -> None:
+    """Seed, content and number of the copy decide everything."""
+    np.testing.assert_array_equal(copy_of(tone), copy_of(tone))
+
+
+@pytest.mark.parametrize("change", [{"copy": 2}, {"seed": 1}, {"content": OTHER_CONTENT}])
+def test_copies_differ_with_seed_content_and_number(tone: Samples, change: dict[str, Any]) -> None:
+    """Each of the three alone gives another copy."""
+    assert not np.array_equal(copy_of(tone), copy_of(tone, **change))
+
+
+def test_a_copy_does_not_depend_on_its_neighbours(tone: Samples) -> None:
+    """It is the same alone, after other copies and between other recordings."""
+    alone = copy_of(tone, copy=2)
+    for neighbour in (tone[::-1].copy(), tone[:2000], tone):
+        copy_of(neighbour, content=OTHER_CONTENT)
+        copy_of(neighbour, copy=1)
+        np.testing.assert_array_equal(copy_of(tone, copy=2), alone)
+
+
+def test_the_original_is_left_as_it_is(tone: Samples) -> None:
+    """An effect never writes into what it is given."""
+    before = tone.copy()
+    copy_of(tone, room_fraction=1.0)
+    np.testing.assert_array_equal(tone, before)
+
+
+@given(
+    length=st.integers(1, 3000),
+    peak=st.floats(1e-3, 1.0),
+    seed=st.integers(0, 2**32),
+    copy=st.integers(1, 100),
+    room_fraction=st.sampled_from([0.0, 1.0]),
+)
+def test_every_copy_is_finite_float32_with_the_originals_peak(
+    length: int, peak: float, seed: int, copy: int, room_fraction: float
+) -> None:
+    """Also of a sound of one sample, at any level."""
+    noise = np.random.default_rng(length).uniform(-1, 1, length)
+    samples = (peak * noise / np.abs(noise).max()).astype(np.float32)
+    made = copy_of(samples, seed, copy=copy, room_fraction=room_fraction)
+    assert made.dtype == np.float32
+    assert np.isfinite(made).all()
+    assert np.abs(made).max() == pytest.approx(peak, rel=1e-5)
+
+
+def test_silence_stays_silence() -> None:
+    """There is no speech to set the noise's level by."""
+    made = copy_of(np.zeros(4000, dtype=np.float32), room_fraction=1.0)
+    assert not made.any()
+
+
+def test_without_effects_a_copy_sounds_as_the_original(tone: Samples) -> None:
+    """Length and pitch stay."""
+    made = only(tone)
+    assert len(made) == pytest.approx(len(tone), rel=0.05)
+    assert loudest_hz(made) == pytest.approx(400, rel=0.01)
+
+
+@pytest.mark.parametrize("factor", [0.7, 0.85, 1.2, 1.5])
+def test_speed_alters_the_length_and_not_the_pitch(tone: Samples, factor: float) -> None:
+    """A copy at twice the tempo would be half as long, at 400 Hz all the same."""
+    made = only(tone, speed=(factor, factor))
+    assert (len(made) < len(tone)) == (factor > 1)
+    assert len(made) == pytest.approx(len(tone) / factor, rel=0.05)
+    assert loudest_hz(made) == pytest.approx(400, rel=0.02)
+
+
+@pytest.mark.parametrize("semitones", [-4.0, -2.0, 2.0, 4.0])
+def test_pitch_alters_the_frequency_and_not_the_length(tone: Samples, semitones: float) -> None:
+    """A semitone is a twelfth of an octave."""
+    made = only(tone, pitch_semitones=(semitones, semitones))
+    assert loudest_hz(made) == pytest.approx(400 * 2 ** (semitones / 12), rel=0.02)
+    assert len(made) == pytest.approx(len(tone), rel=0.15)
+
+
+@pytest.mark.parametrize("slope_db", [-3.0, 3.0])
+def test_tilt_is_a_slope_in_db_per_octave(tone: Samples, slope_db: float) -> None:
+    """Of two tones two octaves apart, the upper one moves by twice the slope against the lower."""
+    time_s = np.arange(len(tone)) / 8000
+    chord = (tone + 0.5 * np.sin(2 * np.pi * 1600 * time_s)).astype(np.float32)
+    frequencies_hz, power = spectrum(only(chord, tilt_db_per_octave=(slope_db, slope_db)))
+    low, high = (power[np.abs(frequencies_hz - hz) < 50].sum() for hz in (400, 1600))
+    flat_frequencies_hz, flat = spectrum(only(chord))
+    flat_low, flat_high = (flat[np.abs(flat_frequencies_hz - hz) < 50].sum() for hz in (400, 1600))
+    moved_db = 10 * np.log10((high / low) / (flat_high / flat_low))
+    assert moved_db == pytest.approx(2 * slope_db, abs=0.5)
+
+
+def test_noise_has_the_level_that_was_drawn(tone: Samples) -> None:
+    """10 dB below the tone in all, measured off the tone's frequency."""
+    frequencies_hz, power = spectrum(only(tone, snr_db=(10.0, 10.0)))
+    is_tone = np.abs(frequencies_hz - 400) < 30
+    ratio_db = 10 * np.log10(power[is_tone].sum() / power[~is_tone].sum())
+    assert ratio_db == pytest.approx(10, abs=1.5)
+
+
+@pytest.mark.parametrize("silence_s", [0.0, 0.05, 0.3, 1.0])
+def test_silence_stands_before_and_after_the_sound(tone: Samples, silence_s: float) -> None:
+    """As long as was drawn, at both ends; the sound between them is what it is without it."""
+    silence = round(8000 * silence_s)
+    dry, put = (only(tone, silence_s=(length, length), snr_db=(300.0, 300.0)) for length in (0.0, silence_s))
+    assert len(put) == len(dry) + 2 * silence
+    np.testing.assert_allclose(put[:silence], 0, atol=1e-6)
+    np.testing.assert_allclose(put[silence : silence + len(dry)], dry, atol=1e-6)
+    np.testing.assert_allclose(put[silence + len(dry) :], 0, atol=1e-6)
+
+
+def test_silence_at_either_end_is_drawn_for_itself(tone: Samples) -> None:
+    """Within its bounds, and not the same at both."""
+    pairs = set()
+    for copy in range(1, 21):
+        params = AugmentParams.model_validate(NEUTRAL | {"silence_s": (0.01, 0.1), "snr_db": (300.0, 300.0)})
+        loud = np.flatnonzero(np.abs(made := augment(tone, 8000, params, generator(0, CONTENT, copy))) > 1e-4)
+        pairs.add((int(loud[0]), len(made) - 1 - int(loud[-1])))
+    before, after = zip(*pairs, strict=True)
+    assert len(pairs) == 20
+    assert 80 <= min(before) < 200
+    assert 600 < max(before) < 900
+    assert np.ptp(after) > 400
+    assert abs(np.corrcoef(before, after)[0, 1]) < 0.7
+
+
+def test_silence_lies_under_the_noise(tone: Samples) -> None:
+    """No endpoint is told by zeros."""
+    made = only(tone, silence_s=(0.1, 0.1), snr_db=(20.0, 20.0))
+    for end in (made[:800], made[-800:]):
+        assert np.square(end).mean() > 1e-5
+        assert np.square(end).mean() < np.square(made[1000:4000]).mean() / 10
+
+
+def test_a_room_goes_on_sounding_after_the_sound(tone: Samples) -> None:
+    """Where the original falls silent, the echo is heard."""
+    sound = np.concatenate([tone, np.zeros(2000, dtype=np.float32)])
+    dry, wet = (only(sound, room_fraction=fraction, room_rt60_s=(0.4, 0.4)) for fraction in (0.0, 1.0))
+    after = slice(4400, 5400)
+    assert np.square(wet[after]).mean() > 10 * np.square(dry[after]).mean()
+
+
+@pytest.mark.parametrize(
+    "effect", ["speed", "pitch_semitones", "tilt_db_per_octave", "silence_s", "room_rt60_s", "snr_db"]
+)
+def test_bounds_stand_in_order(effect: str) -> None:
+    """The lower bound stands first; two equal ones are a fixed strength; one is not enough."""
+    AugmentParams.model_validate(STRONG | {effect: (1.0, 1.0)})
+    with pytest.raises(ValidationError, match="the lower bound stands first"):
+        AugmentParams.model_validate(STRONG | {effect: (1.0, 0.9)})
+    with pytest.raises(ValidationError, match=effect):
+        AugmentParams.model_validate(STRONG | {effect: (1.0,)})
+
+
+@pytest.mark.parametrize("effect", ["speed", "room_rt60_s"])
+def test_a_speed_or_an_echo_of_nothing_is_refused(effect: str) -> None:
+    """Zero, less and what is no number are told before anything is computed."""
+    for bound in (0.0, -1.0, float("nan")):
+        with pytest.raises(ValidationError, match=effect):
+            AugmentParams.model_validate(STRONG | {effect: (bound, 1.0)})
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        {"copies": -1},
+        {"copies": 101},
+        {"seed": -1},
+        {"silence_s": (-0.1, 0.1)},
+        {"silence_s": (0.0, 1.1)},
+        {"room_fraction": 1.1},
+        {"room_fraction": -0.1},
+    ],
+)
+def test_counts_and_fractions_are_bounded(mistake: dict[str, float]) -> None:
+    """Each mistake is named."""
+    with pytest.raises(ValidationError, match=next(iter(mistake))):
+        AugmentParams.model_validate(STRONG | mistake)

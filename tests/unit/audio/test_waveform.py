@@ -1,0 +1,244 @@
+"""From a file to what a model hears."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from audiomnist.audio import wav
+from audiomnist.audio import waveform as audio
+from audiomnist.audio.wav import Sound, WavError
+from audiomnist.audio.waveform import BadAudioError, Samples, Waveform
+
+# Ten samples are a frame at 1 kHz: short sounds of a few levels, each held for a while.
+LEVELS = st.sampled_from([0.0, 1e-4, 0.003, 0.1, -0.7, 1.0])
+SOUNDS = st.lists(st.tuples(LEVELS, st.integers(1, 60)), min_size=1, max_size=8).map(
+    lambda pieces: np.concatenate([np.full(count, level, dtype=np.float32) for level, count in pieces])
+)
+
+
+def padded(sound: Samples, before: int, after: int) -> Samples:
+    """Return a sound with digital silence about it."""
+    return np.pad(sound, (before, after))
+
+
+def loudest_hz(samples: Samples, sample_rate_hz: int) -> float:
+    """Return the frequency with most energy."""
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
+    return float(np.fft.rfftfreq(len(samples), 1 / sample_rate_hz)[spectrum.argmax()])
+
+
+@pytest.mark.parametrize(
+    ("subtype", "tolerance"), [("PCM_16", 2**-15), ("PCM_24", 2**-23), ("FLOAT", 0.0), ("PCM_U8", 2**-7)]
+)
+def test_every_usual_encoding_is_decoded(tmp_path: Path, tone: Samples, subtype: str, tolerance: float) -> None:
+    """The samples come back as float32 within the encoding's step, with rate and duration."""
+    soundfile.write(tmp_path / "tone.wav", tone, 8000, subtype=subtype)
+    waveform = audio.read(tmp_path / "tone.wav")
+    assert waveform.samples.dtype == np.float32
+    np.testing.assert_allclose(waveform.samples, tone, rtol=0, atol=tolerance)
+    assert (waveform.sample_rate_hz, waveform.duration_s) == (8000, 0.5)
+
+
+def test_16_bit_samples_are_fractions_of_32768(tmp_path: Path) -> None:
+    """The scale is exact, full scale included."""
+    pcm: NDArray[np.int16] = np.tile(np.array([0, 1, -1, 32767, -32768], dtype=np.int16), 20)
+    soundfile.write(tmp_path / "steps.wav", pcm, 8000, subtype="PCM_16")
+    assert (audio.read(tmp_path / "steps.wav").samples * 32768 == pcm).all()
+
+
+def test_channels_are_mixed_to_their_mean(tmp_path: Path, tone: Samples) -> None:
+    """Of a stereo file whose right side is silent, half the level stays."""
+    soundfile.write(tmp_path / "stereo.wav", np.stack([tone, 0 * tone], axis=1), 8000, subtype="FLOAT")
+    samples = audio.read(tmp_path / "stereo.wav").samples
+    assert samples.shape == tone.shape
+    assert samples.flags["C_CONTIGUOUS"]
+    np.testing.assert_array_equal(samples, tone / 2)
+
+
+def test_decoding_keeps_the_channels_apart(tmp_path: Path, tone: Samples) -> None:
+    """Whoever looks at levels sees each channel as it is."""
+    both = np.stack([tone, -0.5 * tone], axis=1)
+    soundfile.write(tmp_path / "stereo.wav", both, 16_000, subtype="FLOAT")
+    sound = audio.decode(tmp_path / "stereo.wav")
+    np.testing.assert_array_equal(sound.samples, both)
+    assert sound.sample_rate_hz == 16_000
+
+
+def test_the_only_channel_is_the_mix(tone: Samples) -> None:
+    """To the bit."""
+    waveform = audio.mixed(Sound(tone[:, None], 11_025))
+    np.testing.assert_array_equal(waveform.samples, tone)
+    assert waveform.sample_rate_hz == 11_025
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "empty"), (b"not a sound", "not_audio"), (b"RIFF\x24\x00\x00\x00WAVEfmt ", "truncated")],
+)
+def test_what_is_no_sound_file_is_told_with_its_path_and_the_parsers_reason(
+    tmp_path: Path, content: bytes, reason: str
+) -> None:
+    """No bytes, text, and a header cut short: the error has code, path and sentence."""
+    path = tmp_path / "bad.wav"
+    path.write_bytes(content)
+    with pytest.raises(WavError) as parsing:
+        wav.parse(content)
+    with pytest.raises(BadAudioError) as caught:
+        audio.read(path)
+    assert (caught.value.reason, caught.value.path) == (reason, path)
+    assert caught.value.sentence == parsing.value.sentence
+    assert str(caught.value) == f"{path}: {parsing.value.sentence}"
+
+
+def test_an_absent_file_and_a_folder_are_unreadable(tmp_path: Path) -> None:
+    """They are errors of the recording, not of the program."""
+    for path in (tmp_path / "absent.wav", tmp_path):
+        with pytest.raises(BadAudioError) as caught:
+            audio.read(path)
+        assert caught.value.reason == "unreadable"
+
+
+def test_a_file_without_samples_is_empty(tmp_path: Path) -> None:
+    """A sound header alone is not a recording."""
+    soundfile.write(tmp_path / "empty.wav", np.zeros(0), 8000)
+    with pytest.raises(BadAudioError, match="holds no sound") as caught:
+        audio.read(tmp_path / "empty.wav")
+    assert caught.value.reason == "empty"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_samples_that_are_no_numbers_are_refused(tmp_path: Path, tone: Samples, value: float) -> None:
+    """One of them, in one channel of a float file, is enough."""
+    both = np.stack([tone, tone], axis=1)
+    both[100, 1] = value
+    soundfile.write(tmp_path / "nan.wav", both, 8000, subtype="FLOAT")
+    with pytest.raises(BadAudioError, match="not finite") as caught:
+        audio.read(tmp_path / "nan.wav")
+    assert caught.value.reason == "not_finite"
+
+
+def test_silence_at_both_ends_is_cut_down_to_a_margin_of_30_ms(tone: Samples) -> None:
+    """240 samples of the silence stay on each side at 8 kHz."""
+    trimmed = audio.trim_silence(padded(tone, 2400, 4000), 8000, 40.0)
+    np.testing.assert_array_equal(trimmed, padded(tone, 240, 240))
+
+
+def test_silence_within_the_margin_stays(tone: Samples) -> None:
+    """A sound that begins and ends at once loses nothing."""
+    short = padded(tone, 80, 160)
+    np.testing.assert_array_equal(audio.trim_silence(short, 8000, 40.0), short)
+
+
+def test_a_pause_between_sounds_stays(tone: Samples) -> None:
+    """Only the ends are trimmed."""
+    sound = np.concatenate([tone, np.zeros(4000, dtype=np.float32), tone])
+    np.testing.assert_array_equal(audio.trim_silence(sound, 8000, 40.0), sound)
+
+
+@pytest.mark.parametrize(("trim_db", "samples"), [(30.0, 4000 + 240), (50.0, 8000)])
+def test_the_threshold_is_relative_to_the_loudest_frame(tone: Samples, trim_db: float, samples: int) -> None:
+    """What lies 40 dB below the rest goes with a threshold of 30 dB and stays with one of 50."""
+    sound = np.concatenate([tone, 0.01 * tone]).astype(np.float32)
+    for gain in (1.0, 1e-3):
+        assert len(audio.trim_silence((gain * sound).astype(np.float32), 8000, trim_db)) == samples
+
+
+@pytest.mark.parametrize("count", [1, 79, 80, 4321])
+def test_all_zero_sound_comes_back_as_it_is(count: int) -> None:
+    """There is no loudest frame to measure silence by."""
+    silence = np.zeros(count, dtype=np.float32)
+    np.testing.assert_array_equal(audio.trim_silence(silence, 8000, 40.0), silence)
+
+
+@given(sound=SOUNDS)
+def test_trimming_keeps_one_stretch_of_unchanged_samples(sound: Samples) -> None:
+    """What comes back stands in the sound as it is, and has the sound's peak."""
+    trimmed = audio.trim_silence(sound, 1000, 40.0)
+    starts = range(len(sound) - len(trimmed) + 1)
+    assert any(np.array_equal(sound[start : start + len(trimmed)], trimmed) for start in starts)
+    assert np.abs(trimmed).max() == np.abs(sound).max()
+
+
+@given(sound=SOUNDS, trim_db=st.sampled_from([10.0, 40.0, 80.0]))
+def test_trimming_twice_is_trimming_once(sound: Samples, trim_db: float) -> None:
+    """The margin that was left is not cut again."""
+    once = audio.trim_silence(sound, 1000, trim_db)
+    np.testing.assert_array_equal(audio.trim_silence(once, 1000, trim_db), once)
+
+
+@pytest.mark.parametrize("sample_rate_hz", [16000, 22050, 44100, 48000])
+def test_preparing_resamples_to_the_models_rate(sample_rate_hz: int) -> None:
+    """A tone keeps its frequency and duration at another rate."""
+    time_s = np.arange(sample_rate_hz) / sample_rate_hz
+    tone = (0.5 * np.sin(2 * np.pi * 440 * time_s)).astype(np.float32)
+    heard = audio.prepare(Waveform(tone, sample_rate_hz), 8000, 40.0, 20000)
+    assert heard.dtype == np.float32
+    assert abs(len(heard) - 8000) <= 1
+    assert loudest_hz(heard, 8000) == pytest.approx(440, abs=2)
+
+
+def test_preparing_at_the_models_own_rate_alters_no_sample(tone: Samples) -> None:
+    """Nothing is filtered where there is nothing to convert."""
+    heard = audio.prepare(Waveform(tone, 8000), 8000, 40.0, 20000)
+    np.testing.assert_array_equal(heard, tone)
+
+
+def test_a_digit_after_a_second_of_hiss_is_not_cut_off() -> None:
+    """Hiss too loud to be trimmed takes no room from what is louder."""
+    hiss = 0.02 * np.sin(np.arange(16000)).astype(np.float32)
+    hiss[9000:12000] += 0.5 * np.sin(np.arange(3000) / 3).astype(np.float32)
+    heard = audio.prepare(Waveform(hiss, 8000), 8000, 40.0, 8000)
+    assert len(heard) == 8000
+    start = next(start for start in range(8001) if np.array_equal(hiss[start : start + 8000], heard))
+    assert start <= 9000
+    assert start + 8000 >= 12000
+
+
+@given(sound=SOUNDS, longest=st.integers(1, 3000))
+def test_the_loudest_stretch_is_at_most_as_long_as_asked_and_no_other_has_more_energy(
+    sound: Samples, longest: int
+) -> None:
+    """What is no longer than that comes back whole."""
+    heard = audio.loudest(sound, longest)
+    assert len(heard) == min(longest, len(sound))
+    energies = [float(np.square(sound[at : at + len(heard)], dtype=np.float64).sum()) for at in range(len(sound))]
+    energy = float(np.square(heard, dtype=np.float64).sum())
+    assert energy == pytest.approx(max(energies), rel=1e-6, abs=1e-12)
+
+
+def test_preparing_cuts_after_trimming(tone: Samples) -> None:
+    """Leading silence does not count towards the longest duration."""
+    heard = audio.prepare(Waveform(padded(tone, 8000, 0), 8000), 8000, 40.0, 1000)
+    np.testing.assert_array_equal(heard, audio.loudest(tone, 1000))
+
+
+@pytest.mark.parametrize(("at_least", "width"), [(0, 5), (5, 5), (8, 8)])
+def test_a_batch_is_as_wide_as_its_longest_clip_or_as_asked(at_least: int, width: int) -> None:
+    """Clips begin at the left, zeros follow, and the lengths tell them apart."""
+    clips = [np.ones(count, dtype=np.float32) for count in (3, 5, 1)]
+    batch, lengths = audio.pad(clips, at_least)
+    assert batch.dtype == np.float32
+    assert batch.shape == (3, width)
+    assert lengths.tolist() == [3, 5, 1]
+    assert batch.sum(axis=1).tolist() == [3.0, 5.0, 1.0]
+    assert batch[2].tolist() == [1.0] + [0.0] * (width - 1)
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 48000, 192_000])
+def test_a_recording_of_less_than_ten_milliseconds_is_too_short(tmp_path: Path, rate_hz: int) -> None:
+    """So that resampling always leaves something to hear."""
+    soundfile.write(tmp_path / "click.wav", np.full(rate_hz // 100 - 1, 0.5), rate_hz)
+    with pytest.raises(BadAudioError, match=r"less than 0\.01 s") as caught:
+        audio.read(tmp_path / "click.wav")
+    assert caught.value.reason == "too_short"
+
+
+def test_the_mean_of_two_very_loud_channels_does_not_overflow(tmp_path: Path) -> None:
+    """Two channels near the largest float32 are mixed to that value, not to infinity."""
+    soundfile.write(tmp_path / "loud.wav", np.full((800, 2), 3e38, dtype=np.float32), 8000, subtype="FLOAT")
+    np.testing.assert_allclose(audio.read(tmp_path / "loud.wav").samples, 3e38, rtol=1e-6)

@@ -1,0 +1,172 @@
+"""The manifest of recordings: names, hashes, and a folder held against them."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audiomnist.corpus import manifest
+from audiomnist.corpus.manifest import ManifestError, Recording
+
+HEADER = "file,digit,speaker,take,sha256"
+SHA256 = "0" * 64
+RECORDINGS = st.lists(
+    st.builds(
+        lambda digit, speaker, take, content: manifest.parse_name(
+            f"{digit}_{speaker}_{take}.wav", hashlib.sha256(content).hexdigest()
+        ),
+        st.integers(0, 9),
+        st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=8),
+        st.integers(0, 10_000),
+        st.binary(max_size=4),
+    ),
+    unique_by=lambda recording: recording.file,
+    max_size=20,
+)
+
+
+def write_lines(folder: Path, *lines: str) -> Path:
+    """Write a manifest by hand."""
+    path = folder / "manifest.csv"
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+@given(digit=st.integers(0, 9), speaker=st.from_regex("[a-z]+", fullmatch=True), take=st.integers(0, 10**9))
+def test_a_name_says_digit_speaker_and_take(digit: int, speaker: str, take: int) -> None:
+    """Every name of the form is read back into its parts."""
+    file = f"{digit}_{speaker}_{take}.wav"
+    assert manifest.parse_name(file, SHA256) == Recording(file, digit, speaker, take, SHA256)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "10_theo_0.wav",
+        "x_theo_0.wav",
+        "7_Theo_0.wav",
+        "7__0.wav",
+        "7_theo_.wav",
+        "7_theo_-1.wav",
+        "7_theo_0.WAV",
+        "7_theo_0.wav\n",
+        "a/7_theo_0.wav",
+        "٣_theo_0.wav",
+        "",
+    ],
+)
+def test_another_name_is_refused(file: str) -> None:
+    """The error has the name and the form that it should have."""
+    with pytest.raises(ManifestError, match=r"is not named \{digit\}_\{speaker\}_\{take\}\.wav") as caught:
+        manifest.parse_name(file, SHA256)
+    assert repr(file) in str(caught.value)
+
+
+def test_the_file_has_a_header_and_a_line_per_recording(tmp_path: Path) -> None:
+    """The columns stand in a fixed order, lines end as on Unix, and the last one is closed."""
+    manifest.write(tmp_path / "manifest.csv", [Recording("7_theo_12.wav", 7, "theo", 12, SHA256)])
+    assert (tmp_path / "manifest.csv").read_bytes() == f"{HEADER}\n7_theo_12.wav,7,theo,12,{SHA256}\n".encode()
+
+
+@given(rows=RECORDINGS)
+def test_a_manifest_is_read_back_as_it_was_written(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[Recording]
+) -> None:
+    """Any recordings, in their order."""
+    path = tmp_path_factory.getbasetemp() / "manifest.csv"
+    manifest.write(path, rows)
+    assert manifest.read(path) == rows
+
+
+@pytest.mark.parametrize(
+    "row", [f"7_theo_12.wav,8,theo,12,{SHA256}", f"7_theo_12.wav,7,jo,12,{SHA256}", f"7_theo_12.wav,7,theo,2,{SHA256}"]
+)
+def test_a_row_that_contradicts_its_name_is_refused(tmp_path: Path, row: str) -> None:
+    """The error names the manifest and the recording."""
+    path = write_lines(tmp_path, HEADER, row)
+    with pytest.raises(ManifestError, match=r"manifest\.csv is not a manifest: .*7_theo_12\.wav contradicts"):
+        manifest.read(path)
+
+
+def test_a_file_that_is_named_twice_is_refused(tmp_path: Path) -> None:
+    """Also where the two rows are otherwise different."""
+    rows = [f"7_theo_12.wav,7,theo,12,{digit * 64}" for digit in "01"]
+    with pytest.raises(ManifestError, match="names a file twice"):
+        manifest.read(write_lines(tmp_path, HEADER, *rows))
+
+
+def test_another_table_is_refused(tmp_path: Path) -> None:
+    """The error names the columns that a manifest has."""
+    with pytest.raises(ManifestError, match="its columns are not file,digit,speaker,take,sha256"):
+        manifest.read(write_lines(tmp_path, "file,digit", "7_theo_12.wav,7"))
+
+
+@pytest.mark.parametrize("row", ["7_theo_12.wav,7,theo,12", "7_theo_12.wav,7,theo,12,zz", "7_theo_12.wav,7,theo,12,"])
+def test_a_row_without_a_hash_is_refused(tmp_path: Path, row: str) -> None:
+    """A recording that cannot be checked is no recording."""
+    with pytest.raises(ManifestError, match="is not a manifest"):
+        manifest.read(write_lines(tmp_path, HEADER, row))
+
+
+def test_an_absent_manifest_is_refused(tmp_path: Path) -> None:
+    """The error has the path."""
+    with pytest.raises(ManifestError, match=r"nowhere\.csv cannot be read"):
+        manifest.read(tmp_path / "nowhere.csv")
+
+
+def test_a_folder_is_described_by_its_wav_files(recordings: Path) -> None:
+    """Each has its row with its hash, ordered by name; other files are passed over."""
+    (recordings / "README.md").touch()
+    rows = manifest.describe_folder(recordings)
+    assert [row.file for row in rows] == sorted(path.name for path in recordings.glob("*.wav"))
+    first = (recordings / rows[0].file).read_bytes()
+    assert rows[0].sha256 == hashlib.sha256(first).hexdigest()
+
+
+def test_a_folder_that_equals_its_manifest_is_accepted(recordings: Path) -> None:
+    """The order of the rows does not matter."""
+    manifest.verify(recordings, manifest.describe_folder(recordings)[::-1], "here")
+
+
+def test_what_is_missing_unexpected_and_altered_is_told_in_one_message(recordings: Path) -> None:
+    """Each kind has its count and its names, the source stands above, and what is right is not named."""
+    rows = manifest.describe_folder(recordings)
+    (recordings / "3_ada_0.wav").unlink()
+    (recordings / "3_ada_1.wav").unlink()
+    (recordings / "9_zoe_0.wav").touch()
+    (recordings / "7_eve_1.wav").write_bytes(b"altered")
+    with pytest.raises(ManifestError) as caught:
+        manifest.verify(recordings, rows, "the archive")
+    assert str(caught.value).splitlines() == [
+        "the archive is not what the manifest says:",
+        "  2 missing: 3_ada_0.wav, 3_ada_1.wav",
+        "  1 unexpected: 9_zoe_0.wav",
+        "  1 altered: 7_eve_1.wav",
+    ]
+
+
+def test_a_single_changed_bit_is_an_alteration(recordings: Path) -> None:
+    """The last bit of the last sample is enough."""
+    rows = manifest.describe_folder(recordings)
+    content = bytearray((recordings / "3_bob_0.wav").read_bytes())
+    content[-1] ^= 1
+    (recordings / "3_bob_0.wav").write_bytes(content)
+    with pytest.raises(ManifestError, match=r"1 altered: 3_bob_0\.wav$"):
+        manifest.verify(recordings, rows, "the archive")
+
+
+def test_every_missing_file_is_listed(recordings: Path) -> None:
+    """However many there are."""
+    rows = manifest.describe_folder(recordings)
+    for path in recordings.iterdir():
+        path.unlink()
+    with pytest.raises(ManifestError, match=r"12 missing: (\w+\.wav, ){11}\w+\.wav$"):
+        manifest.verify(recordings, rows, "the archive")
+
+
+def test_a_folder_without_recordings_has_no_manifest(tmp_path: Path) -> None:
+    """One that lists nothing would take the place of a good one."""
+    with pytest.raises(ManifestError, match=r"holds no \*\.wav"):
+        manifest.describe_folder(tmp_path)

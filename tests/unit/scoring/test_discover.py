@@ -1,0 +1,840 @@
+"""What lies in the inbox, and reading one file of it: on a real file system."""
+
+import errno
+import json
+import os
+import pickle
+import resource
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audiomnist.scoring.inbox import discover
+from audiomnist.scoring.inbox.discover import Candidate, Deferred, Found, InboxError, NotReadError, Reader, Unusable
+
+LIMIT_BYTES = 1000
+STRANGE_NAMES = [
+    b"a\nb.wav",
+    "naïve 🎤.wav".encode(),
+    b"caf\xe9 \xff.wav",
+    b"n" * 251 + b".wav",
+    b"--help",
+    b"-",
+    b"a\\b\\x41.wav",
+    b" ",
+    b"*?[a]$HOME;.wav",
+    b"\x1b[2J\r.wav",
+    "\u202egpj.wav".encode(),
+    b"no suffix",
+    b"7.txt",
+]
+NAMES = st.sampled_from([b".a", b"a.part", b"b~", b"c.TMP"]) | st.binary(min_size=1, max_size=20).filter(
+    lambda name: not set(name) & set(b"\0/") and name not in {b".", b".."}
+)
+CONTENTS = st.binary(max_size=20)
+TREES = st.dictionaries(
+    NAMES, st.recursive(CONTENTS, lambda inner: st.dictionaries(NAMES, inner, max_size=4), max_leaves=12), max_size=4
+)
+
+# Prints what is found and read as a user who is not root; the modules are imported before, lest they lie where
+# that user may not look.
+UNPRIVILEGED = """
+import json, os, sys
+from pathlib import Path
+from audiomnist.scoring.inbox import discover
+folder = Path(sys.argv[1])
+if os.getuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+def outcome(found):
+    if not isinstance(found, discover.Candidate):
+        return getattr(found, "reason")
+    try:
+        return discover.Reader(folder, 1000).read(found).decode()
+    except discover.NotReadError as error:
+        return error.outcome.reason
+try:
+    print(json.dumps({found.path.decode(): outcome(found) for found in discover.discover(folder)}))
+except discover.InboxError as error:
+    sys.exit(str(error))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An inbox, beside which other things can stand."""
+    path = tmp_path / "inbox"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """An inbox in a folder that every user of the machine may enter."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        path = Path(name, "inbox")
+        path.mkdir()
+        yield path
+        path.chmod(0o755)
+
+
+@pytest.fixture
+def nest(folder: Path) -> Iterator[Callable[[int], None]]:
+    """Make folders within folders, each named `d`, the innermost of which holds the file `7.wav`."""
+
+    def make(levels: int) -> None:
+        descriptor = os.open(folder, os.O_RDONLY)
+        for _ in range(levels):
+            os.mkdir("d", dir_fd=descriptor)
+            outer, descriptor = descriptor, os.open("d", os.O_RDONLY, dir_fd=descriptor)
+            os.close(outer)
+        os.close(os.open("7.wav", os.O_CREAT, dir_fd=descriptor))
+        os.close(descriptor)
+
+    yield make
+    while (folder / "d" / "d").is_dir():
+        (folder / "d" / "d").rename(folder / "inner")
+        (folder / "d").rmdir()
+        (folder / "inner").rename(folder / "d")
+
+
+def place(folder: Path, path: bytes) -> Path:
+    """Return where a path of the inbox is, having made the folders on the way."""
+    whole = Path(os.fsdecode(os.fsencode(folder) + b"/" + path))
+    whole.parent.mkdir(parents=True, exist_ok=True)
+    return whole
+
+
+def found_in(folder: Path) -> dict[bytes, Found]:
+    """Return what is found by its path."""
+    found = list(discover.discover(folder))
+    assert len({item.path for item in found}) == len(found)
+    return {item.path: item for item in found}
+
+
+def described(found: Found) -> str:
+    """Return the class of what is found, and its reason if it has one."""
+    return " ".join([type(found).__name__, *([] if isinstance(found, Candidate) else [found.reason])])
+
+
+def reasons_in(folder: Path) -> dict[bytes, str]:
+    """Return the class and the reason of each thing that is found, by its path."""
+    return {path: described(found) for path, found in found_in(folder).items()}
+
+
+def candidate(folder: Path, name: bytes) -> Candidate:
+    """Return the candidate of that name."""
+    found = found_in(folder)[name]
+    assert isinstance(found, Candidate)
+    return found
+
+
+def read(folder: Path, candidate: Candidate) -> bytes:
+    """Return the content of one file."""
+    with Reader(folder, LIMIT_BYTES) as reader:
+        return reader.read(candidate)
+
+
+def outcome_of_reading(folder: Path, candidate: Candidate) -> Deferred | Unusable:
+    """Return why a file is not read."""
+    with pytest.raises(NotReadError) as caught:
+        read(folder, candidate)
+    assert caught.value.outcome.path == candidate.path
+    return caught.value.outcome
+
+
+def as_unprivileged_user(folder: Path) -> "subprocess.CompletedProcess[str]":
+    """Discover and read a folder as a user who is not root."""
+    command = [sys.executable, "-c", UNPRIVILEGED, str(folder)]
+    return subprocess.run(command, check=False, capture_output=True, text=True)
+
+
+@contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    """Let this process open no more files."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.open("/", os.O_RDONLY)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_an_empty_inbox_holds_nothing(folder: Path) -> None:
+    """Nor do empty folders in it."""
+    (folder / "night" / "late").mkdir(parents=True)
+    assert found_in(folder) == {}
+
+
+def test_a_file_is_found_with_its_size_and_time(folder: Path) -> None:
+    """The time counts nanoseconds."""
+    (folder / "7.wav").write_bytes(b"sound")
+    os.utime(folder / "7.wav", ns=(0, 1_700_000_000_123_456_789))
+    assert list(discover.discover(folder)) == [Candidate(b"7.wav", 5, 1_700_000_000_123_456_789)]
+
+
+@pytest.mark.parametrize("name", STRANGE_NAMES)
+def test_any_name_is_found_and_read(folder: Path, name: bytes) -> None:
+    """As a file's name, and as a folder's; whatever the suffix."""
+    for path in (name, b"night/" + name + b"/" + name):
+        place(folder, path).write_bytes(path)
+    found = list(discover.discover(folder))
+    assert {item.path for item in found} == {name, b"night/" + name + b"/" + name}
+    for item in found:
+        assert isinstance(item, Candidate)
+        assert read(folder, item) == item.path
+
+
+@pytest.mark.parametrize("spelling", ["relative", "dotted", "link", "trailing slash"])
+def test_the_inbox_may_be_spelt_in_any_way(folder: Path, monkeypatch: pytest.MonkeyPatch, spelling: str) -> None:
+    """Paths are relative to it all the same, also where links are followed."""
+    (folder / "night").mkdir()
+    (folder / "night" / "7.wav").write_bytes(b"sound")
+    (folder / "7.wav").symlink_to("night/7.wav")
+    (folder.parent / "door").symlink_to("inbox")
+    monkeypatch.chdir(folder.parent)
+    spelt = Path({"relative": "inbox", "dotted": "inbox/../inbox", "link": "door"}.get(spelling, f"{folder}/"))
+    assert reasons_in(spelt) == {b"7.wav": "Candidate", b"night/7.wav": "Candidate"}
+    assert {read(spelt, candidate(spelt, path)) for path in found_in(spelt)} == {b"sound"}
+
+
+def test_entries_come_depth_first_in_the_order_of_their_bytes(folder: Path) -> None:
+    """A folder's files stand where its own name stands."""
+    names = [b"B", b"a", b"b/a", b"b/c/z", b"b/d", b"b!", b"c", b"\xff"]
+    for name in names:
+        place(folder, name).touch()
+    assert [found.path for found in discover.discover(folder)] == sorted(names, key=lambda name: name.split(b"/"))
+    assert [found.path for found in discover.discover(folder)][2] == b"b/a"
+
+
+def test_a_name_that_the_system_lists_twice_is_found_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As some file systems do with a file that is renamed while they list."""
+    folder.joinpath("a.wav").touch()
+    listed = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda path: 2 * listed(path))
+    assert [found.path for found in discover.discover(folder)] == [b"a.wav"]
+
+
+@given(tree=TREES)
+def test_what_is_found_is_what_os_walk_finds(tree: dict[bytes, Any]) -> None:
+    """Each file once, in the one order, none left out but what is hidden or unfinished."""
+    with tempfile.TemporaryDirectory() as name:
+        grow(os.fsencode(name), tree)
+        found = list(discover.discover(Path(name)))
+        assert [item.path for item in found] == walked(os.fsencode(name))
+        for item in found:
+            assert isinstance(item, Candidate) == (not unfinished(item.path))
+            if isinstance(item, Candidate):
+                assert read(Path(name), item) == Path(name, os.fsdecode(item.path)).read_bytes()
+
+
+def grow(folder: bytes, tree: dict[bytes, Any]) -> None:
+    """Make the files and folders of a tree; a file is given by its content."""
+    for name, inner in tree.items():
+        path = Path(os.fsdecode(folder + b"/" + name))
+        if isinstance(inner, bytes):
+            path.write_bytes(inner)
+        else:
+            path.mkdir()
+            grow(os.fsencode(path), inner)
+
+
+def walked(folder: bytes) -> list[bytes]:
+    """Return the paths that the standard library finds, those of hidden folders in the place of their content."""
+    paths = []
+    for place, folders, files in os.walk(folder):
+        hidden = [name for name in folders if name.startswith(b".")]
+        folders[:] = [name for name in folders if name not in hidden]
+        paths += [os.path.relpath(place + b"/" + name, folder) for name in files + hidden]
+    return sorted(paths, key=lambda path: path.split(b"/"))
+
+
+def unfinished(path: bytes) -> bool:
+    """Return whether the name is one of an unfinished file."""
+    name = path.rpartition(b"/")[2]
+    suffixes = (b".part", b".partial", b".tmp", b".crdownload", b".filepart", b"~")
+    return name.startswith(b".") or name.lower().endswith(suffixes)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [".7.wav.Xy12", "7.wav.part", "7.PARTIAL", "7.wav.tmp", "7.Tmp", "7.crdownload", "7.wav.filepart", "7.wav~", "~"],
+)
+def test_a_file_whose_name_says_that_it_is_unfinished_is_deferred(folder: Path, name: str) -> None:
+    """Programs that copy and download write under such names first."""
+    (folder / "night").mkdir()
+    (folder / "night" / name).touch()
+    assert reasons_in(folder) == {f"night/{name}".encode(): "Deferred unfinished_name"}
+
+
+@pytest.mark.parametrize("name", ["7.part.wav", "part", "tmp", "a~b.wav", "7.parts"])
+def test_a_name_that_only_resembles_an_unfinished_one_is_no_reason(folder: Path, name: str) -> None:
+    """The end of the name counts, with its dot."""
+    (folder / name).touch()
+    assert reasons_in(folder) == {name.encode(): "Candidate"}
+
+
+def test_a_hidden_folder_is_deferred_as_one(folder: Path) -> None:
+    """What it holds is not found; a folder with the suffix of an unfinished file is like any other."""
+    for name in (".rsync-partial", "new.part"):
+        (folder / name).mkdir()
+        (folder / name / "7.wav").touch()
+    assert reasons_in(folder) == {b".rsync-partial": "Deferred unfinished_name", b"new.part/7.wav": "Candidate"}
+
+
+def test_a_link_to_a_file_of_the_inbox_is_that_file_under_another_name(folder: Path) -> None:
+    """Through other links and `..`, with the target's size and time."""
+    (folder / "night").mkdir()
+    (folder / "night" / "7.wav").write_bytes(b"sound")
+    (folder / "b.wav").symlink_to("night/../night/7.wav")
+    (folder / "night" / "a.wav").symlink_to(folder / "b.wav")
+    status = (folder / "night" / "7.wav").stat()
+    for path in (b"b.wav", b"night/7.wav", b"night/a.wav"):
+        assert found_in(folder)[path] == Candidate(path, status.st_size, status.st_mtime_ns)
+        assert read(folder, candidate(folder, path)) == b"sound"
+
+
+def test_a_link_out_of_the_inbox_is_unusable(folder: Path) -> None:
+    """Whether to a file, a folder or a device, or to a folder whose name only begins like the inbox's."""
+    outside = folder.with_name("inbox2")
+    outside.mkdir()
+    (outside / "7.wav").write_bytes(b"secret")
+    targets = {b"a": "../inbox2/7.wav", b"b": str(outside), b"c": "..", b"d": "/dev/null", b"e": "/"}
+    for name, target in targets.items():
+        (folder / name.decode()).symlink_to(target)
+    (folder / "f").symlink_to("b/7.wav")
+    assert set(found_in(folder)) == {*targets, b"f"}
+    assert set(reasons_in(folder).values()) == {"Unusable link_outside"}
+
+
+def test_an_unusable_link_has_its_own_size_and_time(folder: Path) -> None:
+    """Nothing is told of what lies outside."""
+    link = folder / "7.wav"
+    link.symlink_to("/dev/null")
+    os.utime(link, ns=(0, 1_700_000_000_123_456_789), follow_symlinks=False)
+    found = found_in(folder)[b"7.wav"]
+    assert isinstance(found, Unusable)
+    assert (found.size_bytes, found.modified_ns) == (len("/dev/null"), 1_700_000_000_123_456_789)
+
+
+def test_a_link_to_a_folder_of_the_inbox_is_not_entered(folder: Path) -> None:
+    """Not even to the inbox itself: what is there is found under its own name."""
+    (folder / "night").mkdir()
+    (folder / "night" / "7.wav").touch()
+    (folder / "a").symlink_to("night")
+    (folder / "b").symlink_to(".")
+    (folder / "night" / "c").symlink_to("..")
+    assert reasons_in(folder) == {
+        b"a": "Unusable not_a_file",
+        b"b": "Unusable not_a_file",
+        b"night/7.wav": "Candidate",
+        b"night/c": "Unusable not_a_file",
+    }
+    assert "found under their own names" in getattr(found_in(folder)[b"a"], "sentence", "")
+
+
+def test_links_that_lead_back_to_themselves_are_unusable(folder: Path) -> None:
+    """One to itself, and two to each other."""
+    for name, target in {"a": "a", "b": "c", "c": "b"}.items():
+        (folder / name).symlink_to(target)
+    assert reasons_in(folder) == dict.fromkeys((b"a", b"b", b"c"), "Unusable link_loop")
+
+
+def test_a_link_to_what_is_not_there_is_deferred(folder: Path) -> None:
+    """Its target may come."""
+    (folder / "7.wav").touch()
+    (folder / "a").symlink_to("absent")
+    (folder / "b").symlink_to("absent/7.wav")
+    (folder / "c").symlink_to("7.wav/7.wav")
+    _, *links = discover.discover(folder)
+    assert links == [Deferred(name, "vanished", "is a link to what is not there") for name in (b"a", b"b", b"c")]
+
+
+def test_pipes_and_sockets_are_unusable(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So are links to them; none is opened, which would wait for a writer."""
+    monkeypatch.chdir(folder)
+    os.mkfifo("pipe")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("socket")
+    (folder / "link").symlink_to("pipe")
+    assert reasons_in(folder) == dict.fromkeys((b"link", b"pipe", b"socket"), "Unusable not_a_file")
+
+
+def test_devices_are_unusable() -> None:
+    """As in the folder where they stand."""
+    null = next(found for found in discover.discover(Path("/dev")) if found.path == b"null")
+    assert described(null) == "Unusable not_a_file"
+
+
+def test_what_vanishes_while_the_folder_is_walked_is_deferred(folder: Path) -> None:
+    """A folder, a file, and what a link led to; what comes after is found."""
+    for path in (b"a", b"b/7.wav", b"c", b"e/7.wav"):
+        place(folder, path).touch()
+    (folder / "d").symlink_to("a")
+    found = discover.discover(folder)
+    assert next(found).path == b"a"
+    shutil.rmtree(folder / "b")
+    (folder / "c").unlink()
+    (folder / "a").unlink()
+    *gone, file = found
+    assert [(item.path, getattr(item, "reason", None)) for item in gone] == [
+        (name, "vanished") for name in (b"b", b"c", b"d")
+    ]
+    assert file.path == b"e/7.wav"
+
+
+def test_a_folder_that_becomes_a_file_while_it_is_walked_takes_its_names_along(folder: Path) -> None:
+    """What was in it is deferred, not an error."""
+    for path in (b"a/1", b"a/2"):
+        place(folder, path).touch()
+    found = discover.discover(folder)
+    assert next(found).path == b"a/1"
+    shutil.rmtree(folder / "a")
+    (folder / "a").touch()
+    assert list(found) == [Deferred(b"a/2", "vanished", "is no longer there")]
+
+
+def test_what_may_not_be_read_is_deferred_and_the_walk_goes_on(open_folder: Path) -> None:
+    """A folder that cannot be listed is one outcome; one that cannot be entered has its names; a file its own."""
+    for path in (b"a/7.wav", b"b/7.wav", b"c.wav", b"d.wav"):
+        place(open_folder, path).write_text("sound", encoding="utf-8")
+    (open_folder / "e").symlink_to("b/7.wav")
+    for name, mode in {"a": 0o000, "b": 0o444, "c.wav": 0o000}.items():
+        (open_folder / name).chmod(mode)
+    done = as_unprivileged_user(open_folder)
+    refused = dict.fromkeys(("a", "b/7.wav", "c.wav", "e"), "no_permission")
+    assert json.loads(done.stdout) == {**refused, "d.wav": "sound"}
+
+
+def test_an_inbox_that_may_not_be_listed_is_an_error(open_folder: Path) -> None:
+    """Before anything is found."""
+    open_folder.chmod(0o311)
+    done = as_unprivileged_user(open_folder)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.strip() == (
+        f"{open_folder} is no folder that can be listed (Permission denied): name one that this user may read"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("absent", "No such file"), ("file", "Not a directory"), ("loop", "Too many levels"), ("n" * 256, "too long")],
+)
+def test_an_inbox_that_is_no_folder_is_an_error(tmp_path: Path, name: str, why: str) -> None:
+    """The call raises it, before anything is asked for."""
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(InboxError, match=why) as caught:
+        discover.discover(tmp_path / name)
+    assert str(caught.value).startswith(f"{tmp_path / name} is no folder")
+
+
+def test_an_error_about_the_inbox_can_be_printed(tmp_path: Path) -> None:
+    """Whatever its name is made of."""
+    with pytest.raises(InboxError) as caught:
+        discover.discover(tmp_path / os.fsdecode(b"a\n\xff"))
+    assert rf"{tmp_path}/a\n\xff is no folder" in str(caught.value)
+
+
+def test_an_error_of_the_system_is_deferred(folder: Path) -> None:
+    """The folder and the file may be read by the next run."""
+    (folder / "a").mkdir()
+    (folder / "a" / "7.wav").touch()
+    (folder / "b.wav").touch()
+    found = discover.discover(folder)
+    why = os.strerror(errno.EMFILE)
+    with no_descriptor_left():
+        folder_outcome, file = found
+        assert isinstance(file, Candidate)
+        file_outcome = outcome_of_reading(folder, file)
+    assert folder_outcome == Deferred(b"a", "io_error", f"cannot be read: {why}")
+    assert file_outcome == Deferred(b"b.wav", "io_error", f"cannot be read: {why}")
+
+
+def test_folders_within_folders_are_followed_far_down(folder: Path, nest: Callable[[int], None]) -> None:
+    """Deeper than functions may call themselves."""
+    nest(1500)
+    path = b"d/" * 1500 + b"7.wav"
+    assert list(found_in(folder)) == [path]
+    assert read(folder, candidate(folder, path)) == b""
+
+
+def test_what_lies_too_deep_for_a_path_is_deferred(folder: Path, nest: Callable[[int], None]) -> None:
+    """The system takes 4,095 bytes; the walk goes on."""
+    nest(5000)
+    (folder / "e.wav").touch()
+    deep, file = discover.discover(folder)
+    sentence = "lies so deep that its path is too long for the system: move it further up"
+    assert deep == Deferred(deep.path, "io_error", sentence)
+    assert 4090 < len(os.fsencode(folder) + b"/" + deep.path) < 4100
+    assert file.path == b"e.wav"
+
+
+def test_a_folder_that_is_mounted_within_itself_is_not_entered(folder: Path) -> None:
+    """In a name space of its own, if this user may make one."""
+    (folder / "night").mkdir()
+    (folder / "7.wav").touch()
+    script = (
+        "import sys; from pathlib import Path; from audiomnist.scoring.inbox import discover\n"
+        "for found in discover.discover(Path(sys.argv[1])): print(found.path.decode(), getattr(found, 'reason', ''))"
+    )
+    mount = 'mount --bind "$1" "$1/night" && echo mounted && exec "$2" -c "$3" "$1"'
+    unshare = ["unshare", "--mount", *([] if os.getuid() == 0 else ["--map-root-user"])]
+    command = [*unshare, "sh", "-c", mount, "sh", str(folder), sys.executable, script]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if "mounted" not in done.stdout:
+        pytest.skip(f"nothing can be mounted here: {done.stderr}")
+    assert done.stdout.splitlines() == ["mounted", "7.wav ", "night link_loop"]
+
+
+def test_of_a_large_folder_only_the_names_are_held(folder: Path) -> None:
+    """A million names would take less than 150 MB."""
+    for number in range(4000):
+        (folder / f"recording_{number:07}.wav").touch()
+    tracemalloc.start()
+    try:
+        count = sum(1 for _ in discover.discover(folder))
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert count == 4000
+    assert peak_bytes < 150 * count
+
+
+@pytest.mark.parametrize("content", [b"", b"sound", bytes(LIMIT_BYTES)])
+def test_a_file_is_read_whole(folder: Path, content: bytes) -> None:
+    """An empty one too, and one of just the size that is allowed."""
+    (folder / "7.wav").write_bytes(content)
+    assert read(folder, candidate(folder, b"7.wav")) == content
+
+
+def test_a_file_that_comes_in_pieces_is_read_whole(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system may return fewer bytes than it was asked for."""
+    (folder / "7.wav").write_bytes(b"a sound in pieces")
+    file = candidate(folder, b"7.wav")
+    original = os.read
+    monkeypatch.setattr(os, "read", lambda descriptor, size: original(descriptor, min(size, 3)))
+    assert read(folder, file) == b"a sound in pieces"
+
+
+def test_a_file_that_is_too_large_is_unusable_and_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One byte is enough."""
+    (folder / "7.wav").write_bytes(bytes(LIMIT_BYTES + 1))
+    file = candidate(folder, b"7.wav")
+    monkeypatch.delattr(os, "read")
+    assert outcome_of_reading(folder, file) == Unusable(
+        b"7.wav", 1001, file.modified_ns, "too_large", "holds 1001 bytes, more than the 1000 that are read"
+    )
+
+
+def grown(path: Path) -> None:
+    """Add to a file, and leave its time."""
+    status = path.stat()
+    with path.open("ab") as file:
+        file.write(b"!")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def touched(path: Path) -> None:
+    """Set a file's time a nanosecond on."""
+    status = path.stat()
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+
+
+def shortened(path: Path) -> None:
+    """Take a byte off a file, and leave its time."""
+    status = path.stat()
+    os.truncate(path, status.st_size - 1)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+CHANGES = [grown, touched, shortened]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_file_that_changed_since_it_was_found_is_deferred(folder: Path, change: Callable[[Path], None]) -> None:
+    """Its size or its time tells; as found the next time, it is read."""
+    (folder / "7.wav").write_bytes(b"sound")
+    file = candidate(folder, b"7.wav")
+    change(folder / "7.wav")
+    assert described(outcome_of_reading(folder, file)) == "Deferred changing"
+    assert read(folder, candidate(folder, b"7.wav")) == (folder / "7.wav").read_bytes()
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_file_that_changes_while_it_is_read_is_deferred(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
+) -> None:
+    """Another program writes after the first bytes have been read, before the file is compared again."""
+    (folder / "7.wav").write_bytes(b"sound")
+    file = candidate(folder, b"7.wav")
+    writers = iter([change])
+    original = os.read
+
+    def read_then_change(descriptor: int, size: int) -> bytes:
+        content = original(descriptor, size)
+        for writer in writers:
+            writer(folder / "7.wav")
+        return content
+
+    monkeypatch.setattr(os, "read", read_then_change)
+    assert described(outcome_of_reading(folder, file)) == "Deferred changing"
+
+
+@pytest.mark.parametrize("size_bytes", [4, 6])
+def test_content_that_is_not_as_long_as_the_file_says_is_deferred(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, size_bytes: int
+) -> None:
+    """What a network file system tells of size and time can be some seconds old."""
+    (folder / "7.wav").write_bytes(b"sound")
+    file = candidate(folder, b"7.wav")
+    told = (folder / "7.wav").stat()
+    os.truncate(folder / "7.wav", size_bytes)
+    monkeypatch.setattr(os, "fstat", lambda _: told)
+    assert described(outcome_of_reading(folder, file)) == "Deferred changing"
+
+
+def removed(path: Path) -> None:
+    """Remove a file."""
+    path.unlink()
+
+
+def replaced_by_a_pipe(path: Path) -> None:
+    """Put a pipe in a file's place."""
+    path.unlink()
+    os.mkfifo(path)
+
+
+def replaced_by_a_folder(path: Path) -> None:
+    """Put a folder in a file's place."""
+    path.unlink()
+    path.mkdir()
+
+
+def replaced_by_a_link_outside(path: Path) -> None:
+    """Move a file out of the inbox, and leave a link to it."""
+    path.rename(path.parents[3] / "moved")
+    path.symlink_to("../../moved")
+
+
+def replaced_by_a_loop(path: Path) -> None:
+    """Put a link to itself in a file's place."""
+    path.unlink()
+    path.symlink_to(path)
+
+
+def folder_removed(path: Path) -> None:
+    """Remove a file with its folder."""
+    shutil.rmtree(path.parent)
+
+
+def folder_replaced_by_a_link_outside(path: Path) -> None:
+    """Move a file's folder out of the inbox, and leave a link to it."""
+    path.parent.rename(path.parents[3] / "moved")
+    path.parent.symlink_to("../moved")
+
+
+@pytest.mark.parametrize(
+    ("change", "outcome"),
+    [
+        (removed, "Deferred vanished"),
+        (folder_removed, "Deferred vanished"),
+        (folder_replaced_by_a_link_outside, "Deferred vanished"),
+        (replaced_by_a_pipe, "Deferred changing"),
+        (replaced_by_a_folder, "Deferred changing"),
+        (replaced_by_a_link_outside, "Unusable link_outside"),
+        (replaced_by_a_loop, "Unusable link_loop"),
+    ],
+)
+def test_what_has_been_exchanged_since_it_was_found_is_not_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None], outcome: str
+) -> None:
+    """Though the file at the end of a link may have the same size and time, it is not one of the inbox."""
+    (folder / "night").mkdir()
+    (folder / "night" / "7.wav").write_bytes(b"sound")
+    file = candidate(folder, b"night/7.wav")
+    change(folder / "night" / "7.wav")
+    monkeypatch.delattr(os, "read")
+    assert described(outcome_of_reading(folder, file)) == outcome
+
+
+def test_a_link_that_is_turned_out_of_the_inbox_is_not_followed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It led to a file of the inbox when it was found."""
+    (folder / "7.wav").write_bytes(b"sound")
+    (folder / "link").symlink_to("7.wav")
+    file = candidate(folder, b"link")
+    (folder / "7.wav").rename(folder.parent / "7.wav")
+    (folder / "link").unlink()
+    (folder / "link").symlink_to("../7.wav")
+    monkeypatch.delattr(os, "read")
+    outcome = outcome_of_reading(folder, file)
+    assert isinstance(outcome, Unusable)
+    assert (outcome.reason, outcome.size_bytes) == ("link_outside", len("../7.wav"))
+
+
+def test_a_folder_that_is_exchanged_while_a_link_is_resolved_is_not_followed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real path is opened without following links either."""
+    place(folder, b"night/7.wav").write_bytes(b"sound")
+    (folder / "link").symlink_to("night/7.wav")
+    file = candidate(folder, b"link")
+    realpath = os.path.realpath
+
+    def realpath_then_exchange(path: bytes, *, strict: bool = False) -> bytes:
+        real = realpath(path, strict=strict)
+        if strict:
+            folder_replaced_by_a_link_outside(folder / "night" / "7.wav")
+        return real
+
+    monkeypatch.setattr(os.path, "realpath", realpath_then_exchange)
+    assert described(outcome_of_reading(folder, file)) == "Deferred vanished"
+
+
+def test_a_pipe_with_the_size_and_time_of_the_file_is_not_read(folder: Path) -> None:
+    """Only a regular file has content."""
+    (folder / "7.wav").touch()
+    file = candidate(folder, b"7.wav")
+    replaced_by_a_pipe(folder / "7.wav")
+    os.utime(folder / "7.wav", ns=(0, file.modified_ns))
+    assert described(outcome_of_reading(folder, file)) == "Deferred changing"
+
+
+def test_no_descriptor_stays_open(folder: Path) -> None:
+    """Whether a file is read or not."""
+    (folder / "night").mkdir()
+    (folder / "night" / "7.wav").write_bytes(b"sound")
+    (folder / "link").symlink_to("night/7.wav")
+    (folder / "large").write_bytes(bytes(LIMIT_BYTES + 1))
+    files = [found for found in discover.discover(folder) if isinstance(found, Candidate)]
+    free = os.dup(0)
+    os.close(free)
+    for file in [*files, Candidate(b"night/absent", 0, 0), Candidate(b"absent/7.wav", 0, 0)]:
+        try:
+            read(folder, file)
+        except NotReadError:
+            continue
+    assert os.dup(0) == free
+    os.close(free)
+
+
+def test_a_reader_goes_from_folder_to_folder(folder: Path) -> None:
+    """In any order, back and forth, past folders and files that are gone; in the end no descriptor is left."""
+    for path in (b"7.wav", b"a/7.wav", b"a/b/7.wav", b"c/7.wav"):
+        place(folder, path).write_bytes(path)
+    (folder / "link").symlink_to("a/b/7.wav")
+    files = {file.path: file for file in discover.discover(folder) if isinstance(file, Candidate)}
+    shutil.rmtree(folder / "c")
+    free = os.dup(0)
+    os.close(free)
+    with Reader(folder, LIMIT_BYTES) as reader:
+        for path in (b"a/7.wav", b"a/b/7.wav", b"a/7.wav", b"7.wav", b"link", b"a/b/7.wav"):
+            assert reader.read(files[path]) == (b"a/b/7.wav" if path == b"link" else path)
+            with pytest.raises(NotReadError, match="is no longer there"):
+                reader.read(files[b"c/7.wav"])
+    assert os.dup(0) == free
+    os.close(free)
+
+
+@pytest.mark.parametrize(
+    ("change", "outcome"),
+    [
+        (removed, "Deferred vanished"),
+        (folder_removed, "Deferred vanished"),
+        (replaced_by_a_pipe, "Deferred changing"),
+        (replaced_by_a_link_outside, "Unusable link_outside"),
+    ],
+)
+def test_a_reader_sees_what_happens_in_the_folder_that_it_has_at_hand(
+    folder: Path, change: Callable[[Path], None], outcome: str
+) -> None:
+    """A file of it may be exchanged after another one has been read."""
+    for name in (b"night/6.wav", b"night/7.wav"):
+        place(folder, name).write_bytes(b"sound")
+    files = found_in(folder)
+    with Reader(folder, LIMIT_BYTES) as reader:
+        for name in (b"night/6.wav", b"night/7.wav"):
+            file = files[name]
+            assert isinstance(file, Candidate)
+            if name == b"night/6.wav":
+                assert reader.read(file) == b"sound"
+                change(folder / "night" / "7.wav")
+                continue
+            with pytest.raises(NotReadError) as caught:
+                reader.read(file)
+            assert described(caught.value.outcome) == outcome
+
+
+@pytest.mark.parametrize(
+    ("answer", "wanted"),
+    [
+        (None, []),
+        (BlockingIOError(errno.EAGAIN, "would have to wait"), ["7.wav", "a/7.wav", "a/7.wav", "b/7.wav"]),
+        (OSError(errno.EOPNOTSUPP, "cannot tell"), []),
+    ],
+)
+def test_files_that_lie_on_the_disk_are_asked_for_all_at_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, answer: OSError | None, wanted: list[str]
+) -> None:
+    """Whole, each of them, but for those that are gone; then each is read as ever, and no descriptor is left."""
+    for path in (b"7.wav", b"a/7.wav", b"a/gone.wav", b"b/7.wav"):
+        place(folder, path).write_bytes(path)
+    (folder / "link").symlink_to("a/7.wav")
+    (folder / "outside").symlink_to("../outside")
+    files = [found for found in discover.discover(folder) if isinstance(found, Candidate)]
+    (folder / "a" / "gone.wav").unlink()
+    asked: list[str] = []
+
+    def look(*_: object) -> int:
+        if answer:
+            raise answer
+        return 1
+
+    def want(descriptor: int, offset: int, length: int, advice: int) -> None:
+        assert (offset, length, advice) == (0, 0, os.POSIX_FADV_WILLNEED)
+        asked.append(str(Path(f"/proc/self/fd/{descriptor}").readlink().relative_to(folder.resolve())))
+
+    monkeypatch.setattr(os, "preadv", look)
+    monkeypatch.setattr(os, "posix_fadvise", want)
+    free = os.dup(0)
+    os.close(free)
+    with Reader(folder, LIMIT_BYTES) as reader:
+        reader.fetch(files)
+        assert sorted(asked) == wanted
+        assert reader.read(files[0]) == files[0].path
+    assert os.dup(0) == free
+    os.close(free)
+
+
+def test_what_is_not_a_file_is_not_asked_for(folder: Path) -> None:
+    """A pipe that stands where a file was found, for which no one waits; nor is nothing at all."""
+    (folder / "7.wav").touch()
+    file = candidate(folder, b"7.wav")
+    replaced_by_a_pipe(folder / "7.wav")
+    with Reader(folder, LIMIT_BYTES) as reader:
+        reader.fetch([file])
+        reader.fetch([])
+
+
+def test_the_error_names_the_file_and_survives_the_way_between_processes(folder: Path) -> None:
+    """Shown safely, with its outcome."""
+    with pytest.raises(NotReadError) as caught:
+        read(folder, Candidate(b"a\n\xff.wav", 0, 0))
+    error = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 - its own
+    assert str(error) == r"a\n\xff.wav: is no longer there"
+    assert error.outcome == Deferred(b"a\n\xff.wav", "vanished", "is no longer there")

@@ -1,0 +1,199 @@
+"""What is new goes on to be read, in chunks; all else that lies in the inbox is counted at once."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+from fake_table import InMemory
+from runs import REFERENCE, STAMP
+
+from audiomnist.scoring import records
+from audiomnist.scoring.inbox.discover import Candidate, Deferred, Found, Unusable
+from audiomnist.scoring.new_files import Intake, Terms
+from audiomnist.scoring.records import Facts, Verdict
+from audiomnist.scoring.seen import Known
+from audiomnist.scoring.shutdown import Stop
+from audiomnist.scoring.summary import Tally
+
+SIZE_BYTES, MODIFIED_NS = 1000, 1_700_000_000_000_000_000
+PIPE = Unusable(b"pipe", 0, MODIFIED_NS, "not_a_file", "is no file but a pipe")
+PART = Deferred(b"a.part", "unfinished_name", "has the name of an unfinished file")
+
+
+def files(*names: str) -> list[Found]:
+    """Return candidates."""
+    return [Candidate(name.encode(), SIZE_BYTES, MODIFIED_NS) for name in names]
+
+
+def numbered(count: int) -> list[Found]:
+    """Return as many candidates."""
+    return files(*(f"{number:03}.wav" for number in range(count)))
+
+
+def table_with(*paths: str) -> Known:
+    """Return what a table has: a row for each path, rejected unread if its name has no dot."""
+    found = [
+        (
+            Facts(path, SIZE_BYTES, MODIFIED_NS, "0" * 64 if "." in path else None),
+            Verdict("rejected", reason="empty", message="empty"),
+        )
+        for path in paths
+    ]
+    return Known.read(InMemory(records.table(found, STAMP, datetime(2026, 1, 1, tzinfo=UTC))), STAMP.model_version)
+
+
+class Sorted:
+    """An intake that has run, and what came of it."""
+
+    def __init__(
+        self,
+        found: Iterable[Found],
+        *known: str,
+        limit: int | None = None,
+        reread: bool = False,
+        chunk_files: int = 4,
+        stop: Stop | None = None,
+    ) -> None:
+        self.tally = Tally(REFERENCE)
+        terms = Terms(limit, reread, chunk_files, stop or Stop())
+        self.intake = Intake(iter(found), table_with(*known), self.tally, terms)
+        self.chunks = []
+        for chunk in self.intake.chunks():
+            self.chunks.append([item.path.decode() for item in chunk])
+            self.intake.settle(len(chunk), len(chunk))
+        self.rejected = self.intake.unread()
+        self.unread = [facts.path for facts, _ in self.rejected]
+        self.counts = {name: files for name, files in self.tally.counts.items() if files}
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(0, []), (1, [1]), (4, [4]), (5, [4, 1]), (12, [4, 4, 4])])
+def test_new_files_come_in_chunks_in_the_order_of_the_inbox(count: int, sizes: list[int]) -> None:
+    """None is empty, and only the last is smaller."""
+    done = Sorted(numbered(count))
+    assert [len(chunk) for chunk in done.chunks] == sizes
+    assert [path for chunk in done.chunks for path in chunk] == [f"{number:03}.wav" for number in range(count)]
+    assert done.counts == ({"found": count} if count else {})
+
+
+def test_large_files_come_in_smaller_chunks() -> None:
+    """Their sounds are in memory at one time."""
+    large = [Candidate(f"{number}.wav".encode(), 6 * 2**20, MODIFIED_NS) for number in range(7)]
+    assert [len(chunk) for chunk in Sorted(large, chunk_files=256).chunks] == [3, 3, 1]
+
+
+def test_no_more_is_taken_from_the_inbox_than_the_chunk_in_hand_needs() -> None:
+    """So memory does not grow with the inbox."""
+    found = iter(numbered(100))
+    intake = Intake(found, table_with(), Tally(REFERENCE), Terms(None, False, 4, Stop()))
+    chunks = intake.chunks()
+    next(chunks)
+    assert len([*found]) == 96
+
+
+def test_known_files_are_counted_and_not_handed_on() -> None:
+    """What tells is path, size and modification time together."""
+    changed = [
+        Candidate(b"longer.wav", SIZE_BYTES + 1, MODIFIED_NS),
+        Candidate(b"touched.wav", SIZE_BYTES, MODIFIED_NS + 1),
+    ]
+    done = Sorted([*files("a.wav", "new.wav"), *changed], "a.wav", "longer.wav", "touched.wav")
+    assert done.chunks == [["new.wav", "longer.wav", "touched.wav"]]
+    assert done.counts == {"found": 4, "known": 1}
+
+
+def test_rereading_hands_on_known_files_too() -> None:
+    """They are counted by who reads them."""
+    done = Sorted(files("a.wav", "new.wav"), "a.wav", reread=True)
+    assert done.chunks == [["a.wav", "new.wav"]]
+    assert done.counts == {"found": 2}
+
+
+@pytest.mark.parametrize(("limit", "taken"), [(0, 0), (1, 1), (4, 4), (5, 5), (9, 9), (10, 9)])
+def test_the_limit_is_of_new_files_and_the_rest_is_counted_as_left(limit: int, taken: int) -> None:
+    """Known ones do not use it up."""
+    done = Sorted(numbered(12), "000.wav", "004.wav", "011.wav", limit=limit)
+    assert sum(map(len, done.chunks)) == taken
+    assert done.tally.counts["left"] == 9 - taken
+    assert done.tally.counts["known"] == 3
+
+
+def test_what_is_deferred_or_cannot_be_read_is_not_handed_on() -> None:
+    """The one is counted with its reason, the other waits for its row."""
+    done = Sorted([*files("a.wav"), PART, PIPE, *files("b.wav")])
+    assert done.chunks == [["a.wav", "b.wav"]]
+    assert done.counts == {"found": 4, "deferred": 1}
+    assert done.rejected == [
+        (
+            Facts("pipe", 0, MODIFIED_NS),
+            Verdict("rejected", reason="not_a_file", message="pipe: is no file but a pipe"),
+        )
+    ]
+
+
+def test_what_cannot_be_read_can_be_taken_meanwhile() -> None:
+    """So memory does not grow with it, though there be nothing to read beside it."""
+    pipes: list[Found] = [Unusable(b"%d" % number, 0, MODIFIED_NS, "not_a_file", "is a pipe") for number in range(10)]
+    intake = Intake(iter(pipes), table_with(), Tally(REFERENCE), Terms(None, False, 4, Stop()))
+    taken = [(len(chunk), len(intake.unread())) for chunk in intake.chunks()]
+    assert taken == [(0, 4), (0, 4)]
+    assert len(intake.unread()) == 2
+
+
+def test_chunks_stay_small_though_nobody_takes_what_cannot_be_read() -> None:
+    """Chunks are taken ahead of what becomes of them."""
+    pipes: list[Found] = [Unusable(b"%d" % number, 0, MODIFIED_NS, "not_a_file", "is a pipe") for number in range(9)]
+    intake = Intake(iter([*pipes, *numbered(9)]), table_with(), Tally(REFERENCE), Terms(None, False, 4, Stop()))
+    sizes = [len(chunk) for chunk in intake.chunks()]
+    assert sum(sizes) == 9
+    assert max(sizes) <= 4
+
+
+def test_at_the_limit_what_came_of_the_others_is_waited_for() -> None:
+    """An empty chunk asks for it; who was known after all, or deferred, makes room."""
+    intake = Intake(iter(numbered(5)), table_with(), tally := Tally(REFERENCE), Terms(2, False, 4, Stop()))
+    chunks = intake.chunks()
+    assert [len(next(chunks)), len(next(chunks)), len(next(chunks))] == [2, 0, 0]
+    intake.settle(2, 1)
+    assert [len(next(chunks)), len(next(chunks))] == [1, 0]
+    intake.settle(1, 1)
+    assert list(chunks) == []
+    assert tally.counts["left"] == 2
+
+
+def test_what_cannot_be_read_is_known_once_it_has_its_row() -> None:
+    """Whatever its time is by now, for it has no content that could change."""
+    later = Unusable(PIPE.path, PIPE.size_bytes, MODIFIED_NS + 1, PIPE.reason, PIPE.sentence)
+    done = Sorted([later], "pipe")
+    assert done.unread == []
+    assert done.counts == {"found": 1, "known": 1}
+
+
+def test_what_cannot_be_read_counts_as_new_under_the_limit() -> None:
+    """It gets a row like the others, or is left."""
+    done = Sorted([*files("a.wav"), PIPE, PART], limit=1)
+    assert (done.chunks, done.unread) == ([["a.wav"]], [])
+    assert done.counts == {"found": 3, "left": 1, "deferred": 1}
+
+
+def test_paths_are_known_by_the_text_that_the_table_has() -> None:
+    """Bytes that are no text included."""
+    done = Sorted([Candidate(b"caf\xe9.wav", SIZE_BYTES, MODIFIED_NS)], "caf\\xe9.wav")
+    assert done.counts == {"found": 1, "known": 1}
+
+
+def stopping(found: list[Found], after: int, stop: Stop) -> Iterator[Found]:
+    """Yield what is found, and stop the run after some of it."""
+    for index, item in enumerate(found):
+        if index == after:
+            stop.set()
+        yield item
+
+
+@pytest.mark.parametrize(("after", "taken", "left"), [(0, 0, 0), (1, 0, 1), (4, 4, 0), (6, 4, 2), (11, 8, 3)])
+def test_a_stop_ends_the_intake_and_leaves_the_chunk_in_hand(after: int, taken: int, left: int) -> None:
+    """What was found is accounted for, and what was not is for the next run."""
+    stop = Stop()
+    done = Sorted(stopping(numbered(12), after, stop), stop=stop)
+    assert sum(map(len, done.chunks)) == taken
+    assert done.tally.counts["left"] == left
+    assert done.tally.counts["found"] == taken + left

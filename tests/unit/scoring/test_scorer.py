@@ -1,0 +1,452 @@
+"""Labelling files: each is labelled, rejected with a reason, or deferred, and none has to do with another."""
+
+import hashlib
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from inbox_files import BAD, SETTLED_NS, encoded, put, put_bad, tone, wave
+from runs import STAMP, Row, answer
+
+from audiomnist.audio.waveform import Waveform
+from audiomnist.scoring.decoding.decoder import Decoder
+from audiomnist.scoring.inbox import discover
+from audiomnist.scoring.inbox.discover import Candidate
+from audiomnist.scoring.seen import Keys, content_key
+from audiomnist.scoring.workers import scorer as labeller
+from audiomnist.scoring.workers.scorer import Labelled, Labeller, Task
+from audiomnist.serving.predictor import Answer
+
+DEAF_S = 0.777
+SURENESS = float(np.float32(0.91))
+
+
+class Ear:
+    """Hears nothing but how loud a clip is, a digit per tenth of full scale, and fails on clips of `DEAF_S`."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[float]] = []
+
+    def __call__(self, waveforms: Sequence[Waveform]) -> list[Answer | None]:
+        """Answer clips; their durations are noted."""
+        self.batches.append([clip.duration_s for clip in waveforms])
+        return [None if clip.duration_s == DEAF_S else self._answer(clip) for clip in waveforms]
+
+    def _answer(self, clip: Waveform) -> Answer:
+        probabilities = np.full(10, 0.01, dtype=np.float32)
+        probabilities[int(10 * np.abs(clip.samples).max())] = SURENESS
+        return Answer(probabilities, clip.duration_s)
+
+    @property
+    def clips(self) -> int:
+        """How many clips were heard."""
+        return sum(map(len, self.batches))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An inbox."""
+    (tmp_path / "inbox").mkdir()
+    return tmp_path / "inbox"
+
+
+@pytest.fixture
+def ear() -> Ear:
+    """The model's part, which is another's concern."""
+    return Ear()
+
+
+def loud(level: float, seconds: float = 0.3, seed: int = 0) -> bytes:
+    """Return a WAVE file whose peak is a level."""
+    noise = np.random.default_rng(seed).uniform(-1, 1, round(8000 * seconds))
+    return encoded(level * noise / np.abs(noise).max())
+
+
+def task(folder: Path, *known: bytes, **changes: Any) -> Task:
+    """Return what files are judged by, where some contents are known."""
+    keys = Keys(bytearray(b"".join(content_key(hashlib.sha256(content).hexdigest()) for content in known)))
+    return replace(Task(folder, folder / "no bundle", STAMP, keys), **changes)
+
+
+def candidates(folder: Path) -> list[Candidate]:
+    """Return what there is to be read in a folder."""
+    return [item for item in discover.discover(folder) if isinstance(item, Candidate)]
+
+
+def labelled(the_task: Task, ear: Ear, files: Sequence[Candidate] | None = None) -> Labelled:
+    """Label some files, or all that there are."""
+    worker = Labeller(the_task, ear)
+    try:
+        return worker.label(candidates(the_task.inbox) if files is None else files)
+    finally:
+        worker.close()
+
+
+def by_path(done: Labelled) -> dict[str, Row]:
+    """Return the rows."""
+    return {row["path"]: row for row in done.rows.to_pylist()}
+
+
+def deferred(done: Labelled) -> dict[str, str]:
+    """Return the reason for each deferred file."""
+    return {item.path.decode(): item.reason for item in done.deferred}
+
+
+def test_a_row_says_all_that_is_known_of_a_file_and_of_the_model(folder: Path, ear: Ear) -> None:
+    """Every column."""
+    content = encoded(np.tile(tone(3, 0.25, 16_000)[:, None], 2), 16_000)
+    put(folder / "deep", "3.wav", content)
+    before = datetime.now(UTC)
+    (row,) = labelled(task(folder), ear).rows.to_pylist()
+    assert before <= row.pop("scored_at") <= datetime.now(UTC)
+    samples = np.frombuffer(content[44:], "<i2") / 32768
+    digit = int(10 * np.abs(samples).max())
+    assert answer(row) == pytest.approx([0.91 if number == digit else 0.01 for number in range(10)])
+    assert {name: value for name, value in row.items() if not name.startswith("p") or name in {"path", "peak"}} == {
+        "path": "deep/3.wav",
+        "content_sha256": hashlib.sha256(content).hexdigest(),
+        "size_bytes": len(content),
+        "modified_ns": SETTLED_NS,
+        "status": "scored",
+        "digit": digit,
+        "confidence": pytest.approx(0.91),
+        "ood_score": 0.25,
+        "reason": None,
+        "message": None,
+        "duration_s": 0.25,
+        "sample_rate_hz": 16_000,
+        "channels": 2,
+        "peak": pytest.approx(np.abs(samples).max()),
+        **STAMP.columns,
+    }
+
+
+def test_rows_come_in_the_order_of_the_files(folder: Path, ear: Ear) -> None:
+    """They are heard in one go; beside each stands what it took."""
+    for level, seconds in ((1, 0.9), (2, 0.1), (3, 0.5), (4, 0.3)):
+        put(folder, f"{level}.wav", loud(level / 10 + 0.05, seconds))
+    files = candidates(folder)[::-1]
+    done = labelled(task(folder), ear, files)
+    assert done.rows["path"].to_pylist() == ["4.wav", "3.wav", "2.wav", "1.wav"]
+    assert done.rows["digit"].to_pylist() == [4, 3, 2, 1]
+    assert ear.batches == [[0.3, 0.5, 0.1, 0.9]]
+    assert len(done.seconds) == 4
+    assert min(done.seconds) > 0
+
+
+def test_equal_contents_are_heard_once_and_have_their_rows(folder: Path, ear: Ear) -> None:
+    """Each file under its own name and time; so it is with contents that are rejected."""
+    for name in ("a.wav", "c.wav", "deep/d.wav"):
+        put(folder, name, loud(0.35), modified_ns=SETTLED_NS + len(name))
+    put(folder, "b.wav", loud(0.55))
+    put(folder, "e.wav", b"no sound")
+    put(folder, "f.wav", b"no sound")
+    done = labelled(task(folder), ear)
+    assert ear.clips == 2
+    rows = by_path(done)
+    assert {path: row["digit"] for path, row in rows.items()} == {
+        "a.wav": 3,
+        "b.wav": 5,
+        "c.wav": 3,
+        "deep/d.wav": 3,
+        "e.wav": None,
+        "f.wav": None,
+    }
+    assert rows["deep/d.wav"]["modified_ns"] == SETTLED_NS + 10
+    assert rows["f.wav"]["message"].startswith("f.wav: ")
+
+
+def test_equal_contents_that_come_one_after_the_other_are_heard_once(folder: Path, ear: Ear) -> None:
+    """The answers are the same."""
+    for name in ("a.wav", "b.wav", "c.wav"):
+        put(folder, name, loud(0.35))
+    with closing(Labeller(task(folder), ear)) as labeller:
+        done = [labeller.label([item]).rows.to_pylist()[0] for item in candidates(folder)]
+    assert ear.clips == 1
+    assert [row["path"] for row in done] == ["a.wav", "b.wav", "c.wav"]
+    assert len({row["confidence"] for row in done}) == 1
+
+
+def test_contents_whose_answer_the_table_has_are_not_heard_again(folder: Path, ear: Ear) -> None:
+    """They are named, with their hash, for who makes their rows."""
+    put(folder, "old.wav", loud(0.35))
+    put(folder, "new.wav", loud(0.55))
+    put(folder, "bad.wav", b"no sound")
+    done = labelled(task(folder, loud(0.35), b"no sound"), ear)
+    assert ear.clips == 1
+    assert list(by_path(done)) == ["new.wav"]
+    assert {(facts.path, facts.content_sha256, facts.size_bytes, facts.modified_ns) for facts in done.judged} == {
+        (name, hashlib.sha256(content).hexdigest(), len(content), SETTLED_NS)
+        for name, content in (("old.wav", loud(0.35)), ("bad.wav", b"no sound"))
+    }
+
+
+@pytest.mark.parametrize(
+    ("least", "status", "digit"),
+    [(0.0, "scored", 5), (0.9, "scored", 5), (SURENESS, "scored", 5), (0.92, "abstained", None)],
+)
+def test_an_unsure_label_is_withheld_and_the_probabilities_are_not(
+    folder: Path, ear: Ear, least: float, status: str, digit: int | None
+) -> None:
+    """Who reads the table may think otherwise."""
+    put(folder, "5.wav", loud(0.55))
+    row = by_path(labelled(task(folder, stamp=replace(STAMP, min_confidence=least)), ear))["5.wav"]
+    assert (row["status"], row["digit"]) == (status, digit)
+    assert row["confidence"] == pytest.approx(0.91)
+    assert answer(row).sum() == pytest.approx(1)
+
+
+def test_every_bad_file_has_its_reason_and_harms_no_other(folder: Path, ear: Ear) -> None:
+    """Its sentence names the file; it has neither label nor probabilities; the good ones are labelled."""
+    reasons = put_bad(folder, len(BAD))
+    put(folder, "5.wav", loud(0.55))
+    done = labelled(task(folder), ear)
+    rows = by_path(done)
+    assert rows.pop("5.wav")["digit"] == 5
+    read = {name: reason for name, reason in reasons.items() if not reason.startswith(("link", "not_a_file"))}
+    assert {path: row["reason"] for path, row in rows.items()} == read
+    for path, row in rows.items():
+        assert row["message"].startswith(f"{path}: ")
+        assert row["status"] == "rejected"
+        assert (row["digit"], row["confidence"], row["ood_score"]) == (None, None, None)
+        assert np.isnan(answer(row)).all()
+    assert ear.clips == 1
+    assert done.deferred == []
+
+
+def test_what_was_learned_of_a_bad_file_stands_in_its_row(folder: Path, ear: Ear) -> None:
+    """Of a sound that was decoded everything, of one that was not its hash, of one that was not read its size."""
+    put_bad(folder, len(BAD))
+    rows = {row["path"].split(" ", 1)[1]: row for row in labelled(task(folder), ear).rows.to_pylist()}
+    short = rows["too short.wav"]
+    assert (short["duration_s"], short["sample_rate_hz"], short["channels"]) == (0.045, 8000, 1)
+    assert 0.4 < short["peak"] <= 0.5
+    assert rows["too long.wav"]["duration_s"] is rows["FLAC too long.wav"]["duration_s"] is None
+    assert rows["out of range.wav"]["peak"] == 30_000
+    assert rows["NaN.wav"]["duration_s"] == 0.3
+    assert rows["NaN.wav"]["peak"] is rows["infinity.wav"]["peak"] is None
+    text = rows["text.wav"]
+    assert len(text["content_sha256"]) == 64
+    assert (text["duration_s"], text["sample_rate_hz"], text["channels"], text["peak"]) == (None,) * 4
+    assert rows["64 MiB.wav"]["content_sha256"] is None
+    assert rows["64 MiB.wav"]["size_bytes"] > 2**26
+
+
+def test_the_limits_are_those_of_the_task(folder: Path, ear: Ear) -> None:
+    """A larger file is not even read."""
+    put(folder, "5.wav", loud(0.55))
+    put(folder, "large.wav", loud(0.55, 0.9))
+    the_task = task(folder)
+    limited = replace(the_task, limits=replace(the_task.limits, max_bytes=10_000, max_duration_s=0.2))
+    rows = by_path(labelled(limited, ear))
+    assert {path: row["reason"] for path, row in rows.items()} == {"5.wav": "too_long", "large.wav": "too_large"}
+
+
+def test_a_clip_that_the_recogniser_fails_on_is_deferred_with_its_copies(folder: Path, ear: Ear) -> None:
+    """And no other: its neighbours have their own answers."""
+    for name in ("a.wav", "c.wav"):
+        put(folder, name, loud(0.55, DEAF_S))
+    put(folder, "b.wav", loud(0.35, 0.7))
+    put(folder, "d.wav", loud(0.85, 0.8))
+    done = labelled(task(folder), ear)
+    assert deferred(done) == {"a.wav": "recogniser_failed", "c.wav": "recogniser_failed"}
+    assert {path: row["digit"] for path, row in by_path(done).items()} == {"b.wav": 3, "d.wav": 8}
+    assert len(done.seconds) == 2
+
+
+def grown(path: Path) -> None:
+    """Let a file grow."""
+    with path.open("ab") as file:
+        file.write(b"more")
+
+
+def touched(path: Path) -> None:
+    """Let a file's time change, and nothing else."""
+    os.utime(path, ns=(SETTLED_NS, SETTLED_NS + 1))
+
+
+@pytest.mark.parametrize(("change", "reason"), [(grown, "changing"), (touched, "changing"), (Path.unlink, "vanished")])
+def test_a_file_that_changes_between_listing_and_reading_is_deferred(
+    folder: Path, ear: Ear, change: Callable[[Path], None], reason: str
+) -> None:
+    """It may be better tomorrow."""
+    put(folder, "a.wav", loud(0.35))
+    put(folder, "b.wav", loud(0.55))
+    files = candidates(folder)
+    change(folder / "a.wav")
+    done = labelled(task(folder), ear, files)
+    assert deferred(done) == {"a.wav": reason}
+    assert list(by_path(done)) == ["b.wav"]
+
+
+KILLED = "import os, sys; os.write(1, b'ready\\n'); sys.stdin.buffer.read(1); os.kill(os.getpid(), 9)"
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [(["/nowhere/python"], "no_decoder"), ([sys.executable, "-c", KILLED], "decoder_killed")],
+    ids=["does not start", "is killed"],
+)
+def test_flac_is_deferred_where_the_decoder_is_at_fault(
+    folder: Path, ear: Ear, monkeypatch: pytest.MonkeyPatch, command: list[str], reason: str
+) -> None:
+    """That is the machine's doing, not the file's; WAV needs no decoder."""
+    monkeypatch.setattr(labeller, "Decoder", lambda **limits: Decoder(command=command, **limits))
+    put(folder, "a.flac", encoded(tone(3), container="FLAC"))
+    put(folder, "b.wav", loud(0.55))
+    done = labelled(task(folder), ear)
+    assert deferred(done) == {"a.flac": reason}
+    assert list(by_path(done)) == ["b.wav"]
+
+
+def test_no_more_sounds_are_held_than_fit_into_memory(folder: Path, ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are heard in portions, and come in the order of the files all the same."""
+    monkeypatch.setattr(labeller, "_HELD_BYTES", 4 * 8000 * 0.5)
+    for number in range(5):
+        put(folder, f"{number}.wav", loud(0.15 + number / 10, 0.3))
+    put(folder, "5.wav", b"no sound")
+    done = labelled(task(folder), ear)
+    assert ear.batches == [[0.3] * 2, [0.3] * 2, [0.3]]
+    assert [row["path"] for row in done.rows.to_pylist()] == [f"{number}.wav" for number in range(6)]
+    assert len(done.seconds) == done.files == 6
+
+
+def test_channels_that_cancel_each_other_are_silent(folder: Path, ear: Ear) -> None:
+    """In their mean, which is what a model hears; each of them is loud."""
+    wave_of_one = tone(3)[:, None]
+    put(folder, "a.wav", encoded(np.concatenate([wave_of_one, -wave_of_one], axis=1)))
+    put(folder, "b.wav", encoded(np.concatenate([wave_of_one, 0.5 * wave_of_one], axis=1)))
+    done = by_path(labelled(task(folder), ear))
+    assert (done["a.wav"]["reason"], done["b.wav"]["status"]) == ("silent", "scored")
+    assert "its channels are mixed" in done["a.wav"]["message"]
+
+
+class Pause:
+    """What happens while the scorer waits for files that were modified a moment ago."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self.act, self.seconds = act, 0.0
+
+    def __call__(self, seconds: float) -> None:
+        """Let it happen in no time."""
+        self.seconds += seconds
+        self.act()
+
+
+@pytest.fixture
+def pausing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], Pause]:
+    """Return a function that says what happens in a pause."""
+
+    def patched(act: Callable[[], object]) -> Pause:
+        pause = Pause(act)
+        monkeypatch.setattr("audiomnist.scoring.workers.scorer.time.sleep", pause)
+        return pause
+
+    return patched
+
+
+Pausing = Callable[[Callable[[], object]], Pause]
+
+
+@pytest.mark.parametrize(
+    "beginning", [b"", b"RI", wave(bytes(200))[:60], wave(b"x" * 9), b"fLaC\0\0\0\x22cut", b"text"]
+)
+def test_a_file_that_looks_unfinished_and_is_finished_meanwhile_is_deferred(
+    folder: Path, ear: Ear, pausing: Pausing, beginning: bytes
+) -> None:
+    """It was modified a moment ago: the scorer waits a little and looks again, at those files only."""
+    path = put(folder, "a.wav", beginning, time.time_ns())
+    put(folder, "b.wav", loud(0.55), time.time_ns())
+    pause = pausing(lambda: path.write_bytes(loud(0.35)))
+    done = labelled(task(folder), ear)
+    assert 0 < pause.seconds < 5
+    assert deferred(done) == {"a.wav": "changing"}
+    assert list(by_path(done)) == ["b.wav"]
+    assert by_path(labelled(task(folder), ear))["a.wav"]["digit"] == 3
+
+
+def test_a_file_that_looks_unfinished_and_stays_so_is_rejected(folder: Path, ear: Ear, pausing: Pausing) -> None:
+    """However many there are, the scorer waits once."""
+    for name in ("a.wav", "b.wav", "c.wav"):
+        put(folder, name, wave(bytes(200))[:60], time.time_ns())
+    pause = pausing(lambda: None)
+    done = labelled(task(folder), ear)
+    assert 0 < pause.seconds < 5
+    assert done.rows["reason"].to_pylist() == ["truncated"] * 3
+
+
+@pytest.mark.parametrize(
+    ("content", "modified_ns"),
+    [
+        (wave(bytes(200))[:60], SETTLED_NS),
+        (loud(0.55), None),
+        (wave(bytes(4000)), None),
+        (wave(b"ab", channels=9), None),
+    ],
+)
+def test_the_scorer_does_not_wait_for_old_files_nor_for_faults_that_stay(
+    folder: Path, ear: Ear, pausing: Pausing, content: bytes, modified_ns: int | None
+) -> None:
+    """Silence does not go away by waiting, nor do nine channels."""
+    put(folder, "a.wav", content, modified_ns or time.time_ns())
+    pause = pausing(lambda: None)
+    assert labelled(task(folder), ear).rows.num_rows == 1
+    assert pause.seconds == 0
+
+
+@pytest.fixture
+def children() -> Callable[[], set[str]]:
+    """Return a function that says which processes this thread has started."""
+    return lambda: set(Path("/proc/thread-self/children").read_text(encoding="ascii").split())
+
+
+def test_closing_ends_the_decoder(folder: Path, ear: Ear, children: Callable[[], set[str]]) -> None:
+    """It is there from the first FLAC on, and serves the next."""
+    before = children()
+    for number in range(3):
+        put(folder, f"{number}.flac", encoded(tone(number), container="FLAC"))
+    worker = Labeller(task(folder), ear)
+    assert children() == before
+    worker.label(candidates(folder))
+    (child,) = children() - before
+    worker.label(candidates(folder))
+    assert children() - before == {child}
+    worker.close()
+    assert children() == before
+
+
+@pytest.fixture
+def files_of_all_kinds(folder: Path) -> Path:
+    """An inbox of good files, copies and bad files."""
+    put_bad(folder, len(BAD))
+    for number in range(20):
+        put(folder, f"{number}.wav", loud(0.1 * (number % 9) + 0.05, 0.2 + number / 100))
+        put(folder, f"copies/{number}.wav", loud(0.1 * (number % 9) + 0.05, 0.2 + number / 100))
+    return folder
+
+
+def test_nothing_comes_of_no_files(folder: Path, ear: Ear) -> None:
+    """The model is not asked."""
+    done = labelled(task(folder), ear)
+    assert (done.rows.num_rows, done.seconds, done.judged, done.deferred) == (0, [], [], [])
+    assert ear.batches == []
+
+
+def test_what_came_of_two_parts_joined_is_what_came_of_both(files_of_all_kinds: Path, ear: Ear) -> None:
+    """In their order."""
+    files = candidates(files_of_all_kinds)
+    (files_of_all_kinds / "3.wav").unlink()
+    whole = labelled(task(files_of_all_kinds), ear, files)
+    parts = [labelled(task(files_of_all_kinds), ear, part) for part in (files[:17], files[17:])]
+    joined = parts[0].joined(parts[1])
+    assert joined.rows.drop(["scored_at"]).equals(whole.rows.drop(["scored_at"]))
+    assert len(joined.seconds) == joined.rows.num_rows
+    assert joined.deferred == whole.deferred

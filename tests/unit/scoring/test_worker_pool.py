@@ -1,0 +1,215 @@
+"""Who labels: one process or several give the same, and a file that kills its process harms no other."""
+
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from multiprocessing import active_children
+from pathlib import Path
+
+import pytest
+import small_bundles
+from crashing_reader import Broken, Deadly
+from inbox_files import put, put_bad, put_good
+from runs import STAMP, Row, assert_same_answers
+from score_process import DEADLINE_S, is_asleep, wait_until
+
+from audiomnist.core.hashing import sha256_of
+from audiomnist.scoring.inbox import discover
+from audiomnist.scoring.inbox.discover import Candidate
+from audiomnist.scoring.seen import Keys, content_key
+from audiomnist.scoring.workers import pool
+from audiomnist.scoring.workers.scorer import Chunk, Labelled, Task
+from audiomnist.scoring.workers.worker import Worker
+from audiomnist.serving import model
+from audiomnist.serving.bundle.description import BundleError
+from audiomnist.serving.predictor import Hear, hearing
+
+POISON = b"kills whoever asks for it"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An inbox of twenty good files and four bad ones."""
+    put_good(tmp_path / "inbox", 20)
+    put_bad(tmp_path / "inbox", 4)
+    return tmp_path / "inbox"
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model."""
+    return small_bundles.write("cnn", tmp_path_factory.mktemp("bundle"))
+
+
+@pytest.fixture
+def task(folder: Path, bundle: Path) -> Task:
+    """What files are judged by."""
+    version = model.load(bundle, threads=1).version
+    return Task(folder, bundle, replace(STAMP, model_version=version), Keys(bytearray()))
+
+
+@pytest.fixture
+def hear(bundle: Path) -> Hear:
+    """The model, opened in this process."""
+    return hearing(model.load(bundle, threads=1))
+
+
+def chunks(task: Task, size: int) -> list[Chunk]:
+    """Return what there is to be read in the inbox, in chunks."""
+    files = [item for item in discover.discover(task.inbox) if isinstance(item, Candidate)]
+    return [files[start : start + size] for start in range(0, len(files), size)]
+
+
+def together(done: list[Labelled]) -> Labelled:
+    """Return what came of all chunks."""
+    whole = Labelled.of_none([])
+    for part in done:
+        whole = whole.joined(part)
+    return whole
+
+
+def rows(done: Labelled) -> dict[str, Row]:
+    """Return the rows by path."""
+    return {row["path"]: row for row in done.rows.to_pylist()}
+
+
+def paths(part: Labelled) -> list[str]:
+    """Return the paths of the rows."""
+    return [str(path) for path in part.rows["path"].to_pylist()]
+
+
+def test_two_processes_give_what_one_gives_in_the_same_order(task: Task, hear: Hear) -> None:
+    """Chunk by chunk, more of them than there are processes."""
+    parts = chunks(task, 3)
+    alone, shared = (list(pool.labelled(task, hear, parts, workers)) for workers in (1, 2))
+    assert [paths(part) for part in shared] == [[item.path.decode() for item in part] for part in parts]
+    assert_same_answers(rows(together(shared)), rows(together(alone)))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_chunks_are_taken_as_there_is_room_for_them(task: Task, hear: Hear, workers: int) -> None:
+    """An inbox of any size does not come into memory at once."""
+    taken = 0
+
+    def counted() -> Iterator[Chunk]:
+        nonlocal taken
+        for chunk in chunks(task, 2):
+            taken += 1
+            yield chunk
+
+    ahead = []
+    for done, _ in enumerate(pool.labelled(task, hear, counted(), workers), start=1):
+        ahead.append(taken - done)
+    assert len(ahead) == 12
+    assert max(ahead) < 2 * workers
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_no_chunks_no_work(task: Task, hear: Hear, workers: int) -> None:
+    """An empty inbox is no fault."""
+    assert list(pool.labelled(task, hear, [], workers)) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_empty_chunk_asks_for_what_came_of_those_before(task: Task, hear: Hear, workers: int) -> None:
+    """Before any other is taken."""
+    first, second, *_ = chunks(task, 3)
+    done: list[int] = []
+    done_before: list[int] = []
+
+    def given() -> Iterator[Chunk]:
+        yield first
+        yield []
+        done_before.append(sum(done))
+        yield second
+
+    done.extend(part.files for part in pool.labelled(task, hear, given(), workers))
+    assert (done_before, sum(done)) == ([3], 6)
+
+
+def test_no_process_is_started_for_an_empty_chunk(task: Task, hear: Hear) -> None:
+    """And none is asked again and again."""
+    assert [part.files for part in pool.labelled(task, hear, [[], []], 2)] == [0, 0]
+    assert active_children() == []
+
+
+def test_a_file_that_kills_its_process_is_deferred_and_no_other(task: Task, hear: Hear) -> None:
+    """All others have their rows, in the order of the chunks."""
+    expected = rows(together([*pool.labelled(task, hear, chunks(task, 24), 1)]))
+    path = put(task.inbox, "good-0003 poison.wav", POISON)
+    parts = chunks(task, 2)[2:5]
+    deadly = replace(task, contents=Deadly(content_key(sha256_of(path))))
+    done = list(pool.labelled(deadly, hear, parts, 2))
+    (lost,) = [item for part in done for item in part.deferred]
+    assert (lost.path.decode(), lost.reason) == (path.name, "worker_died")
+    others = [item.path.decode() for part in parts for item in part if item.path.decode() != path.name]
+    assert [name for part in done for name in paths(part)] == others
+    assert_same_answers(rows(together(done)), {name: expected[name] for name in others})
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_process_that_is_killed_while_it_has_nothing_to_do_is_replaced(task: Task, hear: Hear, which: int) -> None:
+    """Whichever of two it is, the other one does not wait for it for ever."""
+    expected = rows(together([*pool.labelled(task, hear, chunks(task, 3), 1)]))
+    with closing(pool.labelled(task, hear, chunks(task, 3), 2)) as parts, ThreadPoolExecutor(1) as thread:
+        done = [next(parts)]
+        idle = sorted(child.pid for child in active_children() if child.pid)
+        wait_until(lambda: all(is_asleep(pid) for pid in idle))
+        assert len(idle) == 2
+        os.kill(idle[which], signal.SIGKILL)
+        done += thread.submit(list, parts).result(DEADLINE_S)
+    assert_same_answers(rows(together(done)), expected)
+
+
+def test_what_a_process_has_in_hand_when_it_is_killed_is_labelled_again(task: Task, hear: Hear) -> None:
+    """By another one, and no file is blamed."""
+    expected = rows(together([*pool.labelled(task, hear, chunks(task, 24), 1)]))
+    worker = Worker(task)
+    try:
+        worker.label(chunks(task, 24)[0])
+        (process,) = active_children()
+        os.kill(int(process.pid or 0), signal.SIGSTOP)
+        with ThreadPoolExecutor(1) as thread:
+            answer = thread.submit(worker.label, chunks(task, 24)[0])
+            process.kill()
+            assert_same_answers(rows(answer.result(DEADLINE_S)), expected)
+    finally:
+        worker.close()
+
+
+def test_a_worker_that_is_closed_starts_no_other_process(task: Task) -> None:
+    """Who waits for its answer waits no longer."""
+    worker = Worker(task)
+    worker.label(chunks(task, 24)[0])
+    (process,) = active_children()
+    os.kill(int(process.pid or 0), signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as thread:
+        answer = thread.submit(worker.label, chunks(task, 24)[0])
+        worker.close()
+        assert answer.exception(DEADLINE_S) is not None
+    assert active_children() == []
+
+
+def test_an_error_that_nobody_foresaw_is_raised_here(task: Task, hear: Hear) -> None:
+    """With what the process knows of it; it is not taken for the fault of a file."""
+    broken = replace(task, contents=Broken(bytearray()))
+    with pytest.raises(ZeroDivisionError) as caught:
+        list(pool.labelled(broken, hear, chunks(task, 12), 2))
+    assert "in __contains__" in "".join(caught.value.__notes__)
+    assert active_children() == []
+
+
+def test_a_model_that_is_exchanged_meanwhile_is_told(task: Task, hear: Hear, tmp_path: Path) -> None:
+    """Rows would otherwise bear the version of one model and the answers of another; no file is to blame."""
+    exchanged = replace(task, bundle=small_bundles.write("cnn", tmp_path / "other", seed=1))
+    with pytest.raises(BundleError, match="was exchanged while the run was beginning"):
+        list(pool.labelled(exchanged, hear, chunks(task, 12), 2))
+
+
+def test_a_model_that_vanishes_meanwhile_is_told(task: Task, hear: Hear, tmp_path: Path) -> None:
+    """No file is to blame."""
+    with pytest.raises(BundleError, match="no model bundle"):
+        list(pool.labelled(replace(task, bundle=tmp_path / "gone"), hear, chunks(task, 12), 2))

@@ -1,0 +1,232 @@
+"""Voices that are left out: who is left out of what, and how the networks that never heard them answer."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.random import Generator
+from numpy.typing import NDArray
+from tiny_training import BARE, Unserved
+from torch import Tensor, nn
+
+from audiomnist.core import params
+from audiomnist.core.params import Section
+from audiomnist.corpus.splits import PARTS, Clip
+from audiomnist.corpus.splits import read as read_split
+from audiomnist.models.common.base import Architecture, Network
+from audiomnist.training import cross_validation
+from audiomnist.training.cross_validation import Answers, Fold, answers, answers_of, folds, joined, judged
+from audiomnist.training.ood import Judged
+from audiomnist.training.registry import architecture
+from audiomnist.training.trainer import Recipe, TrainParams, embed, labels_of
+
+FEATURES = 6
+HOW = BARE.model_copy(update={"epochs": 2, "batch_size": 4, "learning_rate": 0.01})
+pytestmark = pytest.mark.usefixtures("torch_as_it_was")
+INPUTS = {"cnn": "features", "rnn": "features", "lstm": "transcripts"}
+SPLITS = st.lists(
+    st.builds(Clip, st.uuids().map(str), st.integers(0, 9), st.sampled_from("abcdefgh"), st.sampled_from(PARTS)),
+    max_size=60,
+)
+
+
+@dataclass
+class Ledger(Unserved):
+    """Examples whose inputs are features that hang on the file's name alone; it keeps the names that were asked for."""
+
+    asked: list[str] = field(default_factory=list)
+
+    def clean(self, files: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return features `(batch, features)`."""
+        self.asked += files
+        rows = [np.random.default_rng([*file.encode()]).normal(int(file[0]), 1, FEATURES) for file in files]
+        return np.array(rows, dtype=np.float32), np.full(len(files), FEATURES, dtype=np.int64)
+
+    def drawn(
+        self, files: list[str], clean_share: float, rng: Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return what `clean` returns."""
+        del clean_share, rng
+        return self.clean(files)
+
+
+class Linear(Network):
+    """A linear classifier."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.classify = nn.Linear(FEATURES, 10)
+
+    def embed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """Return the inputs."""
+        del lengths
+        return inputs
+
+
+def recipe_of(clips: list[Clip], ledger: Ledger | None = None, **changes: int) -> Recipe:
+    """Return the recipe of a linear classifier, which also enters into the ledger what it is built with."""
+    entered = ledger or Ledger()
+
+    def build(network_params: Any, examples: Ledger, files: list[str]) -> Linear:
+        del network_params
+        examples.asked += files
+        return Linear()
+
+    chosen = Architecture(Section, lambda _folder: entered, build)
+    return Recipe(chosen, Section(), Path(), HOW.model_copy(update=changes), clips)
+
+
+def clips_of(*speakers: str) -> list[Clip]:
+    """Return five clips of each digit by each speaker: three to learn from, one to choose by and one to judge by."""
+    parts = ("train", "train", "validation", "train", "test")
+    return [
+        Clip(f"{digit}_{speaker}_{take}", digit, speaker, part)
+        for speaker in speakers
+        for digit in range(10)
+        for take, part in enumerate(parts)
+    ]
+
+
+def speakers_of(clips: list[Clip]) -> set[str]:
+    """Return who speaks."""
+    return {clip.speaker for clip in clips}
+
+
+@given(clips=SPLITS, count=st.integers(2, 10))
+def test_each_voice_is_left_out_once(clips: list[Clip], count: int) -> None:
+    """Of those that are heard in training or validation, as far as there are others to train on and to choose by."""
+    heard = [clip for clip in clips if clip.part != "test"]
+    dealt = folds(recipe_of(clips, speaker_folds=count))
+    speakers = sorted(speakers_of(heard))
+    folds_in_all = min(count, len(speakers)) if len(speakers) > 1 else 0
+    wanted = [set(speakers[number::folds_in_all]) for number in range(folds_in_all)]
+    assert [speakers_of(fold.strangers) for fold in dealt] == [
+        some for some in wanted if {"train", "validation"} <= {clip.part for clip in heard if clip.speaker not in some}
+    ]
+
+
+@given(clips=SPLITS, count=st.integers(2, 10))
+def test_a_fold_has_every_clip_but_the_test_parts_on_one_side(clips: list[Clip], count: int) -> None:
+    """No voice is on both sides, no clip changes its part, and clips keep their order."""
+    recipe = recipe_of(clips, speaker_folds=count)
+    heard = [clip for clip in clips if clip.part != "test"]
+    for fold in folds(recipe):
+        inside, outside = speakers_of(fold.recipe.clips), speakers_of(fold.strangers)
+        assert not inside & outside
+        assert fold.recipe.clips == [clip for clip in heard if clip.speaker in inside]
+        assert fold.strangers == [clip for clip in heard if clip.speaker in outside]
+        assert len(fold.recipe.clips) + len(fold.strangers) == len(heard)
+        assert fold.recipe.how == recipe.how
+
+
+def test_a_single_voice_makes_no_fold() -> None:
+    """Whoever else there is stands in the test part, and stays there."""
+    others = [Clip("1_eve_0", 1, "eve", "test"), Clip("2_zoe_0", 2, "zoe", "test")]
+    assert folds(recipe_of([*clips_of("ada"), *others])) == []
+
+
+def test_a_held_out_voice_stands_in_no_fold() -> None:
+    """Neither among those who are learned from nor among the strangers."""
+    held_out = [Clip(f"{digit}_eve_0", digit, "eve", "test") for digit in range(10)]
+    dealt = folds(recipe_of([*clips_of("ada", "ben", "cyd"), *held_out], speaker_folds=10))
+    assert [speakers_of(fold.strangers) for fold in dealt] == [{"ada"}, {"ben"}, {"cyd"}]
+    assert all("eve" not in speakers_of(fold.recipe.clips) for fold in dealt)
+
+
+def test_the_order_of_the_split_deals_no_voice_elsewhere() -> None:
+    """Folds follow from the names."""
+    clips = clips_of("ada", "ben", "cyd", "dan", "eve")
+    dealt, again = (folds(recipe_of(order, speaker_folds=3)) for order in (clips, clips[::-1]))
+    assert [speakers_of(fold.strangers) for fold in dealt] == [{"ada", "dan"}, {"ben", "eve"}, {"cyd"}]
+    assert [speakers_of(fold.strangers) for fold in again] == [speakers_of(fold.strangers) for fold in dealt]
+
+
+def test_a_network_is_asked_about_strangers_once_it_is_trained_and_never_about_the_test_part() -> None:
+    """Until then nothing of theirs is opened: neither to learn, nor to choose, nor to scale by."""
+    ledger = Ledger()
+    fold = folds(recipe_of(clips_of("ada", "ben"), ledger))[0]
+    found = answers_of(fold)
+    last = len(fold.strangers)
+    assert ledger.asked[-last:] == [clip.file for clip in fold.strangers]
+    before = {file.split("_")[1] for file in ledger.asked[:-last]}
+    assert before == {"ben"}
+    assert not {clip.file for clip in clips_of("ada", "ben") if clip.part == "test"} & set(ledger.asked)
+    assert found.labels.tolist() == [clip.digit for clip in fold.strangers]
+    assert found.logits.shape == (last, 10)
+    assert found.novelty.shape == (last,)
+
+
+@pytest.mark.parametrize("model", ["cnn", "rnn", "lstm"])
+def test_the_same_recipe_gives_the_same_answers(model: str, toy: Path) -> None:
+    """To the bit, whatever was trained or drawn in between."""
+    chosen = architecture(model)
+    network_params = params.section(toy / "params.yaml", f"models.{model}", chosen.params)
+    how = params.section(toy / "params.yaml", "train", TrainParams).model_copy(update={"epochs": 2})
+    recipe = Recipe(chosen, network_params, toy / INPUTS[model], how, read_split(toy / "split.csv"))
+    first, other = folds(recipe)
+    before = answers_of(first)
+    answers_of(other)
+    torch.rand(17)
+    after = answers_of(Fold(recipe=folds(recipe)[0].recipe, strangers=first.strangers))
+    assert torch.equal(before.logits, after.logits)
+    assert torch.equal(before.novelty, after.novelty)
+    assert torch.equal(before.labels, after.labels)
+    assert before.logits.isfinite().all()
+    assert before.novelty.isfinite().all()
+
+
+def test_a_network_judges_by_the_training_part_of_its_own_recipe() -> None:
+    """Validation and test clips do not count as familiar."""
+    recipe = recipe_of(clips_of("ada", "ben"))
+    network, examples = Linear(), recipe.examples()
+    train = [clip for clip in recipe.clips if clip.part == "train"]
+    expected = Judged(network, embed(network, examples, train), labels_of(train))
+    found = judged(network, recipe, examples)
+    assert not found.training
+    for name, value in expected.state_dict().items():
+        assert torch.equal(found.state_dict()[name], value)
+
+
+def test_answers_are_those_of_the_clips_as_they_are_in_their_order() -> None:
+    """Several hundred of them, which do not go into one batch; no gradient hangs on them."""
+    recipe = recipe_of(clips_of("ada", "ben"))
+    examples = recipe.examples()
+    judge = judged(Linear(), recipe, examples)
+    clips = clips_of(*(f"new{number}" for number in range(11)))
+    found = answers(judge, examples, clips)
+    with torch.inference_mode():
+        inputs, lengths = (torch.from_numpy(array) for array in examples.clean([clip.file for clip in clips]))
+        logits, novelty = judge(inputs, lengths)
+    assert len(found.labels) == 550
+    assert found.labels.tolist() == [clip.digit for clip in clips]
+    torch.testing.assert_close(found.logits, logits)
+    torch.testing.assert_close(found.novelty, novelty)
+    assert not found.logits.requires_grad
+
+
+def test_answers_of_several_folds_are_joined_in_order() -> None:
+    """Each with its label."""
+    parts = [
+        Answers(torch.full((count, 10), float(count)), torch.full((count,), -float(count)), torch.arange(count))
+        for count in (1, 3, 2)
+    ]
+    found = joined(parts)
+    assert found.logits[:, 4].tolist() == [1, 3, 3, 3, 2, 2]
+    assert found.novelty.tolist() == [-1, -3, -3, -3, -2, -2]
+    assert found.labels.tolist() == [0, 0, 1, 2, 0, 1]
+
+
+def test_new_voices_are_stranger_than_the_training_clips(toy: Path) -> None:
+    """That is what they are asked for: by the clips that it was trained on a network would be judged too well."""
+    chosen = architecture("rnn")
+    network_params = params.section(toy / "params.yaml", "models.rnn", chosen.params)
+    how = params.section(toy / "params.yaml", "train", TrainParams)
+    recipe = Recipe(chosen, network_params, toy / "features", how, read_split(toy / "split.csv"))
+    new = joined([answers_of(fold) for fold in cross_validation.folds(recipe)])
+    assert new.novelty.median() > 0.5
+    assert len(new.labels) == len([clip for clip in recipe.clips if clip.part != "test"])

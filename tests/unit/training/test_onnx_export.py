@@ -1,0 +1,259 @@
+"""Export: a recording through the bundle is answered as training's own path answers it."""
+
+import hashlib
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from audiomnist.audio import waveform
+from audiomnist.core import params
+from audiomnist.corpus import manifest
+from audiomnist.corpus.info import Dataset
+from audiomnist.corpus.splits import Clip
+from audiomnist.features.extract import FeatureParams, featurize
+from audiomnist.models.common.base import Examples
+from audiomnist.serving import model as inference
+from audiomnist.serving.bundle import description
+from audiomnist.serving.bundle.description import Description
+from audiomnist.serving.model import Model, Predictions
+from audiomnist.training.calibration import Calibration
+from audiomnist.training.onnx_export import ExportError, export
+from audiomnist.training.ood import Judged
+from audiomnist.training.registry import architecture
+from audiomnist.training.trainer import embed, labels_of
+from audiomnist.transcripts import table, tokenizer
+
+COMMITTED = Path(__file__).parents[3] / "params.yaml"
+TEMPERATURE = 1.7
+HISTOGRAM = {"edges": [0.5], "shares": [0.5, 0.5]}
+REFERENCE = {"labels": [0.1] * 10, "confidence": HISTOGRAM, "duration_s": HISTOGRAM}
+TOLERANCE = 1e-4
+OOD_TOLERANCE = 1e-3
+# By the second of duration: shorter than a window, one window, usual ones, longer than max_duration_s.
+DURATIONS_S = (0.01, 0.025, 0.11, 0.3, 0.31, 0.9, 1.5)
+RATES_HZ = (8000, 8000, 8000, 16_000, 8000, 44_100, 8000)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write recordings of several lengths and rates, and their features."""
+    folder = tmp_path_factory.mktemp("corpus")
+    (folder / "raw").mkdir()
+    for digit, (duration_s, rate_hz) in enumerate(zip(DURATIONS_S, RATES_HZ, strict=True)):
+        time_s = np.arange(round(rate_hz * duration_s)) / rate_hz
+        noise = np.random.default_rng(digit).normal(0, 0.03, len(time_s))
+        samples = 0.4 * np.sin(2 * np.pi * (200 + 150 * digit) * time_s * (1 + time_s)) + noise
+        soundfile.write(folder / "raw" / f"{digit}_ada_0.wav", samples, rate_hz, subtype="PCM_16")
+    manifest.write(folder / "manifest.csv", manifest.describe_folder(folder / "raw"))
+    how = params.section(COMMITTED, "features", FeatureParams)
+    clean = how.model_copy(update={"augment": how.augment.model_copy(update={"copies": 0})})
+    featurize(folder / "manifest.csv", folder / "raw", clean, folder / "features")
+    return folder
+
+
+def stirred(network: nn.Module) -> nn.Module:
+    """Give an untrained network weights that make its answers differ from clip to clip."""
+    draw = torch.Generator().manual_seed(3)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            assert module.running_mean is not None
+            module.running_mean.normal_(generator=draw)
+            nn.init.normal_(module.bias, generator=draw)
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=5 * module.in_features**-0.5, generator=draw)
+    return network.eval()
+
+
+def served(
+    model: str, network: Judged, calibration: Calibration, examples: Examples, files: list[str], folder: Path
+) -> Model:
+    """Export a network, describe it, and open it as the scorer does."""
+    inputs, lengths = examples.served(files)
+    export(
+        examples.deployable(network), torch.from_numpy(inputs), torch.from_numpy(lengths), folder / description.GRAPH
+    )
+    content: dict[str, Any] = {
+        "model": model,
+        "input": examples.service(),
+        "dataset": Dataset("noises", "1"),
+        "split": {},
+        "parameters": {},
+        "calibration": asdict(calibration),
+        "reference": REFERENCE,
+        "graph_sha256": hashlib.sha256((folder / description.GRAPH).read_bytes()).hexdigest(),
+    }
+    description.write_description(folder, Description.model_validate(content))
+    return inference.load(folder, threads=1)
+
+
+def built(model: str, examples: Examples, files: list[str], **changes: Any) -> Judged:
+    """Build a model of the committed parameters, with random weights, that judges by the files and by others like them.
+
+    The others have the files' features with some noise.
+    """
+    torch.manual_seed(1)
+    chosen = architecture(model)
+    how = params.section(COMMITTED, f"models.{model}", chosen.params).model_copy(update=changes)
+    network = chosen.build(how, examples, files)
+    stirred(network)
+    clips = [Clip(file, int(file[0]), "ada", "train") for file in files]
+    features = embed(network, examples, clips).repeat(9, 1)
+    noise = 0.3 * features.std() * torch.randn(features.shape)
+    return Judged(network, features + noise, labels_of(clips).repeat(9)).eval()
+
+
+def answered(network: Judged, inputs: NDArray[Any], lengths: NDArray[np.int64]) -> tuple[Calibration, Predictions]:
+    """Return a scale beyond which two in five clips lie, and what the network answers on it in PyTorch."""
+    with torch.inference_mode():
+        logits, novelty = network(torch.from_numpy(np.ascontiguousarray(inputs)), torch.from_numpy(lengths))
+    typical, strange = novelty.quantile(torch.tensor([0.2, 0.6])).tolist()
+    ood_scores = (novelty - typical) / (strange - typical)
+    probabilities = (logits / (TEMPERATURE * ood_scores.clamp(min=1)).unsqueeze(1)).softmax(dim=1)
+    return Calibration(TEMPERATURE, typical, strange), Predictions(probabilities.numpy(), ood_scores.numpy())
+
+
+def assert_equal(found: Predictions, expected: Predictions) -> None:
+    """Compare answers: probabilities, and how far out of the distribution the clips lie."""
+    np.testing.assert_allclose(found.probabilities, expected.probabilities, rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(found.ood_scores, expected.ood_scores, rtol=OOD_TOLERANCE, atol=OOD_TOLERANCE)
+
+
+def part(predictions: Predictions, which: slice) -> Predictions:
+    """Return the answers to some of the clips."""
+    return Predictions(predictions.probabilities[which], predictions.ood_scores[which])
+
+
+@pytest.mark.parametrize(
+    ("model", "changes"),
+    [
+        ("cnn", {}),
+        ("cnn", {"halve": "max", "kernel": 4, "blocks": (0, 0, 0)}),
+        ("rnn", {}),
+        ("rnn", {"channels": (), "blocks": ()}),
+        ("rnn", {"channels": (4,), "blocks": (1,)}),
+        ("rnn", {"cell": "simple", "units": (9, 7)}),
+        ("rnn", {"cell": "lstm", "units": (9, 7)}),
+    ],
+)
+def test_a_recording_through_the_bundle_is_answered_as_its_features_are(
+    model: str, changes: dict[str, Any], corpus: Path, tmp_path: Path
+) -> None:
+    """File, bundle: the same as file, tensor, PyTorch; each clip alone, and all in one batch."""
+    examples = architecture(model).examples(corpus / "features")
+    files = sorted(path.name for path in (corpus / "raw").iterdir())
+    network = built(model, examples, files, **changes)
+    calibration, expected = answered(network, *examples.clean(files))
+    opened = served(model, network, calibration, examples, files[2:4], tmp_path)
+    assert np.ptp(expected.probabilities, axis=0).max() > 0.05
+    assert expected.ood_scores.min() < 1 < expected.ood_scores.max()
+    prepared = [opened.prepare(waveform.read(corpus / "raw" / file)) for file in files]
+    together = opened.predict_waveforms(prepared)
+    assert_equal(together, expected)
+    for index, samples in enumerate(prepared):
+        assert_equal(opened.predict_waveforms([samples]), part(expected, slice(index, index + 1)))
+    np.testing.assert_allclose(together.probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", ["simple", "gru", "lstm"])
+def test_hypotheses_through_the_bundle_are_answered_as_their_tokens_are(cell: str, toy: Path, tmp_path: Path) -> None:
+    """From texts of any length, none included."""
+    examples = architecture("lstm").examples(toy / "transcripts")
+    files = ["0_ada_0.wav", "7_ben_1.wav", "3_cyd_2.wav"]
+    network = built("lstm", examples, files, cell=cell, units=(9, 7))
+    texts = [*tokenizer.texts_by_file(table.read(toy / "transcripts")).values(), [], ["a" * 500], ["?"]]
+    calibration, expected = answered(
+        network, *tokenizer.pad_tokens([tokenizer.encode(hypotheses) for hypotheses in texts])
+    )
+    opened = served("lstm", network, calibration, examples, files, tmp_path)
+    assert expected.ood_scores.min() < 1 < expected.ood_scores.max()
+    assert_equal(opened.predict_texts(texts), expected)
+    assert_equal(opened.predict_texts(texts[-3:-2]), part(expected, slice(-3, -2)))
+
+
+class Moody(nn.Module):
+    """A network one of whose answers depends on how often it was asked, which no graph can express."""
+
+    def __init__(self, output: str, step: float) -> None:
+        super().__init__()
+        self.output, self.step = output, step
+        self.asked = 0
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the lengths twice, in one output with the number of questions."""
+        self.asked += 1
+        steady = inputs.sum(dim=1) + lengths
+        moody = steady + self.step * self.asked
+        return (moody if self.output == "logits" else steady).unsqueeze(
+            1
+        ), moody if self.output == "novelty" else steady
+
+
+@pytest.mark.parametrize("output", ["logits", "novelty"])
+def test_a_graph_that_answers_differently_is_refused(output: str, tmp_path: Path) -> None:
+    """The error says by how much, and in what."""
+    with pytest.raises(ExportError, match=rf"differs from the network by 0\.\d+ in its {output}"):
+        export(Moody(output, 2.0), torch.zeros(2, 5), torch.tensor([5, 4]), tmp_path / "model.onnx")
+
+
+REFUSED = pytest.raises(ExportError)
+
+
+@pytest.mark.parametrize(("step", "outcome"), [(3e-4, nullcontext()), (3e-3, REFUSED), (-3e-3, REFUSED)])
+@pytest.mark.parametrize("output", ["logits", "novelty"])
+@pytest.mark.parametrize("length", [1, 1000])
+def test_a_graph_may_differ_by_a_thousandth_of_each_answer(
+    output: str, step: float, outcome: AbstractContextManager[Any], length: int, tmp_path: Path
+) -> None:
+    """Not by a thousandth of the largest one."""
+    with outcome:
+        export(
+            Moody(output, step * length),
+            torch.zeros(2, 5),
+            torch.tensor([length, 9 * length]),
+            tmp_path / "model.onnx",
+        )
+
+
+class Lost(nn.Module):
+    """A network that does not know one of its answers."""
+
+    def __init__(self, output: str) -> None:
+        super().__init__()
+        self.output = output
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what is not a number in one output."""
+        known = inputs.sum(dim=1) * lengths
+        lost = known * float("nan")
+        return (lost if self.output == "logits" else known).unsqueeze(1), lost if self.output == "novelty" else known
+
+
+@pytest.mark.parametrize("output", ["logits", "novelty"])
+def test_a_graph_that_answers_with_no_number_is_refused(output: str, tmp_path: Path) -> None:
+    """NaN is no agreement."""
+    with pytest.raises(ExportError, match=output):
+        export(Lost(output), torch.zeros(2, 5), torch.tensor([5, 4]), tmp_path / "model.onnx")
+
+
+def test_export_switches_dropout_off(tmp_path: Path) -> None:
+    """The network is served in evaluation mode, whatever mode it came in."""
+
+    class Dropping(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dropout = nn.Dropout(0.9)
+
+        def forward(self, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+            return torch.as_tensor(self.dropout(inputs) + lengths.unsqueeze(1)), inputs.sum(dim=1)
+
+    network = Dropping().train()
+    export(network, torch.ones(2, 10), torch.tensor([1, 2]), tmp_path / "model.onnx")
+    assert not network.training

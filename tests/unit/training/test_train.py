@@ -1,0 +1,533 @@
+"""Training: that it repeats itself, what it chooses by, what it leaves when it is cut off."""
+
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pyarrow as pa
+import pytest
+import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
+from tiny_training import BARE, Unserved
+from torch import Tensor, nn
+
+from audiomnist.core import params
+from audiomnist.core.params import ParamsError, Section
+from audiomnist.corpus import splits
+from audiomnist.corpus.splits import Clip
+from audiomnist.corpus.splits import read as read_split
+from audiomnist.models.common.base import Architecture, Network
+from audiomnist.serving import model as inference
+from audiomnist.serving.bundle import description as bundle
+from audiomnist.serving.bundle.reference import histogram_of
+from audiomnist.training import calibration, cross_validation, registry
+from audiomnist.training.history import drawn
+from audiomnist.training.registry import architecture
+from audiomnist.training.train import train
+from audiomnist.training.trainer import FittingError, Recipe, TrainParams, fit
+from audiomnist.transcripts import table as transcripts
+
+INPUTS = {"cnn": "features", "rnn": "features", "lstm": "transcripts"}
+COLUMNS = ["epoch", *(f"{part}_{what}" for part in ("train", "validation", "test") for what in ("loss", "accuracy"))]
+pytestmark = pytest.mark.usefixtures("torch_as_it_was")
+CLIPS = [Clip(f"{part}{digit}", digit, "ada", part) for part in ("train", "validation", "test") for digit in (0, 1)]
+
+
+@dataclass
+class Script(Unserved):
+    """Examples whose validation inputs get better and worse by a script, an epoch after the other.
+
+    Attributes:
+        margins: how far the true digit's logit lies above the others in each epoch; the last one repeats.
+        fails_in: epoch in which drawing a batch fails.
+    """
+
+    margins: list[float]
+    fails_in: int = 1000
+    judged: int = 0
+    drawings: int = 0
+    seen: list[list[str]] = field(default_factory=list)
+
+    def clean(self, files: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return the logits that the network hands on."""
+        margin = 0.0
+        if files[0].startswith("validation"):
+            margin = self.margins[min(self.judged, len(self.margins) - 1)]
+            self.judged += 1
+        digits = [int(file[-1]) for file in files]
+        return (margin * np.eye(10)[digits]).astype(np.float32), np.full(len(files), 10, dtype=np.int64)
+
+    def drawn(
+        self, files: list[str], clean_share: float, rng: Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return zeros, or fail."""
+        del clean_share, rng
+        self.drawings += 1
+        self.seen.append(files)
+        if self.drawings == self.fails_in:
+            raise KeyboardInterrupt
+        return np.zeros((len(files), 10), dtype=np.float32), np.full(len(files), 10, dtype=np.int64)
+
+
+class Clock(Network):
+    """A network that hands its inputs on, and counts its training steps: one per epoch here."""
+
+    steps: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.classify = nn.Identity()
+        self.weight = nn.Parameter(torch.zeros(10))
+        self.register_buffer("steps", torch.zeros(()))
+
+    def embed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """Return the inputs."""
+        del lengths
+        if self.training:
+            self.steps += 1
+        return inputs + 0 * self.weight
+
+
+def build(network_params: Any, examples: Any, files: list[str]) -> Clock:
+    """Return the clock."""
+    del network_params, examples, files
+    return Clock()
+
+
+def no_examples(folder: Path) -> Script:
+    """Open nothing."""
+    del folder
+    return Script([])
+
+
+CLOCK = Architecture(Section, no_examples, build)
+
+
+def read_curves(path: Path) -> list[dict[str, str]]:
+    """Return the rows of the curves."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def run(script: Script, curves: Path, **changes: float) -> Network:
+    """Train the clock."""
+    recipe = Recipe(CLOCK, Section(), Path(), BARE.model_copy(update=changes), CLIPS)
+    with drawn(curves, recipe.how.epochs) as add:
+        return fit(recipe, script, add)
+
+
+def trained_again(model: str, toy: Path, folder: Path, split: Path | None = None, **changes: Any) -> None:
+    """Train a model on the toy corpus, with other values in the section `train` where they are given."""
+    folder.mkdir()
+    values = params.read(toy / "params.yaml")
+    values["train"] |= changes
+    (folder / "params.yaml").write_text(json.dumps(values), encoding="utf-8")
+    train(
+        model,
+        folder / "params.yaml",
+        toy / INPUTS[model],
+        split or toy / "split.csv",
+        toy / "data.json",
+        folder / "out",
+        folder / "curves.csv",
+    )
+
+
+def recipe_of(model: str, toy: Path, clips: list[Clip], **changes: Any) -> Recipe:
+    """Return the recipe of a training on the toy corpus."""
+    chosen = architecture(model)
+    network_params = params.section(toy / "params.yaml", f"models.{model}", chosen.params)
+    how = params.section(toy / "params.yaml", "train", TrainParams).model_copy(update=changes)
+    return Recipe(chosen, network_params, toy / INPUTS[model], how, clips)
+
+
+def write_split(path: Path, clips: list[Clip]) -> None:
+    """Write a split."""
+    rows = [f"{clip.file},{clip.digit},{clip.speaker},{clip.part}" for clip in clips]
+    path.write_text("\n".join(["file,digit,speaker,part", *rows, ""]), encoding="utf-8")
+
+
+def weights(graph: Path) -> dict[str, bytes]:
+    """Return the numbers in a graph, by name."""
+    return {tensor.name: tensor.raw_data for tensor in onnx.load(graph).graph.initializer}
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("model", registry.MODULES)
+def test_two_runs_give_the_same_bytes(model: str, toy: Path, trained: Path, tmp_path: Path) -> None:
+    """Curves, graph and description; one ran in processes of its own, the other in this one."""
+    trained_again(model, toy, tmp_path / "two")
+    assert (tmp_path / "two" / "curves.csv").read_bytes() == (trained / f"{model}.csv").read_bytes()
+    for file in (bundle.GRAPH, bundle.DESCRIPTION):
+        assert (tmp_path / "two" / "out" / file).read_bytes() == (trained / model / file).read_bytes()
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("model", registry.MODULES)
+def test_the_test_part_chooses_nothing(model: str, toy: Path, trained: Path, tmp_path: Path) -> None:
+    """With other labels in the test part, weights, calibration and all but the test curve stay the same."""
+    clips = [
+        replace(clip, digit=(clip.digit + 1) % 10) if clip.part == "test" else clip
+        for clip in read_split(toy / "split.csv")
+    ]
+    write_split(tmp_path / "split.csv", clips)
+    trained_again(model, toy, tmp_path / "false", tmp_path / "split.csv")
+    graphs = [trained / model / bundle.GRAPH, tmp_path / "false" / "out" / bundle.GRAPH]
+    assert any(weights(graphs[0]).values())
+    assert weights(graphs[0]) == weights(graphs[1])
+    descriptions = [bundle.describe(graph.parent)[0] for graph in graphs]
+    assert descriptions[0] == descriptions[1]
+    curves = [read_curves(trained / f"{model}.csv"), read_curves(tmp_path / "false" / "curves.csv")]
+    for true, false in zip(*curves, strict=True):
+        assert {name for name in COLUMNS if true[name] != false[name]} <= {"test_loss", "test_accuracy"}
+        assert true["test_loss"] != false["test_loss"]
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    "model", ["lstm", pytest.param("cnn", marks=pytest.mark.long), pytest.param("rnn", marks=pytest.mark.long)]
+)
+def test_the_folds_of_the_speakers_bear_on_calibration_alone(
+    model: str, toy: Path, trained: Path, tmp_path: Path
+) -> None:
+    """With three folds or two, the network that is served, what it calls novel, and its curves are bit for bit one."""
+    trained_again(model, toy, tmp_path / "three", speaker_folds=3)
+    graphs = [trained / model / bundle.GRAPH, tmp_path / "three" / "out" / bundle.GRAPH]
+    assert any(weights(graphs[0]).values())
+    assert weights(graphs[0]) == weights(graphs[1])
+    assert (tmp_path / "three" / "curves.csv").read_bytes() == (trained / f"{model}.csv").read_bytes()
+    two, three = (bundle.describe(graph.parent)[0] for graph in graphs)
+    assert two.calibration != three.calibration
+
+
+@pytest.mark.parametrize("model", ["lstm", pytest.param("cnn", marks=pytest.mark.long)])
+def test_a_model_is_calibrated_by_voices_that_were_new_to_networks_like_it(
+    model: str, toy: Path, trained: Path
+) -> None:
+    """The reference of confidence is of its own validation part."""
+    recipe = recipe_of(model, toy, read_split(toy / "split.csv"))
+    folds = cross_validation.folds(recipe)
+    assert len(folds) == 2
+    unheard = cross_validation.joined([cross_validation.answers_of(fold) for fold in folds])
+    examples = recipe.examples()
+    network = fit(recipe, examples, lambda _epoch, _scores: None)
+    own = cross_validation.answers(
+        cross_validation.judged(network, recipe, examples), examples, recipe.part("validation")
+    )
+    expected = calibration.calibrate(unheard, own)
+    description, _ = bundle.describe(trained / model)
+    assert description.calibration.model_dump() == asdict(expected)
+    assert description.reference.confidence == histogram_of(calibration.confidence(own, expected).numpy())
+
+
+@pytest.mark.usefixtures("here")
+def test_the_model_of_a_single_voice_is_calibrated_by_its_validation_part(toy: Path, tmp_path: Path) -> None:
+    """There is no voice to leave out."""
+    clips = [clip for clip in read_split(toy / "split.csv") if clip.speaker == "ben"]
+    write_split(tmp_path / "split.csv", clips)
+    trained_again("lstm", toy, tmp_path / "ben", tmp_path / "split.csv")
+    recipe = recipe_of("lstm", toy, clips)
+    examples = recipe.examples()
+    network = fit(recipe, examples, lambda _epoch, _scores: None)
+    own = cross_validation.answers(
+        cross_validation.judged(network, recipe, examples), examples, recipe.part("validation")
+    )
+    description, _ = bundle.describe(tmp_path / "ben" / "out")
+    assert description.calibration.model_dump() == asdict(calibration.calibrate(own))
+
+
+@pytest.mark.usefixtures("here")
+def test_without_folds_a_model_is_calibrated_by_its_validation_part(toy: Path, trained: Path, tmp_path: Path) -> None:
+    """Whether params.yaml says so or the caller does, who goes before it; the network and its curves stay."""
+    trained_again("lstm", toy, tmp_path / "said", speaker_folds=0)
+    train(
+        "lstm",
+        toy / "params.yaml",
+        toy / "transcripts",
+        toy / "split.csv",
+        toy / "data.json",
+        tmp_path / "told",
+        tmp_path / "told.csv",
+        speaker_folds=0,
+    )
+    for file in (bundle.GRAPH, bundle.DESCRIPTION):
+        assert (tmp_path / "told" / file).read_bytes() == (tmp_path / "said" / "out" / file).read_bytes()
+    recipe = recipe_of("lstm", toy, read_split(toy / "split.csv"))
+    examples = recipe.examples()
+    network = fit(recipe, examples, lambda _epoch, _scores: None)
+    own = cross_validation.answers(
+        cross_validation.judged(network, recipe, examples), examples, recipe.part("validation")
+    )
+    description, _ = bundle.describe(tmp_path / "told")
+    assert description.calibration.model_dump() == asdict(calibration.calibrate(own))
+    assert description.parameters["train"]["speaker_folds"] == 0
+    assert weights(tmp_path / "told" / bundle.GRAPH) == weights(trained / "lstm" / bundle.GRAPH)
+    assert (tmp_path / "told.csv").read_bytes() == (trained / "lstm.csv").read_bytes()
+
+
+@pytest.mark.usefixtures("here")
+def test_a_bundle_says_by_what_its_split_was_made_where_that_is_not_the_section(toy: Path, tmp_path: Path) -> None:
+    """What the caller says goes before params.yaml; nothing else follows from it."""
+    made_by = splits.chosen(toy / "params.yaml", "speaker", held_out="ada", training_speakers=2)
+    bundles = []
+    for name, how in (("told", made_by), ("untold", None)):
+        train(
+            "lstm",
+            toy / "params.yaml",
+            toy / "transcripts",
+            toy / "split.csv",
+            toy / "data.json",
+            tmp_path / name,
+            tmp_path / f"{name}.csv",
+            split_params=how,
+        )
+        bundles.append(bundle.describe(tmp_path / name)[0])
+    assert bundles[0].split == made_by.model_dump()
+    assert bundles[1].split == params.read(toy / "params.yaml")["split"]
+    assert bundles[0].model_copy(update={"split": bundles[1].split}) == bundles[1]
+
+
+@pytest.mark.usefixtures("here")
+def test_transcripts_without_a_fault_make_a_model(toy: Path, tmp_path: Path) -> None:
+    """Where all clips of a digit are alike to the network, novelty has a measure all the same."""
+    table = transcripts.read(toy / "transcripts")
+    rows = [row | {"hypotheses": row["hypotheses"][:1]} for row in table.to_pylist()]
+    (tmp_path / "toy" / "transcripts").mkdir(parents=True)
+    transcripts.write(tmp_path / "toy" / "transcripts", pa.Table.from_pylist(rows, schema=table.schema))
+    for name in ("params.yaml", "split.csv", "data.json"):
+        (tmp_path / "toy" / name).write_bytes((toy / name).read_bytes())
+    trained_again("lstm", tmp_path / "toy", tmp_path / "lstm")
+    opened = inference.load(tmp_path / "lstm" / "out", threads=1)
+    found = opened.predict_texts([["zero"], ["nine"], ["who goes there"]])
+    assert found.probabilities.argmax(axis=1).tolist()[:2] == [0, 9]
+    assert found.ood_scores[2] > found.ood_scores[:2].max()
+
+
+@pytest.mark.parametrize("model", registry.MODULES)
+def test_every_architecture_learns_a_separable_problem(model: str, trained: Path) -> None:
+    """Digits that are pitches, or words, are learned within a dozen epochs."""
+    rows = read_curves(trained / f"{model}.csv")
+    assert [int(row["epoch"]) for row in rows] == list(range(1, 13))
+    assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"])
+    assert float(rows[-1]["validation_accuracy"]) > 0.9
+    assert float(rows[-1]["test_accuracy"]) > 0.9
+
+
+@pytest.mark.parametrize(("margins", "best"), [([1, 2, 3, 4, 5, 6], 6), ([9, 1, 2, 3], 1), ([1, 5, 2, 6, 3, 4], 4)])
+def test_the_weights_of_the_best_epoch_are_returned(margins: list[float], best: int, tmp_path: Path) -> None:
+    """Best by validation loss; the network is in evaluation mode."""
+    network = run(Script(margins), tmp_path / "curves.csv")
+    assert network.state_dict()["steps"] == best
+    assert not network.training
+
+
+@pytest.mark.parametrize(("settled_share", "best"), [(1.0, 2), (0.5, 4), (0.34, 5), (0.01, 6)])
+def test_the_checkpoint_is_one_of_the_settled_epochs(settled_share: float, best: int, tmp_path: Path) -> None:
+    """The second epoch is the best of all, by luck; of the last three each is worse than the one before."""
+    network = run(Script([1, 9, 2, 7, 6, 4]), tmp_path / "curves.csv", settled_share=settled_share)
+    assert network.state_dict()["steps"] == best
+
+
+def test_an_interruption_leaves_a_row_for_each_finished_epoch(tmp_path: Path) -> None:
+    """The curves of a run that is cut off in its third epoch hold two."""
+    with pytest.raises(KeyboardInterrupt):
+        run(Script([1], fails_in=3), tmp_path / "curves.csv")
+    rows = read_curves(tmp_path / "curves.csv")
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert list(rows[0]) == COLUMNS
+
+
+def test_each_row_is_on_disk_before_the_next_epoch_begins(tmp_path: Path) -> None:
+    """Whoever watches the file sees every epoch that has ended."""
+    lines: list[int] = []
+
+    class Watcher(Script):
+        def drawn(
+            self, files: list[str], clean_share: float, rng: Generator
+        ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+            lines.append(len((tmp_path / "curves.csv").read_text(encoding="utf-8").splitlines()))
+            return super().drawn(files, clean_share, rng)
+
+    run(Watcher([1, 2, 3, 4, 5, 6]), tmp_path / "curves.csv")
+    assert lines[1:] == [2, 3, 4, 5, 6]
+
+
+def test_training_draws_from_the_training_part_alone(tmp_path: Path) -> None:
+    """Each of its clips once an epoch."""
+    script = Script([1, 2, 3, 4, 5, 6])
+    run(script, tmp_path / "curves.csv")
+    assert [sorted(files) for files in script.seen] == [["train0", "train1"]] * 6
+
+
+@pytest.mark.parametrize(("plain_share", "varied"), [(0.0, 6), (0.34, 4), (0.5, 3), (1.0, 0)])
+def test_in_the_last_epochs_clips_are_drawn_as_they_were_recorded(plain_share: float, varied: int) -> None:
+    """In those before as often as asked for; there the network is told to vary what it sees, in the last not to."""
+    told: list[bool] = []
+    shares: list[float] = []
+
+    class Told(Clock):
+        def vary(self, *, wanted: bool) -> None:
+            told.append(wanted)
+
+    class Watcher(Script):
+        def drawn(
+            self, files: list[str], clean_share: float, rng: Generator
+        ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+            shares.append(clean_share)
+            return super().drawn(files, clean_share, rng)
+
+    architecture_told = Architecture(Section, no_examples, lambda _params, _examples, _files: Told())
+    how = BARE.model_copy(update={"clean_share": 0.3, "plain_share": plain_share})
+    recipe = Recipe(architecture_told, Section(), Path(), how, CLIPS)
+    fit(recipe, Watcher([1, 2, 3, 4, 5, 6]), lambda _epoch, _scores: None)
+    assert told == [True] * varied + [False] * (6 - varied)
+    assert shares == [0.3] * varied + [1.0] * (6 - varied)
+
+
+def mixtures(mixup: float, plain_share: float = 0.0, *, tokens: bool = False) -> list[list[float]]:
+    """Return the first input of each clip of each step, where clips are all 1 or all 2."""
+    seen: list[list[float]] = []
+
+    class Kind(Script):
+        def drawn(self, files: list[str], clean_share: float, rng: Generator) -> tuple[NDArray[Any], NDArray[np.int64]]:
+            _, lengths = super().drawn(files, clean_share, rng)
+            inputs = np.array([[1 + int(file[-1])] * 10 for file in files])
+            return inputs.astype(np.int64 if tokens else np.float32), lengths
+
+    class Watching(Clock):
+        def embed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+            if self.training:
+                seen.append(sorted(inputs[:, 0].tolist()))
+            return super().embed(inputs.float(), lengths)
+
+    watched = Architecture(Section, no_examples, lambda _params, _examples, _files: Watching())
+    how = BARE.model_copy(update={"mixup": mixup, "plain_share": plain_share, "epochs": 20})
+    fit(Recipe(watched, Section(), Path(), how, CLIPS), Kind([1]), lambda _epoch, _scores: None)
+    return seen
+
+
+def test_mixed_clips_keep_the_larger_share_of_themselves() -> None:
+    """Each step has one share for its clips, at least a half; often enough two clips are mixed with each other."""
+    seen = mixtures(1.0)
+    mixed = [pair for pair in seen if pair != [1.0, 2.0]]
+    assert len(mixed) > 5
+    assert len({pair[0] for pair in mixed}) == len(mixed)
+    for low, high in mixed:
+        assert 1 < low <= 1.5 <= high < 2
+        assert low + high == pytest.approx(3)
+
+
+def test_nothing_is_mixed_where_it_is_not_wanted_in_plain_epochs_or_in_texts() -> None:
+    """Tokens have no mean."""
+    assert mixtures(0.0) == [[1.0, 2.0]] * 20
+    assert mixtures(1.0, tokens=True) == [[1, 2]] * 20
+    assert mixtures(1.0, plain_share=0.5)[10:] == [[1.0, 2.0]] * 10
+
+
+def test_a_batch_normalisation_never_meets_a_single_clip() -> None:
+    """A last batch of one clip is left out of its epoch: five clips make two steps of two."""
+    extra = [Clip(f"train{digit}", digit, "ada", "train") for digit in (2, 3, 4)]
+    recipe = Recipe(CLOCK, Section(), Path(), BARE.model_copy(update={"epochs": 1}), CLIPS + extra)
+    network = fit(recipe, Script([1]), lambda _epoch, _scores: None)
+    assert network.state_dict()["steps"] == 2
+
+
+@pytest.mark.parametrize("model", registry.MODULES)
+def test_a_bundle_says_where_it_comes_from(model: str, toy: Path, trained: Path) -> None:
+    """Model, data, split and parameters; the graph's hash is checked in the bundle's own tests."""
+    description, _ = bundle.describe(trained / model)
+    values = params.read(toy / "params.yaml")
+    assert description.model == model
+    assert (description.dataset.name, description.dataset.version) == ("tones", "1")
+    assert description.split == values["split"]
+    assert json.loads(description.model_dump_json())["parameters"] == {
+        "train": values["train"],
+        "model": values["models"][model],
+    }
+    assert description.input.kind == {"features": "waveform", "transcripts": "transcript"}[INPUTS[model]]
+    assert 0.05 <= description.calibration.temperature <= 20
+
+
+@pytest.mark.parametrize("model", registry.MODULES)
+def test_a_bundle_says_what_its_training_clips_were_like(model: str, toy: Path, trained: Path) -> None:
+    """As many of each digit, the corpus's deciles of duration, and confidence in [0, 1]."""
+    reference = bundle.describe(trained / model)[0].reference
+    assert reference.labels == pytest.approx([0.1] * 10)
+    deciles = json.loads((toy / "data.json").read_text(encoding="utf-8"))["corpus"]["duration_s"]
+    assert reference.duration_s.edges == tuple(deciles.values())
+    assert reference.duration_s.shares == pytest.approx([0.1] * 10)
+    assert all(0.1 <= edge <= 1 for edge in reference.confidence.edges)
+
+
+@pytest.mark.usefixtures("here")
+def test_the_shares_of_the_digits_are_those_of_the_training_part(toy: Path, tmp_path: Path) -> None:
+    """A digit that it lacks has none, and is no trouble."""
+    clips = [clip for clip in read_split(toy / "split.csv") if clip.digit != 3]
+    fewer = [clip for clip in clips if clip.part != "train" or clip.digit != 5 or clip.speaker == "ada"]
+    write_split(tmp_path / "split.csv", fewer)
+    trained_again("lstm", toy, tmp_path / "lstm", tmp_path / "split.csv", epochs=2)
+    labels = bundle.describe(tmp_path / "lstm" / "out")[0].reference.labels
+    assert labels == pytest.approx([0 if digit == 3 else (3 if digit == 5 else 9) / 75 for digit in range(10)])
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda values: values["train"].update(epochs=0),
+        lambda values: values["train"].update(device="tpu"),
+        lambda values: values["train"].update(speaker_folds=-1),
+        lambda values: values["models"]["lstm"].update(cell="elman"),
+        lambda values: values["models"].pop("lstm"),
+    ],
+)
+def test_a_mistake_in_the_parameters_is_told_before_training(
+    spoil: Callable[[dict[str, Any]], Any], toy: Path, tmp_path: Path
+) -> None:
+    """No bundle and no curves appear."""
+    values = params.read(toy / "params.yaml")
+    spoil(values)
+    (tmp_path / "params.yaml").write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(ParamsError):
+        train(
+            "lstm",
+            tmp_path / "params.yaml",
+            toy / "transcripts",
+            toy / "split.csv",
+            toy / "data.json",
+            tmp_path / "out",
+            tmp_path / "curves.csv",
+        )
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "curves.csv").exists()
+
+
+def test_a_training_that_diverges_says_so_and_leaves_no_bundle(toy: Path, tmp_path: Path) -> None:
+    """Out of the process that it happened in, with the parameter to change."""
+    with pytest.raises(FittingError, match=r"diverged in epoch \d+: lower train\.learning_rate"):
+        trained_again("lstm", toy, tmp_path / "lstm", learning_rate=1e30)
+    assert not (tmp_path / "lstm" / "out").exists()
+
+
+def test_a_single_training_clip_is_too_few(tmp_path: Path) -> None:
+    """The error names the section to change."""
+    recipe = Recipe(CLOCK, Section(), tmp_path, BARE, [clip for clip in CLIPS if clip.file != "train1"])
+    with pytest.raises(FittingError, match=r"1 training clips are too few: see split in params\.yaml"):
+        fit(recipe, Script([1]), lambda _epoch, _scores: None)
+
+
+def test_copies_of_training_clips_are_drawn_and_the_clean_ones_too(toy: Path) -> None:
+    """Over many draws each version of a clip turns up, the clip itself as often as is asked for."""
+    examples = architecture("cnn").examples(toy / "features")
+    rng = np.random.default_rng(0)
+    clean = examples.clean(["3_ada_2.wav"])[0].tobytes()
+    drawn = [examples.drawn(["3_ada_2.wav"], 0.3, rng)[0].tobytes() for _ in range(300)]
+    assert len(set(drawn)) == 2
+    assert drawn.count(clean) == pytest.approx(90, abs=30)
+    assert all(examples.drawn(["3_ada_2.wav"], 1, rng)[0].tobytes() == clean for _ in range(30))
+    assert all(examples.drawn(["3_ada_2.wav"], 0, rng)[0].tobytes() != clean for _ in range(30))

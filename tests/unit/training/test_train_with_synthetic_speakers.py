@@ -1,0 +1,292 @@
+"""Synthetic voices in training: they teach, and are in no part that chooses, calibrates or judges."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
+from tiny_training import BARE, Unserved
+from torch import Tensor, nn
+
+from audiomnist.core import params
+from audiomnist.core.params import Section
+from audiomnist.corpus import splits
+from audiomnist.corpus.splits import PARTS, Clip
+from audiomnist.features.store import CLIPS, SYNTHETIC
+from audiomnist.models.cnn import Cnn
+from audiomnist.models.common.base import Architecture, Network
+from audiomnist.serving.bundle import description
+from audiomnist.synthesis.speakers import VoicesParams
+from audiomnist.training.cross_validation import answers_of, folds
+from audiomnist.training.registry import architecture
+from audiomnist.training.train import train
+from audiomnist.training.trainer import FittingError, Recipe, TrainParams, fit
+
+pytestmark = pytest.mark.usefixtures("torch_as_it_was")
+STEPS = 4
+SPEAKERS = ("ada", "ben", "cyd")
+VOICES = [Clip(f"{digit}_voice{number}", digit, f"voice{number}", "train") for number in (0, 1) for digit in range(10)]
+
+
+@dataclass
+class Ledger(Unserved):
+    """Examples of one folder, `(batch, 4)`; it keeps the files that were asked for, as they are and varied."""
+
+    clean_files: list[str] = field(default_factory=list)
+    drawn_files: list[str] = field(default_factory=list)
+    drawings: list[list[str]] = field(default_factory=list)
+
+    def clean(self, files: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return inputs that hang on the file's name alone."""
+        self.clean_files += files
+        return self._inputs(files)
+
+    def drawn(
+        self, files: list[str], clean_share: float, rng: Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return the same."""
+        del clean_share, rng
+        self.drawn_files += files
+        self.drawings.append(files)
+        return self._inputs(files)
+
+    def _inputs(self, files: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        rows = [np.random.default_rng([*file.encode()]).normal(int(file[0]), 1, STEPS) for file in files]
+        return np.array(rows, dtype=np.float32), np.full(len(files), STEPS, dtype=np.int64)
+
+
+class Linear(Network):
+    """A linear classifier."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.classify = nn.Linear(STEPS, 10)
+
+    def embed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """Return the inputs."""
+        del lengths
+        return inputs
+
+
+@dataclass
+class Library:
+    """A ledger for each folder that was opened, and the files that networks were built with."""
+
+    ledgers: dict[str, Ledger] = field(default_factory=dict)
+    built_with: list[str] = field(default_factory=list)
+
+    def examples(self, folder: Path) -> Ledger:
+        """Open a folder."""
+        return self.ledgers.setdefault(folder.name, Ledger())
+
+    def build(self, network_params: Any, examples: Ledger, files: list[str]) -> Linear:
+        """Build a network."""
+        del network_params, examples
+        self.built_with += files
+        return Linear()
+
+    @property
+    def own(self) -> Ledger:
+        """The recordings' ledger."""
+        return self.ledgers["inputs"]
+
+    @property
+    def synthetic(self) -> Ledger:
+        """The voices' ledger."""
+        return self.ledgers[SYNTHETIC]
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Path:
+    """Make the folder of inputs, with two synthetic voices in it."""
+    folder = tmp_path / "inputs"
+    (folder / SYNTHETIC).mkdir(parents=True)
+    splits.write(folder / SYNTHETIC / CLIPS, VOICES)
+    return folder
+
+
+def recipe_of(inputs: Path, library: Library, **changes: Any) -> Recipe:
+    """Return the recipe of a linear classifier of 90 recordings, 30 of each part."""
+    how = {
+        "epochs": 2,
+        "voices_per_clip": 0.5,
+        "batch_size": 8,
+        "learning_rate": 0.01,
+        "speaker_folds": 3,
+    }
+    clips = [
+        Clip(f"{digit}_{speaker}_{take}", digit, speaker, part)
+        for digit in range(10)
+        for speaker in SPEAKERS
+        for take, part in enumerate(PARTS)
+    ]
+    chosen = Architecture(Section, library.examples, library.build)
+    return Recipe(chosen, Section(), inputs, TrainParams.model_validate(BARE.model_dump() | how | changes), clips)
+
+
+def trained(recipe: Recipe) -> Network:
+    """Train a recipe's network."""
+    return fit(recipe, recipe.examples(), lambda _epoch, _scores: None)
+
+
+def test_voices_are_heard_in_training_alone(inputs: Path) -> None:
+    """Neither the network's statistics nor any score knows them; recordings are drawn from the training part."""
+    library = Library()
+    trained(recipe_of(inputs, library))
+    assert set(library.synthetic.drawn_files) <= {clip.file for clip in VOICES}
+    assert library.synthetic.clean_files == []
+    assert {file.rpartition("_")[2] for file in library.own.drawn_files} == {"0"}
+    assert {file.rpartition("_")[2] for file in library.own.clean_files} == {"1", "2"}
+    assert {file.rpartition("_")[2] for file in library.built_with} == {"0"}
+    assert not any("voice" in file for file in [*library.built_with, *library.own.clean_files])
+
+
+@pytest.mark.parametrize(("voices_per_clip", "voices"), [(0.1, 3), (0.5, 15), (0.65, 20), (7.0, 20)])
+def test_as_many_voices_are_drawn_as_the_training_part_asks_for(
+    inputs: Path, voices_per_clip: float, voices: int
+) -> None:
+    """At most as many as there are, each once in an epoch; 30 recordings ask for a share of 30."""
+    library = Library()
+    trained(recipe_of(inputs, library, voices_per_clip=voices_per_clip))
+    assert [len(set(files)) for files in library.synthetic.drawings] == [voices] * 2
+    assert [len(files) for files in library.synthetic.drawings] == [voices] * 2
+    assert [len(set(files)) for files in library.own.drawings] == [30] * 2
+
+
+def test_where_no_voices_are_wanted_their_folder_is_not_opened(inputs: Path) -> None:
+    """The network is the one of a folder that has none, to the bit."""
+    library, bare = Library(), Library()
+    recipe = recipe_of(inputs, library, voices_per_clip=0.0)
+    assert recipe.voices is None
+    weights = trained(recipe).state_dict()
+    assert set(library.ledgers) == {"inputs"}
+    (inputs / SYNTHETIC / CLIPS).unlink()
+    (inputs / SYNTHETIC).rmdir()
+    without = recipe_of(inputs, bare)
+    assert without.voices is None
+    assert all(torch.equal(weight, weights[name]) for name, weight in trained(without).state_dict().items())
+
+
+def test_voices_change_what_is_learned(inputs: Path) -> None:
+    """Otherwise they would be of no use."""
+    with_them, without = (
+        trained(recipe_of(inputs, Library(), voices_per_clip=share)).state_dict() for share in (0.5, 0.0)
+    )
+    assert any(not torch.equal(weight, without[name]) for name, weight in with_them.items())
+
+
+def test_in_the_plain_epochs_at_the_end_no_voice_is_heard(inputs: Path) -> None:
+    """Of five epochs two are plain: recordings go on, as they are."""
+    library = Library()
+    trained(recipe_of(inputs, library, epochs=5, plain_share=0.4))
+    assert len(library.synthetic.drawings) == 3
+    assert len(library.own.drawings) == 5
+
+
+def test_the_networks_that_calibrate_are_taught_by_voices_and_asked_about_recordings_alone(inputs: Path) -> None:
+    """Strangers are speakers who were recorded; no fold leaves a voice out, and none answers for one."""
+    library = Library()
+    recipe = recipe_of(inputs, library)
+    dealt = folds(recipe)
+    assert [{clip.speaker for clip in fold.strangers} for fold in dealt] == [{name} for name in SPEAKERS]
+    assert not any(clip.speaker.startswith("voice") for fold in dealt for clip in [*fold.recipe.clips, *fold.strangers])
+    found = answers_of(dealt[0])
+    assert len(found.labels) == len(dealt[0].strangers) == 20
+    assert [len(files) for files in library.synthetic.drawings] == [10, 10]
+    assert library.synthetic.clean_files == []
+    assert not any("_ada_" in file for file in [*library.own.drawn_files, *library.built_with])
+
+
+def test_voices_do_not_make_up_for_missing_recordings(inputs: Path) -> None:
+    """One training clip is too few, whatever else there is to learn from."""
+    recipe = recipe_of(inputs, Library())
+    few = [clip for clip in recipe.clips if clip.part != "train"] + [recipe.part("train")[0]]
+    with pytest.raises(FittingError, match=r"1 training clips are too few"):
+        trained(Recipe(recipe.architecture, recipe.network_params, inputs, recipe.how, few))
+
+
+def trained_bundle(model: str, toy: Path, folder: Path, **changes: Any) -> Path:
+    """Train a model of a toy corpus for three epochs; return its bundle."""
+    values = params.read(toy / "params.yaml")
+    values["train"] |= {"epochs": 3, **changes}
+    folder.mkdir()
+    (folder / "params.yaml").write_text(json.dumps(values), encoding="utf-8")
+    inputs = {"cnn": "features", "lstm": "transcripts"}[model]
+    parameters = folder / "params.yaml"
+    train(model, parameters, toy / inputs, toy / "split.csv", toy / "data.json", folder / "out", folder / "curves.csv")
+    return folder / "out"
+
+
+def weights(folder: Path) -> dict[str, bytes]:
+    """Return the numbers in a bundle's graph, by name."""
+    return {tensor.name: tensor.raw_data for tensor in onnx.load(folder / description.GRAPH).graph.initializer}
+
+
+@pytest.fixture(scope="module")
+def taught(toy_with_voices: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train the cnn with voices; return its bundle."""
+    return trained_bundle("cnn", toy_with_voices, tmp_path_factory.mktemp("taught") / "cnn")
+
+
+def test_a_bundle_says_which_synthetic_voices_taught_it(taught: Path) -> None:
+    """All that they were drawn by, and who synthesised them."""
+    told = description.describe(taught)[0].synthetic_voices
+    assert told is not None
+    assert told.pop("synthesiser") == "eSpeak NG"
+    voices = VoicesParams.model_validate(told)
+    assert voices.count == 3
+    assert len(voices.accents) > 1
+
+
+@pytest.mark.usefixtures("here")
+def test_with_voices_two_runs_write_the_same_bundle(taught: Path, toy_with_voices: Path, tmp_path: Path) -> None:
+    """One ran in processes of its own, the other in this one."""
+    again = trained_bundle("cnn", toy_with_voices, tmp_path / "again")
+    for file in (description.GRAPH, description.DESCRIPTION):
+        assert (again / file).read_bytes() == (taught / file).read_bytes()
+    assert (again.parent / "curves.csv").read_bytes() == (taught.parent / "curves.csv").read_bytes()
+
+
+@pytest.mark.usefixtures("here")
+def test_a_bundle_that_no_voice_taught_says_so(taught: Path, toy: Path, toy_with_voices: Path, tmp_path: Path) -> None:
+    """Where none was wanted and where there is none it is the same model; with voices it is another."""
+    unwanted = trained_bundle("cnn", toy_with_voices, tmp_path / "unwanted", voices_per_clip=0)
+    absent = trained_bundle("cnn", toy, tmp_path / "absent")
+    assert weights(unwanted) == weights(absent) != weights(taught)
+    for folder in (unwanted, absent):
+        assert description.describe(folder)[0].synthetic_voices is None
+    assert description.describe(unwanted)[0].reference == description.describe(absent)[0].reference
+
+
+def test_the_shares_of_the_digits_and_the_durations_are_those_of_recordings(taught: Path, toy: Path) -> None:
+    """What drift is measured against."""
+    reference = description.describe(taught)[0].reference
+    deciles = json.loads((toy / "data.json").read_text(encoding="utf-8"))["corpus"]["duration_s"]
+    assert reference.labels == pytest.approx([0.1] * 10)
+    assert reference.duration_s.edges == tuple(deciles.values())
+
+
+def test_mean_and_deviation_of_the_bands_are_those_of_recordings(toy: Path, toy_with_voices: Path) -> None:
+    """Before and after training with voices."""
+    chosen = architecture("cnn")
+    means = []
+    for folder in (toy, toy_with_voices):
+        network_params = params.section(folder / "params.yaml", "models.cnn", chosen.params)
+        how = params.section(folder / "params.yaml", "train", TrainParams).model_copy(update={"epochs": 1})
+        recipe = Recipe(chosen, network_params, folder / "features", how, splits.read(folder / "split.csv"))
+        network = trained(recipe)
+        assert isinstance(network, Cnn)
+        means.append((network.spectrum.mean, network.spectrum.deviation))
+    assert all(torch.equal(*pair) for pair in zip(*means, strict=True))
+
+
+@pytest.mark.usefixtures("here")
+def test_a_model_of_transcripts_hears_no_voice(toy_with_voices: Path, tmp_path: Path) -> None:
+    """Its inputs have none, and its bundle says so."""
+    assert description.describe(trained_bundle("lstm", toy_with_voices, tmp_path / "lstm"))[0].synthetic_voices is None
