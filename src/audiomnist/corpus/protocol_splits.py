@@ -1,30 +1,38 @@
-"""The longer evaluations: which splits every model is trained and judged on."""
+"""The splits of each evaluation protocol: on all of them every model is trained and evaluated."""
 
-from typing import Literal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, NamedTuple
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
+from audiomnist.core import params
 from audiomnist.core.params import Section
+from audiomnist.corpus import manifest
+from audiomnist.corpus.splits import SplitError, SplitParams
+
+PROTOCOLS = ("random", "official", "unseen", "learning-curve")
 
 
-class SplitChoice(Section):
-    """What one protocol's split has in place of the values in section `split`.
-
-    The names are those of the stages' options, to which dvc.yaml hands them on.
+class RandomParams(Section):
+    """Section `protocols.random`.
 
     Attributes:
-        scheme: `random`, `official` or `speaker`.
-        seed: of the random choices (>= 0).
-        held_out: (in the file: `held-out`) the speaker of the test part.
-        training_speakers: (in the file: `training-speakers`) how many of the others are heard.
+        seeds: of the random splits (>= 0), at least one.
     """
 
-    model_config = ConfigDict(alias_generator=lambda name: name.replace("_", "-"))
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
 
-    scheme: Literal["random", "official", "speaker"]
-    seed: int | None = Field(default=None, ge=0)
-    held_out: str | None = None
-    training_speakers: int | None = Field(default=None, ge=1)
+
+class LearningCurveParams(Section):
+    """Section `protocols.learning_curve`.
+
+    Attributes:
+        training_speakers: how many speakers train the model, at least one number >= 1. Each speaker is held out once
+            for each number; the number of all others is that of the protocol `unseen`.
+    """
+
+    training_speakers: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
 
 
 class BootstrapParams(Section):
@@ -40,14 +48,55 @@ class BootstrapParams(Section):
 
 
 class ProtocolsParams(Section):
-    """Section `protocols`.
+    """Section `protocols`: the protocols `official` and `unseen` (each speaker held out once) have no parameters."""
 
-    Attributes:
-        splits: by name: `random_<seed>`, `official`, `unseen_<speaker>`.
-        learning_curve: by name: `heard_<training speakers>_<speaker>`.
-        bootstrap: of the intervals.
+    random: RandomParams
+    learning_curve: LearningCurveParams
+    bootstrap: BootstrapParams
+
+
+class ProtocolSplit(NamedTuple):
+    """One split of a protocol: its name, which is unique in the protocol, and how it is made."""
+
+    name: str
+    params: SplitParams
+
+
+def read_splits(protocol: str, parameters: Path, recordings: Path) -> list[ProtocolSplit]:
+    """Return the splits of a protocol, by params.yaml, over the speakers of a manifest."""
+    section = params.section(parameters, "protocols", ProtocolsParams)
+    base = params.section(parameters, "split", SplitParams)
+    return protocol_splits(protocol, section, base, sorted({row.speaker for row in manifest.read(recordings)}))
+
+
+def protocol_splits(
+    protocol: str, section: ProtocolsParams, base: SplitParams, speakers: Sequence[str]
+) -> list[ProtocolSplit]:
+    """Return the splits of a protocol.
+
+    Args:
+        protocol: one of `PROTOCOLS`.
+        section: `protocols` of params.yaml.
+        base: the section `split`, of which each split differs in what the protocol varies.
+        speakers: of the corpus.
+
+    Raises:
+        SplitError: there is no such protocol.
     """
 
-    splits: dict[str, SplitChoice]
-    learning_curve: dict[str, SplitChoice]
-    bootstrap: BootstrapParams
+    def split(name: str, **changes: object) -> ProtocolSplit:
+        return ProtocolSplit(name, base.model_copy(update={"training_speakers": None, **changes}))
+
+    if protocol == "random":
+        return [split(f"seed_{seed}", scheme="random", seed=seed) for seed in section.random.seeds]
+    if protocol == "official":
+        return [split("official", scheme="official")]
+    if protocol == "unseen":
+        return [split(speaker, scheme="speaker", held_out=speaker) for speaker in speakers]
+    if protocol == "learning-curve":
+        return [
+            split(f"{count}_{speaker}", scheme="speaker", held_out=speaker, training_speakers=count)
+            for count in section.learning_curve.training_speakers
+            for speaker in speakers
+        ]
+    raise SplitError(f"{protocol!r} is no protocol: there are {', '.join(PROTOCOLS)}")

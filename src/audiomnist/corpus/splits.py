@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from audiomnist.core import atomic, params
+from audiomnist.core import atomic
 from audiomnist.core.errors import AudiomnistError
 from audiomnist.core.params import Section
 from audiomnist.corpus import manifest
@@ -59,21 +59,6 @@ class Clip:
     digit: int
     speaker: str
     part: str
-
-
-def chosen(
-    parameters: Path,
-    scheme: str | None = None,
-    seed: int | None = None,
-    held_out: str | None = None,
-    training_speakers: int | None = None,
-) -> SplitParams:
-    """Return the section `split` of params.yaml, with the values that are given in place of its own."""
-    given = {"scheme": scheme, "seed": seed, "held_out": held_out, "training_speakers": training_speakers}
-    section = params.section(parameters, "split", SplitParams).model_dump()
-    return params.validated(
-        parameters, SplitParams, section | {name: value for name, value in given.items() if value is not None}, "split"
-    )
 
 
 def split(recordings: Path, how: SplitParams, out: Path) -> None:

@@ -14,11 +14,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from audiomnist.core import atomic
 from audiomnist.core.digits import CLASSES, PROBABILITIES
 from audiomnist.core.errors import AudiomnistError
 from audiomnist.core.params import Section
-from audiomnist.corpus import splits
 from audiomnist.corpus.splits import Clip
 from audiomnist.features.store import INDEX, TENSOR
 
@@ -42,19 +40,20 @@ class BaselineParams(Section):
     max_iter: int = Field(ge=1)
 
 
-def predict(features: Path, split: Path, out: Path, params: BaselineParams) -> None:
-    """Fit the baseline to the training part, unaltered copies only; write what it makes of the test part.
+def predict(features: Path, clips: Sequence[Clip], params: BaselineParams) -> pd.DataFrame:
+    """Fit the baseline to the training part, unaltered copies only; return its predictions of the test part.
 
     Args:
         features: the folder of the MFCC tensor and its index.
-        split: the CSV that says which clip stands in which part.
-        out: Parquet to write, a row per test clip: `file`, `speaker`, `digit`, `predicted` and `p0` to `p9`.
+        clips: the split.
         params: how it is fitted.
+
+    Returns:
+        a row per test clip: `file`, `speaker`, `digit`, `predicted` and `p0` to `p9`.
 
     Raises:
         BaselineError: a clip of the split has no features, or the regression does not converge.
     """
-    clips = splits.read(split)
     train, test = ([clip for clip in clips if clip.part == part] for part in ("train", "test"))
     model = fitted(statistics(features, train), [clip.digit for clip in train], params)
     table = pd.DataFrame([(clip.file, clip.speaker, clip.digit) for clip in test])
@@ -63,8 +62,7 @@ def predict(features: Path, split: Path, out: Path, params: BaselineParams) -> N
     probabilities[:, model.classes_] = model.predict_proba(statistics(features, test))
     table["predicted"] = probabilities.argmax(axis=1)
     table[PROBABILITIES] = probabilities
-    with atomic.replaced_file(out) as temporary:
-        table.to_parquet(temporary, index=False)
+    return table
 
 
 def fitted(described: NDArray[np.float64], digits: Sequence[int], params: BaselineParams) -> Pipeline:

@@ -1,81 +1,65 @@
-"""Reading the test predictions of a protocol: a file per split and model, `<split>/<model>.parquet`."""
+"""The test predictions of a protocol: a Parquet file per model, whose rows name their split."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-import pyarrow.parquet as pq
 
 from audiomnist.core.digits import PROBABILITIES
 from audiomnist.core.errors import AudiomnistError
+from audiomnist.corpus.protocol_splits import ProtocolSplit
 
-_AS_TRAINED = "predicted_as_trained"
 CLIP = ["speaker", "digit", "file"]
-_SAID = {"speaker": ".+", "seed": "[0-9]+", "training_speakers": "[1-9][0-9]*"}
-_REMEDY = "dvc repro stages/protocols/dvc.yaml makes them"
+_SPLIT = ["split", "seed", "training_speakers"]
+_REMEDY = "dvc repro stages/protocols/dvc.yaml writes them"
 
 
 class ProtocolError(AudiomnistError):
-    """Predictions cannot be read, are incomplete, or were made on different clips."""
+    """A network cannot be cross-validated, or predictions cannot be read or differ in their clips."""
 
 
-def read(predictions: Sequence[Path], *names: str) -> pd.DataFrame:
-    """Return what stands in all files, with more columns.
+def with_split(table: pd.DataFrame, split: ProtocolSplit) -> pd.DataFrame:
+    """Return predictions with three more columns, first: `split`, `seed` and `training_speakers` (null for all)."""
+    others = pd.array([split.params.training_speakers] * len(table), dtype="Int64")
+    described = pd.DataFrame({"split": split.name, "seed": split.params.seed, "training_speakers": others})
+    return pd.concat([described.set_index(table.index), table], axis=1)
 
-    These are `model`, `right`, `right_as_trained` (of the graph before it was compiled), and one for each `<word>` in
-    the splits' `names`.
+
+def read(folders: Sequence[Path], models: Sequence[str]) -> pd.DataFrame:
+    """Return all predictions of some folders, with the columns `model` and `right`.
+
+    Args:
+        folders: of `<model>.parquet`.
+        models: which of them, in this order.
 
     Raises:
-        ProtocolError: a file cannot be read, or its folder is named like no split.
+        ProtocolError: one cannot be read.
     """
-    if not predictions:
-        raise ProtocolError("there are no predictions to report: --predictions names each file of them")
-    return pd.concat([_read_one(path, names) for path in predictions], ignore_index=True)
+    return pd.concat([_read_one(folder / f"{model}.parquet") for model in models for folder in folders])
 
 
-def _read_one(path: Path, names: Sequence[str]) -> pd.DataFrame:
-    said = _said(path.parent.name, names)
-    if said is None:
-        raise ProtocolError(f"{path} is in a folder named like no split of this report: {' or '.join(names)}")
+def _read_one(path: Path) -> pd.DataFrame:
     try:
-        compiled = [_AS_TRAINED] if _AS_TRAINED in pq.read_schema(path).names else []
-        table = pd.read_parquet(path, columns=[*CLIP, "predicted", *PROBABILITIES, *compiled])
+        table = pd.read_parquet(path, columns=[*_SPLIT, *CLIP, "predicted", *PROBABILITIES])
     except (OSError, ValueError) as error:
         raise ProtocolError(f"no predictions can be read from {path} ({error}): {_REMEDY}") from error
-    others = set(table["speaker"]) - {said.get("speaker")}
-    if "speaker" in said and others:
-        raise ProtocolError(f"{path} has clips of {', '.join(sorted(others))}, of whom its folder does not tell")
-    as_trained = table.get(_AS_TRAINED, table["predicted"])  # a model without a graph is not compiled
-    right = {"right": table["predicted"] == table["digit"], "right_as_trained": as_trained == table["digit"]}
-    return table.assign(model=path.stem, **right, **said)
-
-
-def _said(split: str, names: Sequence[str]) -> dict[str, Any] | None:
-    """Return what the name of a split says, by the word that stands for it in one of `names`."""
-    words = re.findall("<(\\w+)>", " ".join(names))
-    for name in names:
-        pattern = re.sub("<(\\w+)>", lambda word: f"(?P<{word[1]}>{_SAID[word[1]]})", name)
-        if found := re.fullmatch(pattern, split):
-            return dict.fromkeys(words) | found.groupdict()
-    return None
+    return table.assign(model=path.stem, right=table["predicted"] == table["digit"])
 
 
 def right_by_model(clips: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Return whether each model was right, bool `(clips, models)`, indexed by the `keys` that tell clips apart."""
+    """Return whether each model was right, bool `(clips, models)`, indexed by the `keys` that identify a clip."""
     twice = clips.duplicated(["model", *keys])
     if twice.any():
         first = clips.loc[twice, ["model", *keys]].iloc[0].to_dict()
-        raise ProtocolError(f"there are two predictions for {first}: each clip is to be predicted once by each model")
+        raise ProtocolError(f"there are two predictions for {first}: each model predicts each clip once")
     by_model = clips.pivot_table(index=keys, columns="model", values="right", aggfunc="first")
     right = by_model[list(dict.fromkeys(clips["model"]))]
     for model in right:
         absent = right.index[right[model].isna()].to_frame()
         if len(absent):
             raise ProtocolError(
-                f"there is no prediction of {model} for {len(absent)} clips that another model was judged on, as "
-                f"{absent.iloc[0].to_dict()}: all models are to be judged on the same clips; {_REMEDY}"
+                f"there is no prediction of {model} for {len(absent)} clips that another model has, as "
+                f"{absent.iloc[0].to_dict()}: all models are compared on the same clips; {_REMEDY}"
             )
     return right.astype(bool)
 

@@ -1,10 +1,10 @@
-"""The models side by side in the longer protocols: unseen speakers, several random splits, upstream's own split.
+"""The report of each protocol: the models on the same clips of the same splits.
 
-Every protocol reads test predictions as Parquet, a file per split and model: `<split>/<model>.parquet`. The models of a
-protocol are compared on the same clips of the same splits, or not at all.
+Every protocol reads a folder of test predictions, `<model>.parquet`, as `cross_validate` writes them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from statistics import fmean
@@ -12,117 +12,127 @@ from typing import Any
 
 import pandas as pd
 
-from audiomnist.core import atomic
+from audiomnist.core import atomic, params
 from audiomnist.corpus.protocol_splits import BootstrapParams
 from audiomnist.evaluation import metrics
+from audiomnist.evaluation.names import TITLES
 from audiomnist.protocols import plots
 from audiomnist.protocols.predictions import CLIP, ProtocolError, read, require_every_speaker, right_by_model
 
+_MODELS = [*TITLES, "linear"]
 
-def unseen(predictions: Sequence[Path], how: BootstrapParams, out: Path, plot: Path, table: Path) -> None:
-    """Write how the models do on speakers of whom they heard nothing, each left out in turn.
 
-    The intervals tell what other clips of these speakers might have given; of other speakers they say nothing.
+@dataclass(frozen=True)
+class Report:
+    """What is written.
+
+    Attributes:
+        metrics: JSON.
+        table: CSV, for the protocols that have one.
+        plot: PNG, for the protocols that have one.
+    """
+
+    metrics: Path
+    table: Path | None = None
+    plot: Path | None = None
+
+
+def summarize(protocol: str, predictions: Sequence[Path], parameters: Path, out: Report) -> None:
+    """Write the report of a protocol.
 
     Args:
-        predictions: `unseen_<speaker>/<model>.parquet`.
-        how: the bootstrap.
-        out: JSON. Per model the `mean` of the speakers' accuracies with its bootstrap interval (`mean_low`,
-            `mean_high`), the `worst` of them, the mean of the graphs as they were trained, before they were compiled
-            (`mean_as_trained`), `ece` and `macro_f1` over all clips, and `speaker.<name>`. Per pair of models
-            `difference.<pair>`: the `mean` over speakers, first less second, with its bootstrap interval (`low`,
-            `high`), and the exact `mcnemar_p` over all clips.
-        plot: PNG of the accuracies.
-        table: CSV of `model`, `speaker`, `accuracy` with its Wilson interval, and `clips`.
+        protocol: `random`, `official`, `unseen` or `learning-curve`.
+        predictions: the protocol's folder of predictions; for the learning curve that of `unseen` too, where all other
+            speakers train the model.
+        parameters: params.yaml, for the section `protocols.bootstrap`.
+        out: what is written.
 
     Raises:
         ProtocolError: predictions cannot be read or compared.
     """
-    clips = read(predictions, "unseen_<speaker>")
+    writers: dict[str, Callable[[], None]] = {
+        "random": lambda: random(read(predictions, _MODELS), out),
+        "official": lambda: official(read(predictions, _MODELS), out),
+        "unseen": lambda: unseen(
+            read(predictions, _MODELS), params.section(parameters, "protocols.bootstrap", BootstrapParams), out
+        ),
+        "learning-curve": lambda: learning_curve(read(predictions, ["cnn"]), out),
+    }
+    writers[protocol]()
+
+
+def unseen(clips: pd.DataFrame, bootstrap: BootstrapParams, out: Report) -> None:
+    """Write how the models do on unseen speakers, each held out in turn.
+
+    The intervals say what other clips of these speakers might have given; of other speakers they say nothing.
+
+    The JSON has per model the `mean` of the speakers' accuracies with its bootstrap interval (`mean_low`,
+    `mean_high`), the `worst` of them, `ece` and `macro_f1` over all clips, and `speaker.<name>`. Per pair of models
+    `difference.<pair>`: the `mean` over speakers, first less second, with its bootstrap interval (`low`, `high`), and
+    the exact `mcnemar_p` over all clips. The table: `model`, `speaker`, `accuracy` with its Wilson interval, `clips`.
+    """
     right = right_by_model(clips, CLIP)
     groups = [rows.to_numpy() for _, rows in right.groupby("speaker")]
-    drawn = metrics.resampled_accuracies(groups, how.resamples, how.seed)
+    drawn = metrics.resampled_accuracies(groups, bootstrap.resamples, bootstrap.seed)
     resampled = pd.DataFrame(drawn, columns=right.columns)
     models = {model: _over_speakers(rows, resampled[model]) for model, rows in _by_model(clips)}
     apart = {
         pair: _apart(right, first, second, resampled[first] - resampled[second])
         for pair, first, second in _pairs(right)
     }
-    atomic.write_json(out, metrics.rounded({**models, "difference": apart}))
+    atomic.write_json(out.metrics, metrics.rounded({**models, "difference": apart}))
     accuracies = _accuracies(right, "speaker")
-    _write_csv(accuracies, table)
-    plots.unseen(accuracies, models, plot)
+    _write_csv(accuracies, out.table)
+    if out.plot:
+        plots.unseen(accuracies, models, out.plot)
 
 
-def seeds(predictions: Sequence[Path], out: Path, table: Path) -> None:
+def random(clips: pd.DataFrame, out: Report) -> None:
     """Write how the models do on several random splits.
 
     There is no test over all splits: a clip recurs among the test clips of several, and a test would take its
     recurrences for independent.
 
-    Args:
-        predictions: `random_<seed>/<model>.parquet`.
-        out: JSON. Per model `mean`, `lowest` and `highest` of the splits' accuracies, the mean of the graphs as they
-            were trained, before they were compiled (`mean_as_trained`), the mean `ece`, and `seed.<seed>`. Per pair of
-            models `difference.<pair>`: the `mean` over the splits, first less second, and `mcnemar_p.seed_<seed>`, the
-            exact McNemar p-value of one split.
-        table: CSV of `model`, `seed`, `accuracy` with its Wilson interval, and `clips`.
-
-    Raises:
-        ProtocolError: predictions cannot be read or compared.
+    The JSON has per model `mean`, `lowest` and `highest` of the splits' accuracies, the mean `ece`, and
+    `seed.<seed>`. Per pair of models `difference.<pair>`: the `mean` over the splits, first less second, and
+    `mcnemar_p.seed_<seed>`, the exact McNemar p-value of one split. The table: `model`, `seed`, `accuracy` with its
+    Wilson interval, `clips`.
     """
-    clips = read(predictions, "random_<seed>")
-    clips["seed"] = clips["seed"].astype(int)
     right = right_by_model(clips, ["seed", *CLIP])
     require_every_speaker(right, "seed")
     models = {model: _over_seeds(rows) for model, rows in _by_model(clips)}
     apart = {pair: _apart_by_seed(right, first, second) for pair, first, second in _pairs(right)}
-    atomic.write_json(out, metrics.rounded({**models, "difference": apart}))
-    _write_csv(_accuracies(right, "seed"), table)
+    atomic.write_json(out.metrics, metrics.rounded({**models, "difference": apart}))
+    _write_csv(_accuracies(right, "seed"), out.table)
 
 
-def official(predictions: Sequence[Path], out: Path) -> None:
-    """Write how the models do on upstream's own split, of which takes 0 to 4 are the test.
+def official(clips: pd.DataFrame, out: Report) -> None:
+    """Write how the models do on upstream's own split, of which takes 0 to 4 are the test part.
 
-    Args:
-        predictions: `official/<model>.parquet`.
-        out: JSON. Per model its scores (see `evaluation.scores`) and `accuracy_as_trained`. Per pair of models
-            `difference.<pair>`: of `accuracy`, first less second, and the exact `mcnemar_p`.
-
-    Raises:
-        ProtocolError: predictions cannot be read or compared.
+    The JSON has per model its scores (see `metrics.scores`). Per pair of models `difference.<pair>`: of `accuracy`,
+    first less second, and the exact `mcnemar_p`.
     """
-    clips = read(predictions, "official")
     right = right_by_model(clips, CLIP)
-    models = {
-        model: metrics.scores(rows) | {"accuracy_as_trained": float(rows["right_as_trained"].mean())}
-        for model, rows in _by_model(clips)
-    }
+    models = {model: metrics.scores(rows) for model, rows in _by_model(clips)}
     accuracy = right.mean()
     apart = {
         pair: {"accuracy": accuracy[first] - accuracy[second], "mcnemar_p": _mcnemar_p(right, first, second)}
         for pair, first, second in _pairs(right)
     }
-    atomic.write_json(out, metrics.rounded({**models, "difference": apart}))
+    atomic.write_json(out.metrics, metrics.rounded({**models, "difference": apart}))
 
 
-def learning_curve(predictions: Sequence[Path], out: Path, table: Path, plot: Path) -> None:
-    """Write how well a model knows an unseen speaker, the more speakers train it.
+def learning_curve(clips: pd.DataFrame, out: Report) -> None:
+    """Write the accuracy of one model on an unseen speaker, by the number of speakers that train it.
 
-    Args:
-        predictions: of one model: `heard_<count>_<speaker>/<model>.parquet` where `count` others trained it, and
-            `unseen_<speaker>/<model>.parquet` where all others did.
-        out: JSON, under the model's name: `speakers_<count>` with `mean` and `worst` of the accuracies, and
-            `speaker.<name>`.
-        table: CSV of `training_speakers`, `speaker` and `accuracy`.
-        plot: PNG of the same.
+    The JSON has under the model's name `speakers_<count>` with `mean` and `worst` of the accuracies, and
+    `speaker.<name>`. The table: `training_speakers`, `speaker`, `accuracy`.
 
     Raises:
-        ProtocolError: predictions cannot be read, are of several models, or lack a speaker for some count.
+        ProtocolError: the predictions are of several models, or lack a speaker for some count.
     """
-    clips = read(predictions, "unseen_<speaker>", "heard_<training_speakers>_<speaker>")
     all_others = clips["speaker"].nunique() - 1
-    clips["training_speakers"] = clips["training_speakers"].fillna(all_others).astype(int)
+    clips = clips.assign(training_speakers=clips["training_speakers"].fillna(all_others).astype(int))
     right = right_by_model(clips, ["training_speakers", *CLIP])
     require_every_speaker(right, "training_speakers")
     if len(right.columns) > 1:
@@ -131,9 +141,10 @@ def learning_curve(predictions: Sequence[Path], out: Path, table: Path, plot: Pa
         )
     curve = _accuracies(right, "training_speakers", "speaker")
     counts = {f"speakers_{count}": _over_curve(rows) for count, rows in curve.groupby("training_speakers")}
-    atomic.write_json(out, metrics.rounded({right.columns[0]: counts}))
-    _write_csv(curve[["training_speakers", "speaker", "accuracy"]], table)
-    plots.learning_curve(curve, plot)
+    atomic.write_json(out.metrics, metrics.rounded({right.columns[0]: counts}))
+    _write_csv(curve[["training_speakers", "speaker", "accuracy"]], out.table)
+    if out.plot:
+        plots.learning_curve(curve, out.plot)
 
 
 def _by_model(clips: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame]]:
@@ -149,20 +160,14 @@ def _over_speakers(rows: pd.DataFrame, resampled: "pd.Series[float]") -> dict[st
     shares = scored["speaker"]
     low, high = metrics.percentile_interval(resampled.to_numpy())
     spread = {"mean": fmean(shares.values()), "worst": min(shares.values()), "mean_low": low, "mean_high": high}
-    as_trained = {"mean_as_trained": _mean_as_trained(rows, "speaker")}
-    return spread | as_trained | {"ece": scored["ece"], "macro_f1": scored["macro_f1"], "speaker": shares}
+    return spread | {"ece": scored["ece"], "macro_f1": scored["macro_f1"], "speaker": shares}
 
 
 def _over_seeds(rows: pd.DataFrame) -> dict[str, Any]:
     scored = {str(seed): metrics.scores(of_seed) for seed, of_seed in rows.groupby("seed")}
     shares = {seed: of_seed["accuracy"] for seed, of_seed in scored.items()}
     spread = {"mean": fmean(shares.values()), "lowest": min(shares.values()), "highest": max(shares.values())}
-    as_trained = {"mean_as_trained": _mean_as_trained(rows, "seed")}
-    return spread | as_trained | {"ece": fmean(of_seed["ece"] for of_seed in scored.values()), "seed": shares}
-
-
-def _mean_as_trained(rows: pd.DataFrame, by: str) -> float:
-    return float(rows.groupby(by)["right_as_trained"].mean().mean())
+    return spread | {"ece": fmean(of_seed["ece"] for of_seed in scored.values()), "seed": shares}
 
 
 def _over_curve(rows: pd.DataFrame) -> dict[str, Any]:
@@ -204,5 +209,6 @@ def _accuracy(hits: list[bool]) -> dict[str, float]:
     return {"accuracy": sum(hits) / len(hits), "accuracy_low": low, "accuracy_high": high, "clips": len(hits)}
 
 
-def _write_csv(table: pd.DataFrame, target: Path) -> None:
-    atomic.write_text(target, table.round(6).to_csv(index=False, lineterminator="\n"))
+def _write_csv(table: pd.DataFrame, target: Path | None) -> None:
+    if target:
+        atomic.write_text(target, table.round(6).to_csv(index=False, lineterminator="\n"))

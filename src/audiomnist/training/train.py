@@ -40,6 +40,7 @@ def train(
     curves: Path,
     split_params: SplitParams | None = None,
     speaker_folds: int | None = None,
+    processes: int | None = None,
 ) -> None:
     """Train one model, calibrate it on voices that are new to it, and write its bundle.
 
@@ -54,6 +55,7 @@ def train(
         curves: the CSV of the curves, a row per epoch, written while training runs.
         split_params: what the split was made by; without it, the section `split`.
         speaker_folds: in place of `train.speaker_folds`.
+        processes: that train side by side; 1 trains in this one, None takes one per available core.
     """
     chosen = architecture(model)
     network_params = params.section(parameters, f"models.{model}", chosen.params)
@@ -61,7 +63,7 @@ def train(
     torch.set_num_threads(how.threads)
     recipe = Recipe(chosen, network_params, inputs, how, splits.read(split))
     examples = recipe.examples()
-    network, unheard = _trained(recipe, curves)
+    network, unheard = _trained(recipe, curves, processes or available_cores())
     judge = judged(network, recipe, examples)
     own = answers(judge, examples, recipe.part("validation"))
     calibrated = calibration.calibrate(unheard, own) if unheard else calibration.calibrate(own)
@@ -70,7 +72,7 @@ def train(
             "model": model,
             "input": examples.service(),
             "dataset": info.read(corpus),
-            "split": (split_params or splits.chosen(parameters)).model_dump(),
+            "split": (split_params or params.section(parameters, "split", SplitParams)).model_dump(),
             "synthetic_voices": _synthetic(recipe),
             "parameters": {"train": how.model_dump(), "model": network_params.model_dump()},
             "calibration": asdict(calibrated),
@@ -84,10 +86,14 @@ def train(
         description.write_description(folder, Description.model_validate(content))
 
 
-def _trained(recipe: Recipe, target: Path) -> tuple[Network, Answers | None]:
+def _trained(recipe: Recipe, target: Path, count: int) -> tuple[Network, Answers | None]:
     """Train the network that is served and, beside it, those that are asked about voices new to them."""
     without = cross_validation.folds(recipe)
-    with pool(min(available_cores(), 1 + len(without)), torch.set_num_threads, recipe.how.threads) as processes:
+    if count == 1:
+        network = _served(recipe, target)
+        alone = [cross_validation.answers_of(fold) for fold in without]
+        return network, cross_validation.joined(alone) if alone else None
+    with pool(min(count, 1 + len(without)), torch.set_num_threads, recipe.how.threads) as processes:
         served = processes.submit(_served, recipe, target)
         unheard = [processes.submit(cross_validation.answers_of, fold) for fold in without]
         network = served.result()

@@ -19,8 +19,7 @@ from torch import Tensor, nn
 
 from audiomnist.core import params
 from audiomnist.core.params import ParamsError, Section
-from audiomnist.corpus import splits
-from audiomnist.corpus.splits import Clip
+from audiomnist.corpus.splits import Clip, SplitParams
 from audiomnist.corpus.splits import read as read_split
 from audiomnist.models.common.base import Architecture, Network
 from audiomnist.serving import model as inference
@@ -274,7 +273,8 @@ def test_without_folds_a_model_is_calibrated_by_its_validation_part(toy: Path, t
 @pytest.mark.usefixtures("here")
 def test_a_bundle_says_by_what_its_split_was_made_where_that_is_not_the_section(toy: Path, tmp_path: Path) -> None:
     """What the caller says goes before params.yaml; nothing else follows from it."""
-    made_by = splits.chosen(toy / "params.yaml", "speaker", held_out="ada", training_speakers=2)
+    section = params.section(toy / "params.yaml", "split", SplitParams)
+    made_by = section.model_copy(update={"scheme": "speaker", "held_out": "ada", "training_speakers": 2})
     bundles = []
     for name, how in (("told", made_by), ("untold", None)):
         train(
