@@ -53,7 +53,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed: pyproject.toml | $(VENV)/bin/python
-	python -m pip install --editable .
+	python -m pip install --editable ".[pipeline]"
 	touch $@
 
 $(VENV)/installed-test: pyproject.toml | $(VENV)/bin/python

@@ -8,8 +8,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from audiomnist.core.errors import AudiomnistError
-
 if TYPE_CHECKING:
     from audiomnist.report.diff import Comparison, Difference
 
@@ -54,13 +52,10 @@ def _check(first: str, second: str, *, as_json: bool, markdown: bool) -> None:
 
 
 def _compared(first: str, second: str, predictions: Path, models: list[str] | None) -> "Comparison":
-    try:
-        from audiomnist.evaluation.names import TITLES  # noqa: PLC0415 - keeps --help quick
-        from audiomnist.report import diff as revisions  # noqa: PLC0415
+    from audiomnist.evaluation.names import TITLES  # noqa: PLC0415 - keeps --help quick
+    from audiomnist.report import diff as revisions  # noqa: PLC0415
 
-        return revisions.compare_revisions(first, second, predictions, models or list(TITLES))
-    except ImportError as error:
-        raise AudiomnistError(f"diff needs all of audiomnist's dependencies: {error}") from error
+    return revisions.compare_revisions(first, second, predictions, models or list(TITLES))
 
 
 def _print(comparison: "Comparison") -> None:

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from audiomnist.cli.diff import diff
+from audiomnist.cli import extras, served
 from audiomnist.cli.score import INTERRUPTED, score
 from audiomnist.cli.table import app as table
 from audiomnist.core.errors import AudiomnistError
@@ -15,9 +16,33 @@ from audiomnist.core.errors import AudiomnistError
 app = typer.Typer(
     help="Spoken digits: versioned data, three models with honest metrics, a batch scorer.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - Typer passes it by position
+    if not wanted:
+        return
+    from importlib.metadata import version  # noqa: PLC0415 - keeps --help quick
+
+    from audiomnist.serving.bundle.description import describe  # noqa: PLC0415
+
+    typer.echo(f"audiomnist {version('audiomnist')}")
+    model, model_version = describe(served.folder())
+    typer.echo(f"model {model.model} ({model.dataset.name} {model.dataset.version}), version {model_version[:12]}")
+    raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_print_version, help="Print program and model, and exit."),
+    ] = False,
+) -> None:
+    """Take the options that stand before the command."""
+
 
 app.command()(score)
 app.command()(diff)
@@ -89,7 +114,8 @@ def quickstart(
 def main() -> None:
     """Run the command; an error that the user can mend is a sentence, not a traceback."""
     try:
-        app()
+        with extras.explained("pipeline"):
+            app()
     except AudiomnistError as error:
         sys.exit(f"audiomnist: {error}")
     except KeyboardInterrupt:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO, cast
 import typer
 from rich.console import Console
 
+from audiomnist.cli import extras, served
 from audiomnist.core.processes import available_cores
 from audiomnist.scoring.shutdown import stoppable
 from audiomnist.scoring.streams import Unfailing, print_result
@@ -24,8 +25,13 @@ def score(
         Path, typer.Argument(readable=False, help="Folder of WAV and FLAC files; its sub-folders are searched too.")
     ],
     into: Annotated[Path, typer.Option("--into", readable=False, help="Folder of the table; made if it is not there.")],
-    model: Annotated[Path, typer.Option(readable=False, help="Folder of the model bundle.")] = Path("models/selected"),
-    rev: Annotated[str | None, typer.Option(help="Take the bundle as it was in this git revision.")] = None,
+    model: Annotated[
+        Path | None, typer.Option(readable=False, help="Folder of another model bundle than the one that is served.")
+    ] = None,
+    rev: Annotated[
+        str | None,
+        typer.Option(help=f"Take the bundle, by default {served.IN_REPOSITORY}, as it was in this git revision."),
+    ] = None,
     csv: Annotated[
         Path | None, typer.Option("--csv", readable=False, help="Write this run's rows to this file as well.")
     ] = None,
@@ -68,7 +74,8 @@ def score(
     _check_revision(rev)
     _check_target(csv, inbox, into)
     console = Console(file=cast("TextIO", Unfailing(sys.stderr)), quiet=quiet)
-    with _statuses(), revision.bundle_of(model, rev) if rev else nullcontext(model) as bundle, stoppable() as stop:
+    chosen = revision.bundle_of(model or served.IN_REPOSITORY, rev) if rev else nullcontext(model or served.folder())
+    with _statuses(rev), chosen as bundle, stoppable() as stop:
         order = Order(
             inbox, into, bundle, min_confidence, batch_size, workers or available_cores(), limit, rescore, reread, wait
         )
@@ -82,7 +89,7 @@ def score(
 
 
 @contextmanager
-def _statuses() -> Iterator[None]:
+def _statuses(rev: str | None) -> Iterator[None]:
     """Turn what stops a run into a sentence and its exit status."""
     from audiomnist.asr.recognizer import RecognitionError  # noqa: PLC0415
     from audiomnist.scoring.inbox.discover import InboxError  # noqa: PLC0415
@@ -95,13 +102,15 @@ def _statuses() -> Iterator[None]:
         InboxError: USAGE,
         BundleError: MODEL_UNUSABLE,
         RecognitionError: MODEL_UNUSABLE,
+        extras.MissingExtraError: MODEL_UNUSABLE,
         LockedError: TABLE_HELD,
         TableError: TABLE_UNWRITABLE,
         TableWriteError: TABLE_UNWRITABLE,
         OutputError: TABLE_UNWRITABLE,
     }
     try:
-        yield
+        with extras.explained("asr" if rev is None else "pipeline"):
+            yield
     except tuple(statuses) as error:
         _say(str(error))
         raise typer.Exit(statuses[type(error)]) from error

