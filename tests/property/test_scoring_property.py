@@ -18,7 +18,6 @@ from runs import STAMP, Row, assert_same_answers, by_path, score
 from audiomnist.scoring.inbox import discover as inbox
 from audiomnist.scoring.inbox.discover import Candidate
 from audiomnist.scoring.run import Order
-from audiomnist.scoring.seen import Keys
 from audiomnist.scoring.workers.scorer import Labeller, Task
 from audiomnist.serving import model
 from audiomnist.serving.predictor import hearing
@@ -45,7 +44,7 @@ class Alone:
 def labelled_alone(folder: Path, bundle: Path) -> Iterator[Alone]:
     """Label each file of an inbox by itself."""
     files = [item for item in inbox.discover(folder) if isinstance(item, Candidate)]
-    task = Task(folder, bundle, STAMP, Keys(bytearray()))
+    task = Task(folder, bundle, STAMP)
     with closing(Labeller(task, hearing(model.load(bundle, threads=1)))) as worker:
         rows = [row for file in files for row in worker.label([file]).rows.to_pylist()]
         yield Alone(folder, bundle, worker, files, {row["path"]: row for row in rows})

@@ -1,26 +1,26 @@
-"""What harms whoever reads a file, as a library does that crashes on it; imported by the processes it harms."""
+"""Paths that harm whoever reads the file, as a library does that crashes on it; imported by the processes they harm."""
 
 import os
 import signal
-
-from audiomnist.scoring.seen import Keys
-
-
-class Deadly(Keys):
-    """Known contents, none of them; asked for one of them, by its key, the process is killed."""
-
-    def __init__(self, poison: bytes) -> None:
-        super().__init__(bytearray())
-        self._poison = poison
-
-    def __contains__(self, key: bytes) -> bool:
-        if key == self._poison:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().__contains__(key)
+from typing import NoReturn
 
 
-class Broken(Keys):
-    """Known contents that cannot be asked."""
+class Deadly(bytes):
+    """The path of a file that kills the process that reads it."""
 
-    def __contains__(self, key: bytes) -> bool:
-        return bool(1 / 0)
+    __slots__ = ()
+
+    def replace(self, *_: object) -> NoReturn:
+        """Kill the process, where the path is made text."""
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
+
+
+class Broken(bytes):
+    """The path of a file that brings about an error that nobody foresaw."""
+
+    __slots__ = ()
+
+    def replace(self, *_: object) -> NoReturn:
+        """Raise it, where the path is made text."""
+        raise ZeroDivisionError

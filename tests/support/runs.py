@@ -27,7 +27,6 @@ Row = dict[str, Any]
 HALVES = Histogram(edges=(0.5,), shares=(0.5, 0.5))
 REFERENCE = Reference(labels=(0.1,) * 10, confidence=HALVES, duration_s=HALVES)
 STAMP = Stamp(
-    run_id="this run",
     model_version="f" * 64,
     min_confidence=0.0,
     columns={

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from audiomnist.cli.diff import diff
 from audiomnist.cli import extras, served
+from audiomnist.cli.diff import diff
 from audiomnist.cli.score import INTERRUPTED, score
 from audiomnist.cli.table import app as table
 from audiomnist.core.errors import AudiomnistError

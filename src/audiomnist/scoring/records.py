@@ -47,13 +47,11 @@ class Stamp:
     """What all rows of a run share.
 
     Attributes:
-        run_id: of the run.
         model_version: SHA-256 of the model's description.
         min_confidence: below it the label is withheld.
         columns: those columns of the table that say which model and which program it was.
     """
 
-    run_id: str
     model_version: str
     min_confidence: float
     columns: dict[str, str]
@@ -69,7 +67,7 @@ class Stamp:
             "code_revision": code_version.revision(),
             "run_id": run_id,
         }
-        return cls(run_id, model_version, min_confidence, columns)
+        return cls(model_version, min_confidence, columns)
 
 
 def answered(answer: Answer, min_confidence: float) -> Verdict:
@@ -91,28 +89,13 @@ def rejected(path: str, reason: str, sentence: str) -> Verdict:
     return Verdict("rejected", reason=reason, message=f"{shown(path)}: {sentence}")
 
 
-def copied(facts: Facts, row: dict[str, Any], min_confidence: float) -> tuple[Facts, Verdict]:
-    """Return facts and verdict of a file whose content has a row of the same model already."""
-    sound = ("duration_s", "sample_rate_hz", "channels", "peak")
-    completed = facts._replace(**{name: row[name] for name in sound})
-    if row["status"] == "rejected":
-        sentence = row["message"].removeprefix(f"{shown(row['path'])}: ")
-        return completed, rejected(facts.path, row["reason"], sentence)
-    probabilities = np.array([row[name] for name in PROBABILITIES], dtype=np.float32)
-    return completed, answered(Answer(probabilities, row["ood_score"]), min_confidence)
-
-
 def table(rows: Sequence[tuple[Facts, Verdict]], stamp: Stamp, scored_at: datetime) -> pa.Table:
     """Return rows of the table, made at a time in UTC."""
-    if not rows:
-        return SCHEMA.empty_table()
-    values: dict[str, Sequence[Any]] = {}
-    for names, made in zip((Facts._fields, Verdict._fields), zip(*rows, strict=True), strict=True):
-        values |= dict(zip(names, zip(*made, strict=True), strict=True))
-    nothing = [None] * len(PROBABILITIES)
-    of_digits = [nothing if answer is None else answer.tolist() for answer in values.pop("probabilities")]
-    values |= dict(zip(PROBABILITIES, zip(*of_digits, strict=True), strict=True))
-    columns = {name: pa.array(values[name], SCHEMA.field(name).type) for name in values}
-    for name, value in {**stamp.columns, "scored_at": scored_at}.items():
-        columns[name] = pa.repeat(pa.scalar(value, SCHEMA.field(name).type), len(rows))
-    return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)
+    shared = {**stamp.columns, "scored_at": scored_at}
+    return pa.Table.from_pylist([_row(facts, verdict) | shared for facts, verdict in rows], SCHEMA)
+
+
+def _row(facts: Facts, verdict: Verdict) -> dict[str, Any]:
+    row = facts._asdict() | verdict._asdict()
+    probabilities = row.pop("probabilities")
+    return row if probabilities is None else row | dict(zip(PROBABILITIES, probabilities.tolist(), strict=True))

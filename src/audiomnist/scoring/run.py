@@ -12,7 +12,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 from uuid import uuid4
 
 from audiomnist.asr.recognizer import RecognitionError
@@ -50,7 +49,7 @@ class Order:
         min_confidence: below it the label is withheld, in [0, 1].
         batch_size: rows of a commit (>= 1).
         workers: processes that label (>= 1).
-        limit: new files at most, None for all.
+        limit: how many new files are taken at most, whatever becomes of them; None for all.
         rescore: whether files that only other models have judged are new.
         reread: whether files are read whose size and time the table has.
         wait: whether to wait for another run that holds the table.
@@ -83,16 +82,16 @@ def score(order: Order, progress: Progress, stop: Stop) -> Summary:
         TableError: the folder is no table of ours, or cannot be read.
         TableWriteError: the table cannot be written; says what this run committed before.
     """
-    model = _Opened.of(order)
+    model, hear = _opened(order)
     _check_places(order)
     Table.find(order.table)
     with lock.held(order.table, wait=order.wait, stop=stop):
-        return _Run(order, model, progress, stop).score()
+        return _Run(order, model, progress, stop).score(hear)
 
 
 def preview(order: Order, progress: Progress, stop: Stop) -> Summary:
     """Return what a run would find, its new files counted as left; nothing is read, and nothing written."""
-    model = _Opened.of(order)
+    model, _ = _opened(order)
     _check_places(order)
     return _Run(order, model, progress, stop).preview()
 
@@ -104,26 +103,19 @@ def _check_places(order: Order) -> None:
     check_listable(order.inbox)
 
 
-class _Opened(NamedTuple):
-    """A model that can be used, and what hears with it."""
-
-    model: Model
-    hear: Hear
-
-    @classmethod
-    def of(cls, order: Order) -> "_Opened":
-        do_without_pandas()
-        model = inference.load(order.model, threads=1)
-        return cls(model, hearing(model))
+def _opened(order: Order) -> tuple[Model, Hear]:
+    """Return the model, and what hears with it."""
+    do_without_pandas()
+    model = inference.load(order.model, threads=1)
+    return model, hearing(model)
 
 
 class _Run:
     """A run with its model, and what is counted; it begins here."""
 
-    def __init__(self, order: Order, opened: _Opened, progress: Progress, stop: Stop) -> None:
+    def __init__(self, order: Order, model: Model, progress: Progress, stop: Stop) -> None:
         self._order, self._progress, self._stop = order, progress, stop
         self._began = time.monotonic()
-        model, self._hear = opened
         self._about = _about(order, model)
         self._stamp = Stamp.of(self._about.run_id, order.min_confidence, model.description, model.version)
         self._tally = Tally(model.description.reference)
@@ -133,25 +125,20 @@ class _Run:
     def preview(self) -> Summary:
         intake = self._intake(self._known(Table.find(self._order.table)))
         for chunk in intake.chunks():
-            intake.settle(len(chunk), len(chunk))
-            self._tally.add_left(len(chunk) + len(intake.unread()))
+            self._tally.add_left(len(chunk))
             self._progress.update(self._tally.counts)
-        self._tally.add_left(len(intake.unread()))
         return self._summary()
 
-    def score(self) -> Summary:
+    def score(self, hear: Hear) -> Summary:
         table = Table.create(self._order.table)
         known = self._known(table)
-        intake = self._intake(known)
-        ledger = Ledger(table, known, self._tally, self._stamp, self._order.batch_size)
-        task = Task(self._order.inbox, self._order.model, self._stamp, known.contents)
-        with closing(pool.labelled(task, self._hear, intake.chunks(), self._order.workers)) as parts, _telling(ledger):
+        chunks = self._intake(known).chunks()
+        ledger = Ledger(table, known, self._tally, self._about.run_id, self._order.batch_size)
+        task = Task(self._order.inbox, self._order.model, self._stamp)
+        with closing(pool.labelled(task, hear, chunks, self._order.workers)) as parts, _telling(ledger):
             for labelled in parts:
-                intake.settle(labelled.files, ledger.enter(labelled))
-                ledger.enter_unread(intake.unread())
+                ledger.enter(labelled)
                 self._progress.update(self._tally.counts)
-        ledger.enter_unread(intake.unread())
-        ledger.enter_copies()
         summary = self._summary()
         ledger.end(summary)
         return summary

@@ -82,7 +82,6 @@ class Summary(Run):
 
     Attributes:
         left: files that the run did not come to, because of its limit or an interruption.
-        copied: scored, abstained and rejected files whose content had been judged under another name.
         by_label: scored files of each digit, "0" to "9".
         by_reason: rejected files of each reason, the most frequent first; `by_deferred_reason` likewise.
         mean_confidence: of scored and abstained files; None if there are none.
@@ -92,7 +91,7 @@ class Summary(Run):
         files_per_s: scored, abstained and rejected files per second of the run.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     ended_at: UtcTime
     seconds: float
     files_per_s: float
@@ -104,7 +103,6 @@ class Summary(Run):
     known: Count
     deferred: Count
     left: Count
-    copied: Count
     by_label: dict[str, Count]
     by_reason: dict[str, Count]
     by_deferred_reason: dict[str, Count]
@@ -150,10 +148,10 @@ class Summary(Run):
 
 
 class Tally:
-    """The counts of a run while it goes on; `counts` has those in `OUTCOMES`, `found` and `copied`."""
+    """The counts of a run while it goes on; `counts` has those in `OUTCOMES`, and `found`."""
 
     def __init__(self, reference: Reference) -> None:
-        self.counts = dict.fromkeys(("found", *OUTCOMES, "copied"), 0)
+        self.counts = dict.fromkeys(("found", *OUTCOMES), 0)
         self._heard = DriftCounts(reference)
         self._confidence_sum = 0.0
         self._reasons: dict[str, Counter[str]] = {"rejected": Counter(), "deferred": Counter()}
@@ -188,12 +186,9 @@ class Tally:
         reason: str | None,
         message: str | None,
         seconds: float,
-        *,
-        copied: bool,
     ) -> None:
-        """Count a row of the table: its columns, the seconds it took, and whether its content had been judged."""
+        """Count a row of the table: its columns, and the seconds it took."""
         self.counts[status] += 1
-        self.counts["copied"] += copied
         _keep_largest(self._slowest, (seconds, path))
         if confidence is not None and duration_s is not None:
             self._heard.add(digit, confidence, duration_s)
@@ -252,8 +247,6 @@ def _sections(summary: Summary) -> Iterator[tuple[str, str]]:
     yield f"model {summary.model}, version {summary.model_version[:12]}, trained on {summary.dataset}", ""
     yield _equation(summary, "found"), "bold"
     yield from ((_equation(summary, name), "") for name in ("rejected", "deferred") if summary.sums[name])
-    if summary.copied:
-        yield f"{summary.copied:,} with content that was judged before under another name", ""
     if summary.scored:
         yield from _labels(summary)
     if summary.mean_confidence is not None:

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 import pytest
-from fake_table import InMemory
 from runs import REFERENCE, STAMP
 
 from audiomnist.scoring import records
@@ -39,7 +38,7 @@ def table_with(*paths: str) -> Known:
         )
         for path in paths
     ]
-    return Known.read(InMemory(records.table(found, STAMP, datetime(2026, 1, 1, tzinfo=UTC))), STAMP.model_version)
+    return Known(records.table(found, STAMP, datetime(2026, 1, 1, tzinfo=UTC)).to_batches())
 
 
 class Sorted:
@@ -56,13 +55,8 @@ class Sorted:
     ) -> None:
         self.tally = Tally(REFERENCE)
         terms = Terms(limit, reread, chunk_files, stop or Stop())
-        self.intake = Intake(iter(found), table_with(*known), self.tally, terms)
-        self.chunks = []
-        for chunk in self.intake.chunks():
-            self.chunks.append([item.path.decode() for item in chunk])
-            self.intake.settle(len(chunk), len(chunk))
-        self.rejected = self.intake.unread()
-        self.unread = [facts.path for facts, _ in self.rejected]
+        intake = Intake(iter(found), table_with(*known), self.tally, terms)
+        self.chunks = [[item.path.decode() for item in chunk] for chunk in intake.chunks()]
         self.counts = {name: files for name, files in self.tally.counts.items() if files}
 
 
@@ -109,7 +103,7 @@ def test_rereading_hands_on_known_files_too() -> None:
 
 
 @pytest.mark.parametrize(("limit", "taken"), [(0, 0), (1, 1), (4, 4), (5, 5), (9, 9), (10, 9)])
-def test_the_limit_is_of_new_files_and_the_rest_is_counted_as_left(limit: int, taken: int) -> None:
+def test_the_limit_is_of_files_that_are_taken_and_the_rest_is_counted_as_left(limit: int, taken: int) -> None:
     """Known ones do not use it up."""
     done = Sorted(numbered(12), "000.wav", "004.wav", "011.wav", limit=limit)
     assert sum(map(len, done.chunks)) == taken
@@ -117,61 +111,25 @@ def test_the_limit_is_of_new_files_and_the_rest_is_counted_as_left(limit: int, t
     assert done.tally.counts["known"] == 3
 
 
-def test_what_is_deferred_or_cannot_be_read_is_not_handed_on() -> None:
-    """The one is counted with its reason, the other waits for its row."""
+def test_what_is_deferred_is_not_handed_on_and_what_cannot_be_read_is() -> None:
+    """The one is counted with its reason; the other gets its row where the others do."""
     done = Sorted([*files("a.wav"), PART, PIPE, *files("b.wav")])
-    assert done.chunks == [["a.wav", "b.wav"]]
+    assert done.chunks == [["a.wav", "pipe", "b.wav"]]
     assert done.counts == {"found": 4, "deferred": 1}
-    assert done.rejected == [
-        (
-            Facts("pipe", 0, MODIFIED_NS),
-            Verdict("rejected", reason="not_a_file", message="pipe: is no file but a pipe"),
-        )
-    ]
-
-
-def test_what_cannot_be_read_can_be_taken_meanwhile() -> None:
-    """So memory does not grow with it, though there be nothing to read beside it."""
-    pipes: list[Found] = [Unusable(b"%d" % number, 0, MODIFIED_NS, "not_a_file", "is a pipe") for number in range(10)]
-    intake = Intake(iter(pipes), table_with(), Tally(REFERENCE), Terms(None, False, 4, Stop()))
-    taken = [(len(chunk), len(intake.unread())) for chunk in intake.chunks()]
-    assert taken == [(0, 4), (0, 4)]
-    assert len(intake.unread()) == 2
-
-
-def test_chunks_stay_small_though_nobody_takes_what_cannot_be_read() -> None:
-    """Chunks are taken ahead of what becomes of them."""
-    pipes: list[Found] = [Unusable(b"%d" % number, 0, MODIFIED_NS, "not_a_file", "is a pipe") for number in range(9)]
-    intake = Intake(iter([*pipes, *numbered(9)]), table_with(), Tally(REFERENCE), Terms(None, False, 4, Stop()))
-    sizes = [len(chunk) for chunk in intake.chunks()]
-    assert sum(sizes) == 9
-    assert max(sizes) <= 4
-
-
-def test_at_the_limit_what_came_of_the_others_is_waited_for() -> None:
-    """An empty chunk asks for it; who was known after all, or deferred, makes room."""
-    intake = Intake(iter(numbered(5)), table_with(), tally := Tally(REFERENCE), Terms(2, False, 4, Stop()))
-    chunks = intake.chunks()
-    assert [len(next(chunks)), len(next(chunks)), len(next(chunks))] == [2, 0, 0]
-    intake.settle(2, 1)
-    assert [len(next(chunks)), len(next(chunks))] == [1, 0]
-    intake.settle(1, 1)
-    assert list(chunks) == []
-    assert tally.counts["left"] == 2
 
 
 def test_what_cannot_be_read_is_known_once_it_has_its_row() -> None:
     """Whatever its time is by now, for it has no content that could change."""
     later = Unusable(PIPE.path, PIPE.size_bytes, MODIFIED_NS + 1, PIPE.reason, PIPE.sentence)
     done = Sorted([later], "pipe")
-    assert done.unread == []
+    assert done.chunks == []
     assert done.counts == {"found": 1, "known": 1}
 
 
 def test_what_cannot_be_read_counts_as_new_under_the_limit() -> None:
     """It gets a row like the others, or is left."""
     done = Sorted([*files("a.wav"), PIPE, PART], limit=1)
-    assert (done.chunks, done.unread) == ([["a.wav"]], [])
+    assert done.chunks == [["a.wav"]]
     assert done.counts == {"found": 3, "left": 1, "deferred": 1}
 
 

@@ -5,7 +5,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,9 +18,8 @@ from runs import STAMP, Row, answer
 from audiomnist.audio.waveform import Waveform
 from audiomnist.scoring.decoding.decoder import Decoder
 from audiomnist.scoring.inbox import discover
-from audiomnist.scoring.inbox.discover import Candidate
-from audiomnist.scoring.seen import Keys, content_key
-from audiomnist.scoring.workers import scorer as labeller
+from audiomnist.scoring.inbox.discover import Candidate, Deferred, Unusable
+from audiomnist.scoring.workers import scorer
 from audiomnist.scoring.workers.scorer import Labelled, Labeller, Task
 from audiomnist.serving.predictor import Answer
 
@@ -70,18 +68,17 @@ def loud(level: float, seconds: float = 0.3, seed: int = 0) -> bytes:
     return encoded(level * noise / np.abs(noise).max())
 
 
-def task(folder: Path, *known: bytes, **changes: Any) -> Task:
-    """Return what files are judged by, where some contents are known."""
-    keys = Keys(bytearray(b"".join(content_key(hashlib.sha256(content).hexdigest()) for content in known)))
-    return replace(Task(folder, folder / "no bundle", STAMP, keys), **changes)
+def task(folder: Path, **changes: Any) -> Task:
+    """Return what files are labelled by."""
+    return replace(Task(folder, folder / "no bundle", STAMP), **changes)
 
 
-def candidates(folder: Path) -> list[Candidate]:
-    """Return what there is to be read in a folder."""
-    return [item for item in discover.discover(folder) if isinstance(item, Candidate)]
+def candidates(folder: Path) -> list[Candidate | Unusable]:
+    """Return what gets a row in a folder."""
+    return [item for item in discover.discover(folder) if not isinstance(item, Deferred)]
 
 
-def labelled(the_task: Task, ear: Ear, files: Sequence[Candidate] | None = None) -> Labelled:
+def labelled(the_task: Task, ear: Ear, files: Sequence[Candidate | Unusable] | None = None) -> Labelled:
     """Label some files, or all that there are."""
     worker = Labeller(the_task, ear)
     try:
@@ -142,51 +139,22 @@ def test_rows_come_in_the_order_of_the_files(folder: Path, ear: Ear) -> None:
     assert min(done.seconds) > 0
 
 
-def test_equal_contents_are_heard_once_and_have_their_rows(folder: Path, ear: Ear) -> None:
+def test_equal_contents_have_equal_answers_and_rows_of_their_own(folder: Path, ear: Ear) -> None:
     """Each file under its own name and time; so it is with contents that are rejected."""
-    for name in ("a.wav", "c.wav", "deep/d.wav"):
+    for name in ("a.wav", "deep/b.wav"):
         put(folder, name, loud(0.35), modified_ns=SETTLED_NS + len(name))
-    put(folder, "b.wav", loud(0.55))
-    put(folder, "e.wav", b"no sound")
-    put(folder, "f.wav", b"no sound")
-    done = labelled(task(folder), ear)
-    assert ear.clips == 2
-    rows = by_path(done)
+    for name in ("c.wav", "d.wav"):
+        put(folder, name, b"no sound")
+    rows = by_path(labelled(task(folder), ear))
     assert {path: row["digit"] for path, row in rows.items()} == {
         "a.wav": 3,
-        "b.wav": 5,
-        "c.wav": 3,
-        "deep/d.wav": 3,
-        "e.wav": None,
-        "f.wav": None,
+        "deep/b.wav": 3,
+        "c.wav": None,
+        "d.wav": None,
     }
-    assert rows["deep/d.wav"]["modified_ns"] == SETTLED_NS + 10
-    assert rows["f.wav"]["message"].startswith("f.wav: ")
-
-
-def test_equal_contents_that_come_one_after_the_other_are_heard_once(folder: Path, ear: Ear) -> None:
-    """The answers are the same."""
-    for name in ("a.wav", "b.wav", "c.wav"):
-        put(folder, name, loud(0.35))
-    with closing(Labeller(task(folder), ear)) as labeller:
-        done = [labeller.label([item]).rows.to_pylist()[0] for item in candidates(folder)]
-    assert ear.clips == 1
-    assert [row["path"] for row in done] == ["a.wav", "b.wav", "c.wav"]
-    assert len({row["confidence"] for row in done}) == 1
-
-
-def test_contents_whose_answer_the_table_has_are_not_heard_again(folder: Path, ear: Ear) -> None:
-    """They are named, with their hash, for who makes their rows."""
-    put(folder, "old.wav", loud(0.35))
-    put(folder, "new.wav", loud(0.55))
-    put(folder, "bad.wav", b"no sound")
-    done = labelled(task(folder, loud(0.35), b"no sound"), ear)
-    assert ear.clips == 1
-    assert list(by_path(done)) == ["new.wav"]
-    assert {(facts.path, facts.content_sha256, facts.size_bytes, facts.modified_ns) for facts in done.judged} == {
-        (name, hashlib.sha256(content).hexdigest(), len(content), SETTLED_NS)
-        for name, content in (("old.wav", loud(0.35)), ("bad.wav", b"no sound"))
-    }
+    assert rows["a.wav"]["content_sha256"] == rows["deep/b.wav"]["content_sha256"]
+    assert rows["deep/b.wav"]["modified_ns"] == SETTLED_NS + 10
+    assert rows["d.wav"]["message"].startswith("d.wav: ")
 
 
 @pytest.mark.parametrize(
@@ -211,8 +179,7 @@ def test_every_bad_file_has_its_reason_and_harms_no_other(folder: Path, ear: Ear
     done = labelled(task(folder), ear)
     rows = by_path(done)
     assert rows.pop("5.wav")["digit"] == 5
-    read = {name: reason for name, reason in reasons.items() if not reason.startswith(("link", "not_a_file"))}
-    assert {path: row["reason"] for path, row in rows.items()} == read
+    assert {path: row["reason"] for path, row in rows.items()} == reasons
     for path, row in rows.items():
         assert row["message"].startswith(f"{path}: ")
         assert row["status"] == "rejected"
@@ -299,7 +266,7 @@ def test_flac_is_deferred_where_the_decoder_is_at_fault(
     folder: Path, ear: Ear, monkeypatch: pytest.MonkeyPatch, command: list[str], reason: str
 ) -> None:
     """That is the machine's doing, not the file's; WAV needs no decoder."""
-    monkeypatch.setattr(labeller, "Decoder", lambda **limits: Decoder(command=command, **limits))
+    monkeypatch.setattr(scorer, "Decoder", lambda **limits: Decoder(command=command, **limits))
     put(folder, "a.flac", encoded(tone(3), container="FLAC"))
     put(folder, "b.wav", loud(0.55))
     done = labelled(task(folder), ear)
@@ -309,14 +276,14 @@ def test_flac_is_deferred_where_the_decoder_is_at_fault(
 
 def test_no_more_sounds_are_held_than_fit_into_memory(folder: Path, ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are heard in portions, and come in the order of the files all the same."""
-    monkeypatch.setattr(labeller, "_HELD_BYTES", 4 * 8000 * 0.5)
+    monkeypatch.setattr(scorer, "_HELD_BYTES", 4 * 8000 * 0.5)
     for number in range(5):
         put(folder, f"{number}.wav", loud(0.15 + number / 10, 0.3))
     put(folder, "5.wav", b"no sound")
     done = labelled(task(folder), ear)
     assert ear.batches == [[0.3] * 2, [0.3] * 2, [0.3]]
     assert [row["path"] for row in done.rows.to_pylist()] == [f"{number}.wav" for number in range(6)]
-    assert len(done.seconds) == done.files == 6
+    assert len(done.seconds) == 6
 
 
 def test_channels_that_cancel_each_other_are_silent(folder: Path, ear: Ear) -> None:
@@ -425,18 +392,17 @@ def test_closing_ends_the_decoder(folder: Path, ear: Ear, children: Callable[[],
 
 @pytest.fixture
 def files_of_all_kinds(folder: Path) -> Path:
-    """An inbox of good files, copies and bad files."""
+    """An inbox of good and bad files."""
     put_bad(folder, len(BAD))
     for number in range(20):
         put(folder, f"{number}.wav", loud(0.1 * (number % 9) + 0.05, 0.2 + number / 100))
-        put(folder, f"copies/{number}.wav", loud(0.1 * (number % 9) + 0.05, 0.2 + number / 100))
     return folder
 
 
 def test_nothing_comes_of_no_files(folder: Path, ear: Ear) -> None:
     """The model is not asked."""
     done = labelled(task(folder), ear)
-    assert (done.rows.num_rows, done.seconds, done.judged, done.deferred) == (0, [], [], [])
+    assert (done.rows.num_rows, done.seconds, done.deferred) == (0, [], [])
     assert ear.batches == []
 
 

@@ -1,6 +1,5 @@
 """What the table has is known, and nothing else."""
 
-import pickle
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -8,12 +7,10 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from fake_table import InMemory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiomnist.scoring import seen
-from audiomnist.scoring.seen import Keys, Known, content_key
+from audiomnist.scoring.seen import Known
 from audiomnist.scoring.table.history import RUN_ID
 from audiomnist.scoring.table.schema import SCHEMA
 from audiomnist.scoring.table.table import Table
@@ -21,9 +18,6 @@ from audiomnist.scoring.table.table import Table
 THIS, OTHER = "a" * 64, "b" * 64
 SIZE_BYTES = 8044
 MODIFIED_NS = 1_795_417_987_381_000_001
-
-# Many of the keys share a beginning or an end, and many end with zero bytes.
-KEYS = st.lists(st.sampled_from([b"\0", b"\1", b"\xff"]), min_size=16, max_size=16).map(b"".join)
 
 
 def content(text: str) -> str:
@@ -64,32 +58,11 @@ def table(tmp_path: Path) -> Table:
     return table
 
 
-@given(first=st.lists(KEYS), later=st.lists(st.lists(KEYS)), asked=st.lists(KEYS), most=st.integers(0, 5))
-def test_keys_are_a_set(first: list[bytes], later: list[list[bytes]], asked: list[bytes], most: int) -> None:
-    """Given at once or added bit by bit, sorted often or seldom, pickled or not."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(seen, "_MOST_UNSORTED", most)
-        keys = Keys(bytearray(b"".join(first)))
-        for more in later:
-            keys.update(more)
-    expected = set(first).union(*later)
-    copied = pickle.loads(pickle.dumps(keys))  # noqa: S301 - its own pickle
-    for key in [*asked, *expected]:
-        assert (key in keys) == (key in copied) == (key in expected)
-
-
-def test_a_million_keys_take_16_bytes_each() -> None:
-    """What is pickled for another process is little more than the keys."""
-    keys = Keys(bytearray(16_000_000))
-    assert len(pickle.dumps(keys)) < 16_001_000
-
-
 def test_without_a_table_nothing_is_known() -> None:
     """The first run of all scores every file."""
     nothing = Known.read(None, THIS)
     assert not nothing.has_stat("both", SIZE_BYTES, MODIFIED_NS)
     assert not nothing.has_row("both", content("both"))
-    assert not nothing.has_content(content("both"))
 
 
 def test_a_file_is_known_by_its_path_size_and_time(table: Table) -> None:
@@ -113,17 +86,6 @@ def test_a_row_is_known_by_its_path_and_content(table: Table) -> None:
     assert not files.has_row("link", content("link"))
 
 
-@pytest.mark.parametrize("rescore", [False, True])
-def test_a_content_is_known_if_this_model_has_judged_it(table: Table, rescore: bool) -> None:  # noqa: FBT001 - pytest's
-    """Whatever counts as a row, another model's judgement is none of this one."""
-    files = Known.read(table, THIS, rescore=rescore)
-    assert files.has_content(content("both"))
-    assert files.has_content(content("only this"))
-    assert not files.has_content(content("only other"))
-    assert content_key(content("both")) in files.contents
-    assert content_key(content("only other")) not in files.contents
-
-
 def test_another_models_files_are_new_only_when_everything_is_scored_again(table: Table) -> None:
     """A new model alone does not make old files new."""
     for path, by_this in [("both", True), ("only this", True), ("only other", False)]:
@@ -134,21 +96,10 @@ def test_another_models_files_are_new_only_when_everything_is_scored_again(table
         assert again.has_row(path, content(path)) == by_this
 
 
-def test_contents_that_are_added_are_known_as_if_they_had_been_read(table: Table) -> None:
-    """So a run need not read the table again after each commit."""
-    files = Known.read(table, THIS)
-    new = pa.concat_tables([rows("new"), rows("link", content_sha256=None), rows("old", model_version=OTHER)])
-    files.add_contents(new)
-    table.append(new, {RUN_ID: "newest"})
-    for path in ("new", "link", "old", "both", "absent"):
-        for read in (files, Known.read(table, THIS)):
-            assert read.has_content(content(path)) == (path in {"new", "both"})
-
-
 @given(first=st.text(), second=st.text(), size_bytes=st.integers(0, 2**40), modified_ns=st.integers(-(2**62), 2**62))
 def test_no_path_is_taken_for_another(first: str, second: str, size_bytes: int, modified_ns: int) -> None:
     """Whatever characters it has, digits and blanks too."""
-    files = Known.read(InMemory(rows(first, size_bytes=size_bytes, modified_ns=modified_ns)), THIS)
+    files = Known(rows(first, size_bytes=size_bytes, modified_ns=modified_ns).to_batches())
     assert files.has_stat(first, size_bytes, modified_ns)
     assert files.has_stat(second, size_bytes, modified_ns) == (first == second)
     assert files.has_row(second, content(first)) == (first == second)

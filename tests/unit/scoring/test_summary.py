@@ -34,13 +34,13 @@ HOSTILE_SHOWN = "[bold red]a[/] :bomb: \\n\\x1b[2J\\u202e.wav"
 def score(tally: Tally, path: str, digit: int | None = 3, confidence: float = 0.9, seconds: float = 0.01) -> None:
     """Count a file that the model heard."""
     status = "abstained" if digit is None else "scored"
-    tally.add_row(path, status, digit, confidence, 0.4, None, None, seconds, copied=False)
+    tally.add_row(path, status, digit, confidence, 0.4, None, None, seconds)
 
 
 def reject(tally: Tally, path: str, reason: str = "empty", message: str | None = None) -> None:
     """Count a file whose content is at fault."""
     message = message or f"{path}: holds no samples"
-    tally.add_row(path, "rejected", None, None, None, reason, message, 0.001, copied=False)
+    tally.add_row(path, "rejected", None, None, None, reason, message, 0.001)
 
 
 def ended(tally: Tally, seconds: float = 4.0, *, interrupted: bool = False) -> Summary:
@@ -53,9 +53,7 @@ def night() -> Tally:
     tally = Tally(REFERENCE)
     tally.add_found(2214)
     for index in range(1990):
-        tally.add_row(
-            f"good/{index}.wav", "scored", index % 10, 0.75, index % 2, None, None, 0.01, copied=index % 500 == 0
-        )
+        tally.add_row(f"good/{index}.wav", "scored", index % 10, 0.75, index % 2, None, None, 0.01)
     for index in range(10):
         score(tally, f"cough/{index}.wav", None, confidence=0.25)
     for index in range(200):
@@ -90,7 +88,6 @@ def test_the_counts_of_a_night_add_up() -> None:
     assert summary.by_label == {str(digit): 199 for digit in range(10)}
     assert summary.by_reason == {"truncated": 150, "empty": 50}
     assert summary.by_deferred_reason == {"unfinished_name": 1, "vanished": 1}
-    assert summary.copied == 4
     assert summary.mean_confidence == pytest.approx((1990 * 0.75 + 10 * 0.25) / 2000)
     assert summary.files_per_s == 2200 / 4
 
@@ -99,7 +96,7 @@ def test_the_drift_is_that_of_the_files_that_the_model_heard() -> None:
     """Rejected files, even with a duration, are none of them; withheld labels count as no label."""
     tally = night()
     for index in range(500):
-        tally.add_row(f"{index}.wav", "rejected", None, None, 99.0, "too_long", "too long", 0.001, copied=False)
+        tally.add_row(f"{index}.wav", "rejected", None, None, 99.0, "too_long", "too long", 0.001)
     found = ended(tally).drift
     assert found.labels == Drift(psi=0, verdict="stable")
     assert found.confidence.verdict == "major"
@@ -143,7 +140,7 @@ def test_a_row_whose_columns_contradict_its_status_is_a_contradiction(
     """A label exactly if scored, a reason exactly if rejected."""
     tally = Tally(REFERENCE)
     tally.add_found()
-    tally.add_row("x.wav", status, digit, confidence, 0.4, reason, None, 0.01, copied=False)
+    tally.add_row("x.wav", status, digit, confidence, 0.4, reason, None, 0.01)
     with pytest.raises(CountError, match=re.escape(told)):
         ended(tally).check()
 
@@ -186,7 +183,7 @@ def test_a_withheld_label_stands_among_the_least_certain_without_a_digit() -> No
 def test_rejected_files_have_a_duration_of_work_too() -> None:
     """A decoder that ran into its time limit is what an operator looks for."""
     tally = night()
-    tally.add_row("hang.flac", "rejected", None, None, None, "decoder_timeout", "gave up", 10.0, copied=False)
+    tally.add_row("hang.flac", "rejected", None, None, None, "decoder_timeout", "gave up", 10.0)
     assert ended(tally).slowest[0].path == "hang.flac"
 
 
@@ -210,7 +207,7 @@ def test_a_summary_comes_back_from_json_as_it_was(tally: Tally) -> None:
     text = summary.to_json()
     assert Summary.from_json(text) == summary
     assert "\n" not in text
-    assert json.loads(text, parse_constant=pytest.fail)["schema_version"] == 1
+    assert json.loads(text, parse_constant=pytest.fail)["schema_version"] == 2
 
 
 def test_hostile_names_come_back_from_json_as_they_were() -> None:
@@ -220,7 +217,7 @@ def test_hostile_names_come_back_from_json_as_they_were() -> None:
     assert Summary.from_json(ended(tally).to_json()).rejected_files[0].path == HOSTILE
 
 
-@pytest.mark.parametrize("altered", [{"schema_version": 2}, {"found": -1}, {"unknown": 1}, {"seconds": "NaN"}])
+@pytest.mark.parametrize("altered", [{"schema_version": 1}, {"found": -1}, {"unknown": 1}, {"seconds": "NaN"}])
 def test_what_is_no_summary_of_this_version_is_refused(altered: dict[str, object]) -> None:
     """Rather than read by halves."""
     record = json.loads(ended(night()).to_json()) | altered

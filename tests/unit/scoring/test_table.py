@@ -253,18 +253,6 @@ class TestAppending:
         assert not any(map(len, table.scan(["path"], {"path": [text], "digit": [6]})))
         assert not any(map(len, table.scan(["path"], {"path": []})))
 
-    def test_contents_are_looked_up_by_model(self, table: Table) -> None:
-        """One row for each content that this model has judged, however many rows have it."""
-        for moment in range(2):
-            same = rows(f"{moment}/a", f"{moment}/b", content_sha256="same")
-            other = rows(f"{moment}/a", content_sha256="same", model_version="other")
-            table.append(pa.concat_tables([same, other, rows(f"{moment}/c")]), THIS_RUN)
-        found = table.lookup(["same", "content of 1/c", "of another"], MODEL)
-        assert sorted(found["content_sha256"].to_pylist()) == ["content of 1/c", "same"]
-        assert found.schema.equals(SCHEMA)
-        assert table.lookup(["content of 1/c"], "other").num_rows == 0
-        assert table.lookup([], MODEL).num_rows == 0
-
     def test_the_rows_are_on_the_disk_before_the_log_names_them(
         self, table: Table, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -12,22 +12,18 @@ from pathlib import Path
 import pytest
 import small_bundles
 from crashing_reader import Broken, Deadly
-from inbox_files import put, put_bad, put_good
+from inbox_files import put_bad, put_good
 from runs import STAMP, Row, assert_same_answers
 from score_process import DEADLINE_S, is_asleep, wait_until
 
-from audiomnist.core.hashing import sha256_of
 from audiomnist.scoring.inbox import discover
 from audiomnist.scoring.inbox.discover import Candidate
-from audiomnist.scoring.seen import Keys, content_key
 from audiomnist.scoring.workers import pool
 from audiomnist.scoring.workers.scorer import Chunk, Labelled, Task
 from audiomnist.scoring.workers.worker import Worker
 from audiomnist.serving import model
 from audiomnist.serving.bundle.description import BundleError
 from audiomnist.serving.predictor import Hear, hearing
-
-POISON = b"kills whoever asks for it"
 
 
 @pytest.fixture
@@ -48,7 +44,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def task(folder: Path, bundle: Path) -> Task:
     """What files are judged by."""
     version = model.load(bundle, threads=1).version
-    return Task(folder, bundle, replace(STAMP, model_version=version), Keys(bytearray()))
+    return Task(folder, bundle, replace(STAMP, model_version=version))
 
 
 @pytest.fixture
@@ -113,39 +109,16 @@ def test_no_chunks_no_work(task: Task, hear: Hear, workers: int) -> None:
     assert list(pool.labelled(task, hear, [], workers)) == []
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_an_empty_chunk_asks_for_what_came_of_those_before(task: Task, hear: Hear, workers: int) -> None:
-    """Before any other is taken."""
-    first, second, *_ = chunks(task, 3)
-    done: list[int] = []
-    done_before: list[int] = []
-
-    def given() -> Iterator[Chunk]:
-        yield first
-        yield []
-        done_before.append(sum(done))
-        yield second
-
-    done.extend(part.files for part in pool.labelled(task, hear, given(), workers))
-    assert (done_before, sum(done)) == ([3], 6)
-
-
-def test_no_process_is_started_for_an_empty_chunk(task: Task, hear: Hear) -> None:
-    """And none is asked again and again."""
-    assert [part.files for part in pool.labelled(task, hear, [[], []], 2)] == [0, 0]
-    assert active_children() == []
-
-
 def test_a_file_that_kills_its_process_is_deferred_and_no_other(task: Task, hear: Hear) -> None:
     """All others have their rows, in the order of the chunks."""
     expected = rows(together([*pool.labelled(task, hear, chunks(task, 24), 1)]))
-    path = put(task.inbox, "good-0003 poison.wav", POISON)
-    parts = chunks(task, 2)[2:5]
-    deadly = replace(task, contents=Deadly(content_key(sha256_of(path))))
-    done = list(pool.labelled(deadly, hear, parts, 2))
+    parts = [[*part] for part in chunks(task, 2)[2:5]]
+    poison = Candidate(Deadly(b"poison.wav"), 0, 0)
+    parts[1].append(poison)
+    done = list(pool.labelled(task, hear, parts, 2))
     (lost,) = [item for part in done for item in part.deferred]
-    assert (lost.path.decode(), lost.reason) == (path.name, "worker_died")
-    others = [item.path.decode() for part in parts for item in part if item.path.decode() != path.name]
+    assert (lost.path, lost.reason) == (poison.path, "worker_died")
+    others = [item.path.decode() for part in parts for item in part if item is not poison]
     assert [name for part in done for name in paths(part)] == others
     assert_same_answers(rows(together(done)), {name: expected[name] for name in others})
 
@@ -195,10 +168,9 @@ def test_a_worker_that_is_closed_starts_no_other_process(task: Task) -> None:
 
 def test_an_error_that_nobody_foresaw_is_raised_here(task: Task, hear: Hear) -> None:
     """With what the process knows of it; it is not taken for the fault of a file."""
-    broken = replace(task, contents=Broken(bytearray()))
     with pytest.raises(ZeroDivisionError) as caught:
-        list(pool.labelled(broken, hear, chunks(task, 12), 2))
-    assert "in __contains__" in "".join(caught.value.__notes__)
+        list(pool.labelled(task, hear, [[Candidate(Broken(b"a.wav"), 0, 0)]], 2))
+    assert "in replace" in "".join(caught.value.__notes__)
     assert active_children() == []
 
 

@@ -29,9 +29,8 @@ REASONS = {
     "undecodable": "the decoder gave up on the content",
     "decoder_timeout": "the decoder did not come to an end in time and was stopped",
     "decoder_crashed": "the decoder crashed on the content",
-    "link_outside": "a symbolic link leads out of the inbox, and is not followed",
-    "link_loop": "symbolic links lead in a circle",
-    "not_a_file": "it is a device, a pipe, a socket or a link to a folder",
+    "link": "it is a symbolic link, which is not followed",
+    "not_a_file": "it is a device, a pipe or a socket",
 }
 
 

@@ -1,34 +1,12 @@
 """The table: a Delta Lake folder with one row per path, content and model version, each there exactly once.
 
-A batch of rows gets into the table by one commit, in three steps:
+A batch of rows gets into the table by one commit, in three steps: the rows are written to a Parquet file and forced
+to the disk; Delta Lake adds the next entry to the log, which names the file, whole or not at all; the entry and the
+names of all files are forced to the disk. A commit is an application transaction, numbered one above the last that
+its writer has seen: if another took the number, the writer reads the table again and drops the rows that are there.
 
-1. The rows are written to a Parquet file under a name of its own and forced to the disk. No reader looks for it.
-2. Delta Lake adds the next entry to the log, which names the file. It writes the entry aside and links it to its
-   number, so that it is there whole or not at all, and of two writers only one gets the number.
-3. The entry, a checkpoint if there is a new one, and the names of all files are forced to the disk.
-
-What a SIGKILL leaves, and why each row is there exactly once after the next run:
-
-- before and in step 1: nothing, or a file that no entry names. The rows are not in the table; the next run finds their
-  files unknown and scores them. `vacuum` removes the orphan.
-- in step 2: that orphan, and perhaps part of an entry under a name that no reader looks at; or else the entry.
-- from then on the rows are in the table, though nobody was told. The next run reads the table before it looks at the
-  inbox, and so knows their files.
-
-An error may leave the writer as ignorant as a SIGKILL does: a disk that is full at the checkpoint is told after the
-entry was added. The writer then looks in the log for the mark that its commit bears before it says how it went.
-
-The lock (`scoring.table.lock`) lets one run write at a time. Writers that it cannot part, as on a file system
-whose locks do not reach other hosts, duplicate no row either: each commit is an application transaction, numbered one
-above the last that its writer has seen, and Delta Lake refuses it if another took the number. The writer then reads
-the table again, drops the rows that are there by now, and does so before each further commit of its own.
-
-A power cut is like a SIGKILL up to step 2, for no entry comes to the disk before the rows that it names. From then to
-the end of step 3, some milliseconds, the file system decides what becomes of the entry. Whole and absent are as above;
-empty counts as a commit of nothing; torn, or with a torn checkpoint, the table cannot be read until that file is
-removed, as the error says. What `append` has returned from is safe. `compact` commits its files before it forces them
-to the disk; until it returns a power cut may damage them, but those that they replace stay until `vacuum`, and
-`DeltaTable.restore` to the version before has every row.
+docs/scoring.md says what a SIGKILL, an error or a power cut leaves in each step, and why each row is there exactly
+once after the next run.
 """
 
 import json
@@ -176,20 +154,6 @@ class Table:
                 yield batch.select(schema.names).cast(schema)
         except (DeltaError, OSError, pa.ArrowException) as error:
             raise unreadable(self.path, error) from error
-
-    def lookup(self, contents: Collection[str], model_version: str) -> pa.Table:
-        """Return a row of this model for each of these contents that has any; reads the table until all are found."""
-        wanted = set(contents)
-        found = []
-        for batch in self.scan(only={"model_version": [model_version]}) if wanted else ():
-            rows = dict(zip(batch["content_sha256"].to_pylist(), range(len(batch)), strict=True))
-            here = wanted.intersection(rows)
-            if here:
-                wanted -= here
-                found.append(batch.take(pa.array([rows[content] for content in here], pa.int64())))
-            if not wanted:
-                break
-        return pa.Table.from_batches(found, SCHEMA)
 
     def runs(self) -> list[Run]:
         """Return the runs that committed to the table, the latest first."""

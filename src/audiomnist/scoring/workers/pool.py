@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from queue import SimpleQueue
 
 from audiomnist.scoring.workers.scorer import Chunk, Labelled, Labeller, Task
@@ -20,7 +19,7 @@ def labelled(task: Task, hear: Hear, chunks: Iterable[Chunk], workers: int) -> G
     Args:
         task: what files are judged by.
         hear: its model, opened in this process.
-        chunks: taken as there is room for them; an empty one asks for what came of those before.
+        chunks: taken as there is room for them.
         workers: processes; 1 is this one, and no other is started.
     """
     return _alone(Labeller(task, hear), chunks) if workers == 1 else _together(task, chunks, workers)
@@ -34,14 +33,11 @@ def _alone(labeller: Labeller, chunks: Iterable[Chunk]) -> Generator[Labelled, N
 
 def _together(task: Task, chunks: Iterable[Chunk], workers: int) -> Generator[Labelled, None, None]:
     waiting: deque[Future[Labelled]] = deque()
-    with _processes(replace(task, contents=task.contents.snapshot()), workers) as submit:
+    with _processes(task, workers) as submit:
         for chunk in chunks:
-            if chunk:
-                waiting.append(submit(chunk))
-            if waiting and (not chunk or len(waiting) == workers * _AHEAD):
+            waiting.append(submit(chunk))
+            if len(waiting) == workers * _AHEAD:
                 yield waiting.popleft().result()
-            elif not chunk:
-                yield Labelled.of_none([])
         while waiting:
             yield waiting.popleft().result()
 

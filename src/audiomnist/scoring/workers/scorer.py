@@ -1,13 +1,13 @@
 """From files to rows of the table: each file is labelled, rejected with a reason, or deferred; none stops the others.
 
 What a file gets depends on its content and the model alone: not on its neighbours, the batch, or the process that
-reads it. Equal contents are predicted once.
+reads it.
 """
 
 import hashlib
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import reduce
@@ -24,17 +24,16 @@ from audiomnist.scoring import records as rows
 from audiomnist.scoring.decoding import checks
 from audiomnist.scoring.decoding.checks import Extent, Limits
 from audiomnist.scoring.decoding.decoder import Decoder, DecoderKilledError, DecoderStartError
+from audiomnist.scoring.inbox import discover as inbox
 from audiomnist.scoring.inbox import paths
-from audiomnist.scoring.inbox.discover import Candidate, Deferred, NotReadError, Reader
+from audiomnist.scoring.inbox.discover import Candidate, Deferred, NotReadError, Unusable
 from audiomnist.scoring.records import Facts, Stamp, Verdict
-from audiomnist.scoring.seen import Keys, content_key
 from audiomnist.scoring.table.schema import SCHEMA
 from audiomnist.serving.predictor import Answer, Hear
 
-# Files that are labelled in one go.
-Chunk = Sequence[Candidate]
+# Files that are labelled in one go, and what is rejected without being read.
+Chunk = Sequence[Candidate | Unusable]
 
-_REMEMBERED_CONTENTS = 16_384
 # How a file may look while another program still writes it, and how long it must have been left alone to be judged.
 _UNFINISHED = {"empty", "not_audio", "truncated", "lying_sizes", "undecodable"}
 _SETTLED_S = 2.0
@@ -50,62 +49,52 @@ class Task:
         inbox: the folder that paths are relative to.
         bundle: the folder of the model.
         stamp: what all rows of the run share.
-        contents: of which the table has the model's answer.
         limits: which sounds are taken.
     """
 
     inbox: Path
     bundle: Path
     stamp: Stamp
-    contents: Keys
     limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """What came of some candidates, each of which is among the rows, judged, or deferred.
+    """What came of some files, each of which is among the rows or deferred.
 
     Attributes:
         rows: of the table.
         seconds: what each row took.
-        judged: files whose content the table has the answer to.
         deferred: files without a row.
     """
 
     rows: pa.Table
     seconds: list[float]
-    judged: list[Facts]
     deferred: list[Deferred]
 
     @classmethod
     def of_none(cls, deferred: list[Deferred]) -> "Labelled":
         """Return what came of files that are all deferred."""
-        return cls(SCHEMA.empty_table(), [], [], deferred)
-
-    @property
-    def files(self) -> int:
-        """How many candidates there were."""
-        return len(self.rows) + len(self.judged) + len(self.deferred)
+        return cls(SCHEMA.empty_table(), [], deferred)
 
     def joined(self, other: "Labelled") -> "Labelled":
         """Return what came of both."""
         return Labelled(
             pa.concat_tables([self.rows, other.rows]),
             self.seconds + other.seconds,
-            self.judged + other.judged,
             self.deferred + other.deferred,
         )
 
 
 class _Read(NamedTuple):
-    """A file that was read, and its sound, or what is wrong with it; None where the table has the answer.
+    """A file that was read, and its sound, or what is wrong with it.
 
     `began` is when, in seconds since 1970; `seconds` is how long it took.
     """
 
-    candidate: Candidate
+    candidate: Candidate | Unusable
     facts: Facts
-    sound: Waveform | FaultError | None
+    sound: Waveform | FaultError
     began: float
     seconds: float
 
@@ -126,7 +115,6 @@ class Labeller:
         self._task = task
         self._hear = hear
         self._decoder = Decoder(max_duration_s=task.limits.max_duration_s)
-        self._remembered: dict[str | None, Answer | None] = {}
 
     def close(self) -> None:
         """End the decoder's process, if there is one."""
@@ -134,17 +122,15 @@ class Labeller:
 
     def label(self, candidates: Chunk) -> Labelled:
         """Read files and ask the model about the sounds in them."""
-        with Reader(self._task.inbox, self._task.limits.max_bytes) as reader:
-            reader.fetch(candidates)
-            parts = [self._labelled(self._settled(reader, outcomes)) for outcomes in self._portions(reader, candidates)]
+        parts = [self._labelled(self._settled(outcomes)) for outcomes in self._portions(candidates)]
         return reduce(Labelled.joined, parts) if parts else Labelled.of_none([])
 
-    def _portions(self, reader: Reader, candidates: Chunk) -> Iterator[list["_Read | Deferred"]]:
+    def _portions(self, candidates: Chunk) -> Iterator[list["_Read | Deferred"]]:
         """Yield files as they are read, so many at a time that their sounds fit into memory."""
         portion: list[_Read | Deferred] = []
         held_bytes = 0
         for candidate in candidates:
-            item = self._read(reader, candidate)
+            item = self._read(candidate)
             portion.append(item)
             held_bytes += _sound_bytes(item)
             if held_bytes > _HELD_BYTES:
@@ -160,16 +146,15 @@ class Labeller:
         return Labelled(
             rows.table(batch, self._task.stamp, datetime.now(UTC)),
             [item.seconds for item in made if isinstance(item, _Made)],
-            [item.facts for item in read if item.sound is None],
             [item for item in (*outcomes, *made) if isinstance(item, Deferred)],
         )
 
-    def _read(self, reader: Reader, candidate: Candidate) -> _Read | Deferred:
+    def _read(self, candidate: Candidate | Unusable) -> _Read | Deferred:
         began, start = time.time(), time.perf_counter()
         facts = Facts(paths.text(candidate.path), candidate.size_bytes, candidate.modified_ns)
-        sound: Waveform | FaultError | None
+        sound: Waveform | FaultError
         try:
-            facts, sound = self._sound(facts, reader.read(candidate))
+            facts, sound = self._sound(facts, inbox.read(self._task.inbox, candidate, self._task.limits.max_bytes))
         except NotReadError as error:
             if isinstance(error.outcome, Deferred):
                 return error.outcome
@@ -180,12 +165,9 @@ class Labeller:
             return Deferred(candidate.path, "decoder_killed", str(error))
         return _Read(candidate, facts, sound, began, time.perf_counter() - start)
 
-    def _sound(self, facts: Facts, content: bytes) -> tuple[Facts, Waveform | FaultError | None]:
+    def _sound(self, facts: Facts, content: bytes) -> tuple[Facts, Waveform | FaultError]:
         """Return the sound in a content, or its fault, and the facts with what was learned on the way."""
-        digest = hashlib.sha256(content).hexdigest()
-        facts = facts._replace(content_sha256=digest)
-        if content_key(digest) in self._task.contents:
-            return facts, None
+        facts = facts._replace(content_sha256=hashlib.sha256(content).hexdigest())
         try:
             sound = self._decoded(content)
             extent = Extent.of(sound)
@@ -203,25 +185,26 @@ class Labeller:
             return wav.parse(content, self._task.limits.max_duration_s)
         return self._decoder.decode(content)
 
-    def _settled(self, reader: Reader, outcomes: list[_Read | Deferred]) -> list[_Read | Deferred]:
+    def _settled(self, outcomes: list[_Read | Deferred]) -> list[_Read | Deferred]:
         """Read files again that look unfinished and were modified a moment ago, once they could have gone on."""
         if any(map(_is_suspect, outcomes)):
             time.sleep(_SETTLED_S)
         return [
-            self._read(reader, item.candidate) if isinstance(item, _Read) and _is_suspect(item) else item
-            for item in outcomes
+            self._read(item.candidate) if isinstance(item, _Read) and _is_suspect(item) else item for item in outcomes
         ]
 
     def _judged(self, read: Sequence[_Read]) -> list[_Made | Deferred]:
-        answers = self._answers(read)
+        sounds = [item.sound for item in read if isinstance(item.sound, Waveform)]
+        began = time.perf_counter()
+        answers = iter(self._hear(sounds) if sounds else [])
+        seconds = (time.perf_counter() - began) / max(1, len(sounds))
         judged: list[_Made | Deferred] = []
         for item in read:
             if isinstance(item.sound, FaultError):
                 verdict = rows.rejected(item.facts.path, item.sound.reason, item.sound.sentence)
                 judged.append(_Made(item.facts, verdict, item.seconds))
-            elif item.sound is not None:
-                answer, seconds = answers[item.facts.content_sha256]
-                judged.append(self._answered(item, answer, seconds))
+            else:
+                judged.append(self._answered(item, next(answers), seconds))
         return judged
 
     def _answered(self, item: _Read, answer: Answer | None, seconds: float) -> _Made | Deferred:
@@ -230,24 +213,6 @@ class Labeller:
                 item.candidate.path, "recogniser_failed", "was read, but the speech recogniser failed on it"
             )
         return _Made(item.facts, rows.answered(answer, self._task.stamp.min_confidence), item.seconds + seconds)
-
-    def _answers(self, read: Sequence[_Read]) -> dict[str | None, tuple[Answer | None, float]]:
-        """Return the model's answer to each distinct content, and the seconds that it took."""
-        sounds = {item.facts.content_sha256: item.sound for item in read if isinstance(item.sound, Waveform)}
-        answers = {content: (self._remembered[content], 0.0) for content in sounds if content in self._remembered}
-        asked = [content for content in sounds if content not in answers]
-        began = time.perf_counter()
-        heard = self._hear([sounds[content] for content in asked]) if asked else []
-        seconds = (time.perf_counter() - began) / max(1, len(asked))
-        answers |= {content: (answer, seconds) for content, answer in zip(asked, heard, strict=True)}
-        self._remember(answers)
-        return answers
-
-    def _remember(self, answers: Mapping[str | None, tuple[Answer | None, float]]) -> None:
-        """Keep the latest answers, so that copies which arrive together are not asked about one by one."""
-        self._remembered |= {content: answer for content, (answer, _) in answers.items()}
-        for content in [*self._remembered][:-_REMEMBERED_CONTENTS]:
-            del self._remembered[content]
 
 
 def _described(facts: Facts, sound: Sound, extent: Extent) -> Facts:
