@@ -1,5 +1,8 @@
 # Everything runs in .venv, whose programs come first on PATH, because dvc starts whatever `python` it finds.
 VENV := .venv
+# `make V=1 TARGET` prints everything that pip and DVC print.
+V ?=
+VERBOSE := $(if $(V),--verbose)
 # Two files of tests at a time, one thread each.
 PYTEST := OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile
 PYTHON ?= python3
@@ -11,6 +14,20 @@ override AUDIOMNIST_SOURCE := $(shell realpath -ms -- '$(AUDIOMNIST_SOURCE)')
 export AUDIOMNIST_SOURCE
 endif
 
+# An unpacked archive has no git, without which DVC runs nothing.
+ifneq ($(filter quickstart protocols,$(MAKECMDGOALS)),)
+ifeq ($(shell test -e .git && git rev-parse --git-dir),)
+$(error This folder is not a git clone, or git is not installed. DVC needs one: `git clone` the repository and run make there)
+endif
+endif
+
+# What is installed, then what pip is asked for. pip's output is shown where it fails.
+define install
+@echo "Installing $(1) in $(VENV): about 7 GB, most of it PyTorch; a few minutes"
+@python -m pip install --editable "$(2)" $(if $(V),,> $(VENV)/pip.log 2>&1 || { cat $(VENV)/pip.log >&2; exit 1; })
+@touch $@
+endef
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -19,19 +36,22 @@ help:  ## list the targets
 
 .PHONY: quickstart
 quickstart: $(VENV)/installed  ## environment, data, the whole pipeline, a table of results, one scored folder
-	audiomnist quickstart
+	@audiomnist quickstart $(VERBOSE)
 
 .PHONY: protocols
 protocols: $(VENV)/installed  ## other splits, unseen speakers, disturbances: an hour and a half, see docs/protocols.md
-	@start=$$(date +%s); dvc repro stages/protocols/dvc.yaml && \
-	    echo "the protocols took $$((($$(date +%s) - start) / 60)) min"
+	@audiomnist protocols --run $(VERBOSE)
 
 .PHONY: test
 test: $(VENV)/installed-test  ## environment, and the tests that take seconds
 	$(PYTEST) -m "not long"
 
+.PHONY: test-long
+test-long: $(VENV)/installed-test  ## the tests that take minutes
+	$(PYTEST) -m long
+
 .PHONY: test-all
-test-all: $(VENV)/installed-test  ## every test, the long ones too
+test-all: $(VENV)/installed-test  ## every test
 	$(PYTEST)
 
 .PHONY: check
@@ -50,12 +70,11 @@ clean:  ## remove the environment and the work in progress, not the data
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed: pyproject.toml | $(VENV)/bin/python
-	python -m pip install --editable ".[pipeline]"
-	touch $@
+	$(call install,audiomnist and its pipeline,.[pipeline])
 
 $(VENV)/installed-test: pyproject.toml | $(VENV)/bin/python
-	python -m pip install --editable ".[test]"
-	touch $@ $(VENV)/installed
+	$(call install,audiomnist and its test tools,.[test])
+	@touch $(VENV)/installed

@@ -72,10 +72,16 @@ def protocols(
     ),
     *,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
+    run: Annotated[bool, typer.Option("--run", help="Run the protocols of this checkout first.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="With --run: print DVC's messages, too.")] = False,
 ) -> None:
     """Print how the models do on several random splits, on upstream's own, and on speakers that they never heard."""
     from audiomnist.report import protocol_table, tables  # noqa: PLC0415
 
+    if run:
+        from audiomnist.cli.repro import reproduce  # noqa: PLC0415
+
+        reproduce(Path("stages/protocols/dvc.yaml").absolute(), Console(), verbose=verbose)
     rows = protocol_table.rows(protocol_table.read(reports))
     if markdown:
         typer.echo(tables.markdown(protocol_table.HEAD, rows))
@@ -101,14 +107,17 @@ def manifest(
 @app.command()
 def quickstart(
     checkout: Annotated[Path, typer.Argument(help="The checkout of this repository.")] = Path(),
+    *,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Print DVC's messages, too.")] = False,
 ) -> None:
-    """Run the whole pipeline, show the results, and score twenty recordings of the test part.
+    """Run the whole pipeline, score twenty recordings of the test part, compare with the committed results.
 
-    Without access to the recordings, the same on synthetic voices, in build/synthetic.
+    Without access to the recordings, the same on synthetic voices, in build/synthetic. The exit status is that of the
+    stage that failed.
     """
     from audiomnist.cli import quickstart as first_run  # noqa: PLC0415
 
-    first_run.quickstart(checkout.absolute(), Console())
+    first_run.quickstart(checkout.absolute(), Console(), verbose=verbose)
 
 
 def main() -> None:
@@ -117,6 +126,7 @@ def main() -> None:
         with extras.explained("pipeline"):
             app()
     except AudiomnistError as error:
-        sys.exit(f"audiomnist: {error}")
+        typer.echo(f"audiomnist: {error}", err=True)
+        sys.exit(getattr(error, "status", 1))  # StageError has one
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

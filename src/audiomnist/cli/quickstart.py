@@ -1,9 +1,9 @@
 """A first run from nothing to labelled recordings, on the real corpus or on synthetic voices."""
 
+import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,9 +12,11 @@ from rich.console import Console
 from rich.table import Table
 from ruamel.yaml import YAML
 
+from audiomnist.cli.repro import reproduce
 from audiomnist.core.errors import AudiomnistError
 from audiomnist.corpus import splits
 from audiomnist.corpus.splits import Clip
+from audiomnist.evaluation.names import TITLES
 from audiomnist.ingest import download
 from audiomnist.report import tables
 from audiomnist.scoring import run
@@ -25,23 +27,35 @@ from audiomnist.scoring.table.schema import SCHEMA
 from audiomnist.scoring.table.table import Table as ScoredTable
 
 _CLIPS = 20
-_RESULTS_OF_THE_REAL_RUN = ("dvc.lock", "stages/protocols/dvc.lock", "reports/", "models/")
+_RESULTS = ("dvc.lock", "reports", "models")
+_NEXT = """
+Next: source .venv/bin/activate
+  audiomnist score INBOX --into TABLE     label recordings of yours
+  dvc exp run -S models.rnn.dropout=0.3   change a model, then: dvc exp show
+  docs/results.md, docs/protocols.md      what the numbers mean; unseen speakers"""
+_KEEP_OR_DROP = f"""\
+Tracked results changed; another processor gives slightly different numbers.
+  keep them:  git commit -am "Results of this machine"
+  drop them:  git checkout {" ".join(_RESULTS)}"""
 
 
 class QuickstartError(AudiomnistError):
     """The first run cannot go on."""
 
 
-def quickstart(checkout: Path, console: Console) -> None:
-    """Run the whole pipeline, show its results, and score a folder of recordings.
+def quickstart(checkout: Path, console: Console, *, verbose: bool = False) -> None:
+    """Run the whole pipeline, score a folder of recordings, and compare the results with the committed ones.
 
-    Where the real recordings cannot be had, the same is done with synthetic voices under
-    `build/synthetic/`, outside everything that git tracks.
+    Without access to the recordings, the same is done with synthetic voices under `build/synthetic/`, outside
+    everything that git tracks, and without the comparison.
     """
     folder = checkout if _has_recordings(checkout) else _synthetic(checkout, console)
-    _reproduce(folder)
-    console.print(tables.table(tables.read(folder / "reports" / "comparison.json")))
+    reproduce(folder / "dvc.yaml", console, verbose=verbose)
     demonstrate(folder, console)
+    console.print(tables.table(tables.read(folder / "reports" / "comparison.json")))
+    if folder == checkout:
+        compare(checkout, console)
+    console.print(_NEXT, highlight=False)
 
 
 def _has_recordings(checkout: Path) -> bool:
@@ -51,13 +65,15 @@ def _has_recordings(checkout: Path) -> bool:
 
 
 def _synthetic(checkout: Path, console: Console) -> Path:
+    """Copy what git tracks, without results, and ask for synthetic voices; return the folder of the copy."""
     target = checkout / "build" / "synthetic"
     console.print(
         f"The recordings cannot be reached at {download.UPSTREAM_URL} and {download.SOURCE_VARIABLE} is not set: "
         f"going on with synthetic voices in {target}",
         soft_wrap=True,
     )
-    for name in _tracked(checkout):
+    listing = _git(checkout, "ls-files", "-z", "--", ".", ":!stages/protocols", *(f":!{name}" for name in _RESULTS))
+    for name in filter(lambda name: (checkout / name).is_file(), listing.split("\0")):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(checkout / name, target / name)
     (target / ".dvc" / "config.local").write_text("[core]\n    no_scm = true\n", encoding="utf-8")
@@ -68,25 +84,41 @@ def _synthetic(checkout: Path, console: Console) -> Path:
     return target
 
 
-def _tracked(checkout: Path) -> list[str]:
-    listing = _run(["git", "ls-files", "-z"], checkout, capture=True)
-    names = [name for name in listing.split("\0") if name and (checkout / name).is_file()]
-    return [name for name in names if not name.startswith(_RESULTS_OF_THE_REAL_RUN)]
+def compare(checkout: Path, console: Console) -> None:
+    """Print how each model's accuracy differs from the committed one, and how to keep or drop what differs."""
+    console.print("\nCompared with the committed results:", highlight=False)
+    for name, title in TITLES.items():
+        report = f"reports/metrics/{name}.json"
+        found = json.loads((checkout / report).read_text(encoding="utf-8"))[name]
+        console.print(f"  {title:12}  {_difference(found, _committed(checkout, report, name))}", highlight=False)
+    if _git(checkout, "status", "--porcelain", "--", *_RESULTS):
+        console.print(_KEEP_OR_DROP, highlight=False)
 
 
-def _reproduce(folder: Path) -> None:
-    _run([str(Path(sys.executable).with_name("dvc")), "repro"], folder)
+def _committed(checkout: Path, report: str, name: str) -> dict[str, Any] | None:
+    """Return a model's metrics in git HEAD, None where it has none."""
+    if not _git(checkout, "ls-tree", "HEAD", report):
+        return None
+    return cast("dict[str, Any]", json.loads(_git(checkout, "show", f"HEAD:./{report}"))[name])
 
 
-def _run(command: list[str], folder: Path, *, capture: bool = False) -> str:
-    own_programs_first = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    environment = os.environ | {"PATH": own_programs_first}
-    ended = subprocess.run(  # noqa: S603 - the commands are written above
-        command, cwd=folder, env=environment, check=False, text=True, stdout=subprocess.PIPE if capture else None
-    )
+def _difference(found: dict[str, Any], committed: dict[str, Any] | None) -> str:
+    if committed is None:
+        return "no results are committed"
+    if found["dataset"] != committed["dataset"]:
+        return f"the committed results are of another dataset, {committed['dataset']}"
+    low, high = committed["accuracy_low"], committed["accuracy_high"]
+    points = 100 * (found["accuracy"] - committed["accuracy"])
+    where = "inside" if low <= found["accuracy"] <= high else "outside"
+    return f"{points:+.1f} points, {where} the committed 95% interval, {100 * low:.1f} to {high:.1%}"
+
+
+def _git(checkout: Path, *arguments: str) -> str:
+    command = ["git", *arguments]
+    ended = subprocess.run(command, cwd=checkout, check=False, text=True, capture_output=True)  # noqa: S603
     if ended.returncode != 0:
-        raise QuickstartError(f"{' '.join(command)} failed in {folder} with status {ended.returncode}: see above")
-    return ended.stdout or ""
+        raise QuickstartError(f"{' '.join(command)} failed in {checkout}: {ended.stderr.strip()}")
+    return ended.stdout
 
 
 def demonstrate(folder: Path, console: Console) -> None:
