@@ -64,8 +64,6 @@ LINES = [
     Line("empty inbox, s", "score", "empty_inbox_s"),
     *_peers("scoring with the rnn, files/s", "score_rnn", "files_per_s", _STYLES),
     *_peers("MFCCs, clips/s", "mfcc", "clips_per_s", _SPECTRA),
-    *_peers("MFCCs, compiled, clips/s", "mfcc", "clips_per_s", _SPECTRA, "compiled_"),
-    *_peers("MFCCs, compiled and rounded, clips/s", "mfcc", "clips_per_s", _SPECTRA, "rounded_"),
     Line(
         "training, clips per CPU second, beside the paper's CNN", "training", "clips_per_cpu_s", "paper_clips_per_cpu_s"
     ),

@@ -13,8 +13,8 @@ from audiomnist.corpus import manifest
 from audiomnist.corpus.manifest import Recording
 from audiomnist.corpus.splits import Clip, SplitParams
 from audiomnist.features.extract import FeatureParams, featurize
+from audiomnist.models.common.registry import architecture
 from audiomnist.training import trainer
-from audiomnist.training.registry import architecture
 from audiomnist.training.trainer import Recipe, TrainParams
 
 TARGET_ACCURACY = 0.995

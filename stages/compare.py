@@ -6,7 +6,7 @@ from audiomnist.core import stage
 from audiomnist.report import compare as comparison
 
 
-def compare(predictions: list[Path], metrics: list[Path], out: Path) -> None:
+def compare(predictions: Path, metrics: Path, out: Path) -> None:
     """Compare the models on the same test clips."""
     comparison.compare(predictions, metrics, out)
 

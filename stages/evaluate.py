@@ -1,28 +1,16 @@
-"""One model's scores, test predictions and plots, from its bundle."""
+"""One model's scores, test predictions and plots."""
 
 from pathlib import Path
 
 from audiomnist.core import stage
-from audiomnist.evaluation import evaluate as assessment
-from audiomnist.evaluation.evaluate import Inputs, Outputs
+from audiomnist.evaluation import evaluate as evaluation
 
 
 def evaluate(
-    trained: Path,
-    inputs: Path,
-    raw: Path,
-    split: Path,
-    curves: Path,
-    metrics: Path,
-    predictions: Path,
-    plots: Path,
-    served: Path | None = None,
-    *,
-    foreign: bool = True,
+    served: Path, inputs: Path, raw: Path, split: Path, history: Path, metrics: Path, predictions: Path, plots: Path
 ) -> None:
-    """Judge a model as it is served, compiled first if no --served is given; with --no-foreign on digits alone."""
-    given, made = Inputs(inputs, raw, split, curves), Outputs(metrics, predictions, plots)
-    assessment.evaluate(trained, served, given, made, foreign_sounds=foreign)
+    """Evaluate a served model."""
+    evaluation.evaluate(served, inputs, raw, split, history, metrics, predictions, plots)
 
 
 if __name__ == "__main__":

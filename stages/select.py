@@ -6,18 +6,9 @@ from audiomnist.core import stage
 from audiomnist.report import select as selection
 
 
-def select(
-    model: Path,
-    metrics: Path,
-    curves: Path,
-    confusion: Path,
-    out: Path,
-    headline: Path,
-    headline_curves: Path,
-    headline_confusion: Path,
-) -> None:
+def select(model: Path, metrics: Path, out: Path, headline: Path) -> None:
     """Select a model."""
-    selection.select(model, metrics, curves, confusion, out, headline, headline_curves, headline_confusion)
+    selection.select(model, metrics, out, headline)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One model: its bundle and its curves."""
+"""One model: its weights, and loss and accuracy by epoch."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ from audiomnist.core import stage
 from audiomnist.training import train as training
 
 
-def train(model: str, parameters: Path, inputs: Path, split: Path, corpus: Path, out: Path, curves: Path) -> None:
+def train(model: str, parameters: Path, inputs: Path, split: Path, corpus: Path, out: Path, history: Path) -> None:
     """Train a model."""
-    training.train(model, parameters, inputs, split, corpus, out, curves)
+    training.train(model, parameters, inputs, split, corpus, out, history)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What else is in a batch, and how long the padding is, changes no answer: neither logits nor novelty."""
+"""What else is in a batch, and how long the padding is, changes no answer: with masks it is that of a clip alone."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -14,16 +14,15 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from audiomnist.core import params
-from audiomnist.features.dataset import WithFrontEnd
 from audiomnist.features.extract import FeatureParams
 from audiomnist.features.mfcc import FrontEnd, FrontEndParams
 from audiomnist.models.cnn import Cnn, CnnParams
 from audiomnist.models.common.base import Network
 from audiomnist.models.common.conv import Convolutions
+from audiomnist.models.common.ood import Judged
 from audiomnist.models.common.spectrogram import Spectrum, SpectrumParams
 from audiomnist.models.lstm import Lstm, LstmParams
 from audiomnist.models.rnn import Rnn, RnnParams
-from audiomnist.training.ood import Judged
 from audiomnist.transcripts.tokenizer import TOKENS
 
 COMMITTED = Path(__file__).parents[2] / "params.yaml"
@@ -80,7 +79,8 @@ def stirred(network: nn.Module) -> None:
 def spectrum(**changes: float) -> Spectrum:
     """Return a network's first step, whose mean and deviation make the padding anything but zero."""
     front_end = front_end_params().model_copy(update={"mel_bands": COEFFICIENTS, "coefficients": COEFFICIENTS})
-    made = Spectrum(SpectrumParams.model_validate(SPECTRUM | changes), front_end, *known_mfccs())
+    made = Spectrum(SpectrumParams.model_validate(SPECTRUM | changes), front_end)
+    made.fit(*known_mfccs())
     made.mean += torch.linspace(-2, 2, COEFFICIENTS).reshape(1, -1, 1)
     return made
 
@@ -90,7 +90,7 @@ def judged(network: Network, inputs: Tensor, lengths: Tensor) -> Judged:
     stirred(network)
     with torch.inference_mode():
         features = network.embed(inputs, lengths)
-    return Judged(network, features.clone(), torch.arange(len(inputs)) % 10).eval()
+    return Judged.fitted(network, features.clone(), torch.arange(len(inputs)) % 10).eval()
 
 
 @lru_cache
@@ -168,7 +168,8 @@ def served(kind: str) -> nn.Module:
     front_end = FrontEnd(front_end_params())
     known = front_end(waveforms(KNOWN_SAMPLES, 0, 0), torch.tensor(KNOWN_SAMPLES))
     how = SPECTRUM | {"range_db": 30.0, "channels": (4, 6), "kernel": 3, "blocks": (1, 1), "dropout": 0.0}
-    first = Spectrum(SpectrumParams.model_validate(SPECTRUM | {"range_db": 30.0}), front_end_params(), *known)
+    first = Spectrum(SpectrumParams.model_validate(SPECTRUM | {"range_db": 30.0}), front_end_params())
+    first.fit(*known)
     networks: dict[str, Network] = {
         "cnn": Cnn(CnnParams.model_validate(how | {"halve": "stride"}), first),
         "rnn": Rnn(RnnParams.model_validate(how | {"cell": "gru", "units": (6,)}), first),
@@ -176,13 +177,25 @@ def served(kind: str) -> nn.Module:
     return WithFrontEnd(front_end, judged(networks[kind], *known)).eval()
 
 
+class WithFrontEnd(nn.Module):
+    """Waveforms of any lengths in one batch, through the front end and a network."""
+
+    def __init__(self, front_end: FrontEnd, network: nn.Module) -> None:
+        super().__init__()
+        self.front_end, self.network = front_end, network
+
+    def forward(self, batch: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return logits and novelty."""
+        outputs: tuple[Tensor, Tensor] = self.network(*self.front_end(batch, lengths))
+        return outputs
+
+
 def assert_equal(network: nn.Module, batch: Tensor, lengths: Sequence[int], at_least: int = 1) -> None:
-    """Compare each clip's logits and novelty in the batch with those that it has alone."""
+    """Compare each clip's logits and novelty in the batch with those that it has alone, without padding or masks."""
     with torch.inference_mode():
         logits, novelty = network(batch, torch.tensor(lengths))
         alone = [
-            network(row[None, ..., : max(at_least, length)], torch.tensor([length]))
-            for row, length in zip(batch, lengths, strict=True)
+            network(row[None, ..., : max(at_least, length)], None) for row, length in zip(batch, lengths, strict=True)
         ]
     own_logits, own_novelty = (torch.cat(outputs) for outputs in zip(*alone, strict=True))
     torch.testing.assert_close(logits, own_logits, rtol=0, atol=LOGIT_TOLERANCE)
@@ -233,8 +246,8 @@ def test_padding_changes_nothing_that_convolutions_make_of_a_clip(
     with torch.inference_mode():
         made, own = layers(filled, torch.tensor(lengths))
         for row, length, steps_made, count in zip(batch, lengths, made, own.tolist(), strict=True):
-            alone, (alone_count,) = layers(row[None, :, :length], torch.tensor([length]))
-            assert count == alone_count == alone.shape[1]
+            alone, _ = layers(row[None, :, :length], None)
+            assert count == alone.shape[1]
             torch.testing.assert_close(steps_made[:count], alone[0], rtol=0, atol=LOGIT_TOLERANCE)
 
 
@@ -261,7 +274,7 @@ def test_padding_changes_no_spectrum(
         row[:, length:] = rubbish
     made = first(filled, torch.tensor(lengths))
     for row, length, own in zip(batch, lengths, made, strict=True):
-        alone = first(row[None, :, :length], torch.tensor([length]))
+        alone = first(row[None, :, :length], None)
         torch.testing.assert_close(own[:, :length], alone[0], rtol=2e-6, atol=LOGIT_TOLERANCE)
 
 
@@ -283,8 +296,8 @@ def test_padding_changes_no_mfcc(lengths: list[int], margin: int, seed: int) -> 
     batch = waveforms(lengths, margin, seed)
     mfcc, frames = front_end(batch, torch.tensor(lengths))
     for row, length, own, count in zip(batch, lengths, mfcc, frames.tolist(), strict=True):
-        alone, (alone_count,) = front_end(row[None, : max(length, 200)], torch.tensor([length]))
-        assert count == alone_count == max(0, length - 200) // 80 + 1
+        alone, _ = front_end(row[None, : max(length, 200)])
+        assert count == alone.shape[2] == max(0, length - 200) // 80 + 1
         assert (own[:, :count] - alone[0, :, :count]).abs().max() < MFCC_TOLERANCE_DB
         assert not own[:, count:].any()
 

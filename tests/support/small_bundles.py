@@ -1,6 +1,5 @@
 """Small bundles with random weights, made in a second: the scorer's part of the work is the same as with good ones."""
 
-import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import soundfile
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from audiomnist.asr.params import TranscribeParams
 from audiomnist.core import params
@@ -19,15 +18,14 @@ from audiomnist.core.params import Section
 from audiomnist.corpus import manifest, splits
 from audiomnist.corpus.info import Dataset
 from audiomnist.corpus.splits import Clip
-from audiomnist.export.optimize import compile_bundle
+from audiomnist.export.optimize import export_bundle
 from audiomnist.features.extract import FeatureParams, featurize
+from audiomnist.models.common import checkpoint
 from audiomnist.models.common.base import Examples
-from audiomnist.serving.bundle import description
-from audiomnist.serving.bundle.description import Description
+from audiomnist.models.common.ood import Judged
+from audiomnist.models.common.registry import architecture
+from audiomnist.serving.bundle.description import Training
 from audiomnist.training.calibration import Calibration
-from audiomnist.training.onnx_export import export
-from audiomnist.training.ood import Judged
-from audiomnist.training.registry import architecture
 from audiomnist.training.trainer import embed, labels_of
 from audiomnist.transcripts import table as transcripts
 
@@ -48,10 +46,11 @@ _HALVES = {"edges": [0.5], "shares": [0.5, 0.5]}
 _REFERENCE = {"labels": [0.1] * 10, "confidence": _HALVES, "duration_s": _HALVES}
 _TEMPERATURE, _TOLERATED_NOVELTY = 0.5, 20.0
 _FILES = [f"{digit}_ada_0.wav" for digit in range(10)]
+_CLIPS = [Clip(file, digit, "ada", "train") for digit, file in enumerate(_FILES)]
 
 
 def write(model: str, folder: Path, seed: int = 0, features: dict[str, Any] | None = None, **network: Any) -> Path:
-    """Write a trained bundle of a model into a folder, which is made; another seed gives other weights.
+    """Write a bundle of a model into a folder, which is made; another seed gives other weights.
 
     Its answers differ from clip to clip, and some clips are strange to it. The lstm's recogniser is Whisper.
 
@@ -66,10 +65,6 @@ def write(model: str, folder: Path, seed: int = 0, features: dict[str, Any] | No
     examples = _transcribed(folder / "inputs") if model == "lstm" else _heard(folder / "inputs", features or {})
     how = _parameters(model, network)
     judge = _network(model, how, examples, seed)
-    served = folder / "served"
-    served.mkdir()
-    inputs, lengths = (torch.from_numpy(array) for array in examples.served(_FILES[:4]))
-    export(examples.deployable(judge), inputs, lengths, served / description.GRAPH)
     content = {
         "model": model,
         "input": examples.service(),
@@ -78,19 +73,12 @@ def write(model: str, folder: Path, seed: int = 0, features: dict[str, Any] | No
         "parameters": {"seed": seed, "model": how.model_dump()},
         "calibration": asdict(_calibration(judge, examples)),
         "reference": _REFERENCE,
-        "graph_sha256": hashlib.sha256((served / description.GRAPH).read_bytes()).hexdigest(),
     }
-    description.write_description(served, Description.model_validate(content))
-    return served
-
-
-def compiled(model: str, folder: Path, **how: Any) -> Path:
-    """Write a bundle as `write` does, and compile it."""
-    trained = write(model, folder, **how)
-    split = folder / "split.csv"
-    splits.write(split, [Clip(file, digit, "ada", "train") for digit, file in enumerate(_FILES)])
-    compile_bundle(trained, folder / "inputs" / "raw", split, folder / "compiled")
-    return folder / "compiled"
+    (folder / "trained").mkdir()
+    checkpoint.save(folder / "trained", judge, Training.model_validate(content))
+    splits.write(folder / "split.csv", _CLIPS)
+    export_bundle(folder / "trained", folder / "inputs" / "raw", folder / "split.csv", folder / "served")
+    return folder / "served"
 
 
 def _heard(folder: Path, changes: dict[str, Any]) -> Examples:
@@ -130,18 +118,23 @@ def _parameters(model: str, changes: dict[str, Any]) -> Section:
 
 def _network(model: str, how: Section, examples: Examples, seed: int) -> Judged:
     torch.manual_seed(seed)
-    network = architecture(model).build(how, examples, _FILES)
+    network = architecture(model).build(how, examples.service())
+    network.scale_by(*_clean(examples))
     for module in network.modules():
         if isinstance(module, nn.Linear):
             nn.init.normal_(module.weight)
-    clips = [Clip(file, digit, "ada", "train") for digit, file in enumerate(_FILES)]
-    features = embed(network.eval(), examples, clips).repeat(9, 1)
+    features = embed(network.eval(), examples, _CLIPS).repeat(9, 1)
     spread = 0.3 * features.std() * torch.randn(features.shape)
-    return Judged(network, features + spread, labels_of(clips).repeat(9)).eval()
+    return Judged.fitted(network, features + spread, labels_of(_CLIPS).repeat(9)).eval()
 
 
 def _calibration(judge: Judged, examples: Examples) -> Calibration:
     with torch.inference_mode():
-        _, novelty = judge(*(torch.from_numpy(np.ascontiguousarray(array)) for array in examples.clean(_FILES)))
+        _, novelty = judge(*_clean(examples))
     typical = float(novelty.median())
     return Calibration(_TEMPERATURE, typical, typical + _TOLERATED_NOVELTY)
+
+
+def _clean(examples: Examples) -> tuple[Tensor, Tensor]:
+    inputs, lengths = (torch.from_numpy(np.ascontiguousarray(array)) for array in examples.clean(_FILES))
+    return inputs, lengths

@@ -1,12 +1,9 @@
 """What tests of training share: parameters with nothing but the training loop, and examples that are never served."""
 
-from abc import ABC, abstractmethod
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from torch import nn
-
+from audiomnist.corpus.splits import Clip
+from audiomnist.models.common.base import Examples
 from audiomnist.training.trainer import TrainParams
 
 BARE = TrainParams(
@@ -27,21 +24,13 @@ BARE = TrainParams(
 )
 
 
-class Unserved(ABC):
-    """The part of examples that training does not ask for, only the export of what was trained."""
+class Unserved:
+    """The part of examples that training does not ask for, only the description of what was trained."""
 
-    @abstractmethod
-    def clean(self, files: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Return the inputs: the subclass has them."""
-
-    def served(self, files: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Return what `clean` returns."""
-        return self.clean(files)
-
-    def deployable(self, network: nn.Module) -> nn.Module:
-        """Return the network."""
-        return network
+    def synthetic(self) -> tuple[Examples, list[Clip], dict[str, Any]] | None:
+        """Return None: there are no synthetic speakers."""
+        return None
 
     def service(self) -> dict[str, Any]:
-        """Return nothing that is asked for here."""
+        """Return nothing."""
         return {}

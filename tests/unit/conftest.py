@@ -18,6 +18,7 @@ import torch
 from audiomnist.core import params
 from audiomnist.core.digits import DIGIT_WORDS
 from audiomnist.corpus import manifest
+from audiomnist.export.optimize import export_bundle
 from audiomnist.features.extract import FeatureParams, featurize
 from audiomnist.synthesis.speakers import VoicesParams
 from audiomnist.training import train as training
@@ -95,7 +96,7 @@ def toy_with_voices(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 @pytest.fixture(scope="session")
 def trained(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Train the three models: a bundle `<model>` and curves `<model>.csv` of each."""
+    """Train the three models: weights and description `<model>` and curves `<model>.csv` of each."""
     folder = tmp_path_factory.mktemp("trained")
     for model, inputs in {"cnn": "features", "rnn": "features", "lstm": "transcripts"}.items():
         train(
@@ -107,6 +108,16 @@ def trained(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             folder / model,
             folder / f"{model}.csv",
         )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def served(toy: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Export the three models: a bundle `<model>` of each, with the curves `<model>.csv` of its training."""
+    folder = tmp_path_factory.mktemp("served")
+    for model in ("cnn", "rnn", "lstm"):
+        export_bundle(trained / model, toy / "raw", toy / "split.csv", folder / model)
+        shutil.copyfile(trained / f"{model}.csv", folder / f"{model}.csv")
     return folder
 
 

@@ -23,7 +23,7 @@ PURPOSES = {
     "featurize": "compute MFCCs, copies included",
     "transcribe": "recognize the speech",
     "train": "train the network",
-    "compile": "optimize the graph for serving",
+    "export": "optimize the graph for serving",
     "evaluate": "evaluate on the test set",
     "compare": "compare the three models",
     "select": "select the model to serve",

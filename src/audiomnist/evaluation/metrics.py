@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import binomtest
-from sklearn.metrics import f1_score, roc_auc_score
+from sklearn.metrics import f1_score
 
 from audiomnist.core.digits import PROBABILITIES
 
@@ -64,24 +64,6 @@ def expected_calibration_error(probabilities: NDArray[np.float64], right: NDArra
     bins = np.minimum((confidence * _ECE_BINS).astype(int), _ECE_BINS - 1)
     gap = np.bincount(bins, confidence - right, _ECE_BINS)
     return float(np.abs(gap).sum() / len(right))
-
-
-def novelty_scores(
-    familiar: NDArray[np.float32], foreign: NDArray[np.float32], confidence: NDArray[np.float32]
-) -> dict[str, float]:
-    """Return how well `ood_score` tells foreign sounds from familiar clips, and how sure the model is of the former.
-
-    Args:
-        familiar: `ood_score` of digits.
-        foreign: `ood_score` of sounds that are none.
-        confidence: the model's confidence in its labels for these.
-    """
-    is_foreign = np.concatenate([np.zeros(len(familiar)), np.ones(len(foreign))])
-    return {
-        "auroc": float(roc_auc_score(is_foreign, np.concatenate([familiar, foreign]))),
-        "noticed": float((foreign > 1).mean()),
-        "confidence": float(confidence.mean()),
-    }
 
 
 def mcnemar_p(first_right: Sequence[bool], second_right: Sequence[bool]) -> float:

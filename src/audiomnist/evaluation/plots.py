@@ -30,12 +30,12 @@ def confusion_matrix(counts: NDArray[np.int64], title: str, target: Path) -> Non
     save(figure, target)
 
 
-def curves(history: pd.DataFrame, title: str, target: Path) -> None:
+def history(epochs: pd.DataFrame, title: str, target: Path) -> None:
     """Draw accuracy by epoch for the training and the test part."""
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     axes = figure.add_subplot()
-    axes.plot(history["epoch"], 100 * history["train_accuracy"], color=BLUE, label="train (augmented)")
-    axes.plot(history["epoch"], 100 * history["test_accuracy"], color=ORANGE, label="test")
+    axes.plot(epochs["epoch"], 100 * epochs["train_accuracy"], color=BLUE, label="train (augmented)")
+    axes.plot(epochs["epoch"], 100 * epochs["test_accuracy"], color=ORANGE, label="test")
     axes.set(xlabel="epoch", ylabel="accuracy, %", title=title, ylim=(0, 102))
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")

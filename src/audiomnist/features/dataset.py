@@ -1,4 +1,4 @@
-"""The versioned MFCC tensors as training examples, and the graph that a network trained on them is served in."""
+"""The versioned MFCC tensors as training examples."""
 
 import json
 from pathlib import Path
@@ -6,32 +6,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
-from audiomnist.features.mfcc import FrontEnd, FrontEndParams
-from audiomnist.features.store import INDEX, SETTINGS, TENSOR
-
-
-class WithFrontEnd(nn.Module):
-    """The front end before a network: waveforms `(batch, samples)` and lengths in, whatever the network returns out."""
-
-    def __init__(self, front_end: FrontEnd, network: nn.Module) -> None:
-        super().__init__()
-        self.front_end = front_end
-        self.network = network
-
-    def forward(self, waveforms: Tensor, lengths: Tensor) -> Any:
-        """Return what the network makes of the waveforms' MFCCs."""
-        return self.network(*self.front_end(waveforms, lengths))
+from audiomnist.corpus import splits
+from audiomnist.corpus.splits import Clip
+from audiomnist.features.mfcc import FrontEndParams
+from audiomnist.features.store import CLIPS, INDEX, SETTINGS, SYNTHETIC, TENSOR, VOICES
 
 
 class FeatureExamples:
     """The versioned tensors as training examples; a training batch draws one copy of each clip."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self.front_end = FrontEndParams.model_validate_json((folder / SETTINGS).read_text(encoding="utf-8"))
         self._tensor: NDArray[np.float32] = np.load(folder / TENSOR, mmap_mode="r", allow_pickle=False)
         index = pd.read_parquet(folder / INDEX)
@@ -41,6 +29,14 @@ class FeatureExamples:
             str(file): rows.index.to_numpy(dtype=np.int64)
             for file, rows in index.sort_values("copy", kind="stable").groupby("file", sort=False)
         }
+
+    def synthetic(self) -> "tuple[FeatureExamples, list[Clip], dict[str, Any]] | None":
+        """Return the tensors of synthetic speakers, their clips, and how they were made; None where there are none."""
+        folder = self._folder / SYNTHETIC
+        if not folder.is_dir():
+            return None
+        description = json.loads((folder / VOICES).read_text(encoding="utf-8"))
+        return FeatureExamples(folder), splits.read(folder / CLIPS), description
 
     def clean(self, files: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return the unaltered MFCCs `(batch, coefficients, frames)` and frames `(batch,)`."""
@@ -59,23 +55,6 @@ class FeatureExamples:
         wanted = rows[:1] if clean or len(copies) == 0 else copies
         drawn: np.int64 = rng.choice(wanted)
         return drawn
-
-    def clean_tensors(self, files: list[str]) -> tuple[Tensor, Tensor]:
-        """Return what `clean` returns, as PyTorch's tensors."""
-        mfcc, frames = self.clean(files)
-        return torch.from_numpy(mfcc), torch.from_numpy(frames)
-
-    def served(self, files: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Return noise of the clips' lengths: waveforms `(batch, samples)` and samples `(batch,)`."""
-        _, frames = self.clean(files)
-        lengths = (frames - 1) * self.front_end.hop_samples + self.front_end.window_samples
-        noise = np.random.default_rng(0).uniform(-1, 1, (len(files), int(lengths.max())))
-        noise[np.arange(noise.shape[1]) >= lengths[:, None]] = 0
-        return noise.astype(np.float32), lengths
-
-    def deployable(self, network: nn.Module) -> nn.Module:
-        """Return the network with the front end before it."""
-        return WithFrontEnd(FrontEnd(self.front_end), network)
 
     def service(self) -> dict[str, Any]:
         """Return what the scorer has to know to prepare inputs: the bundle's `input` section."""

@@ -98,34 +98,45 @@ class FrontEnd(nn.Module):
         dct = torchaudio.functional.create_dct(params.coefficients, params.mel_bands, norm="ortho")
         self.register_buffer("dct", dct.T.contiguous())
 
-    def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Return MFCCs and how many frames of each clip are its own.
 
         Args:
             waveforms: float32 `(batch, samples)` in [-1, 1], zeros after each clip's end; `samples` is at
                 least one window.
-            lengths: int64 `(batch,)`, samples of each clip.
+            lengths: int64 `(batch,)`, samples of each clip; None where all have as many frames as the batch.
 
         Returns:
             float32 `(batch, coefficients, frames)`: the orthonormal DCT-II of the mel powers in dB, of the
-            clip scaled to peak 1, zeros after its last frame; and int64 `(batch,)` frames.
+            clip scaled to peak 1, zeros after its last frame; and int64 `(batch,)` frames, None without lengths.
         """
         peaks = waveforms.abs().amax(dim=1, keepdim=True).clamp(min=1e-5)  # (batch, 1)
         spectrum = self._spectrum(waveforms / peaks)  # (batch, frames, 2 * bins)
         mel = torch.matmul(spectrum.square(), self.mel)  # (batch, frames, mel_bands)
         decibels = mel.clamp(min=self.power_floor).log10() * 10.0
         mfcc = torch.matmul(self.dct, decibels.transpose(1, 2))  # (batch, coefficients, frames)
+        if lengths is None:
+            return mfcc, None
         frames = self.frames(lengths)
         mask = torch.arange(mfcc.shape[2], device=mfcc.device).unsqueeze(0) < frames.unsqueeze(1)
         return mfcc * mask.unsqueeze(1).to(mfcc.dtype), frames
 
     def _spectrum(self, scaled: Tensor) -> Tensor:
         if torch.onnx.is_in_onnx_export():
-            rows = functional.conv1d(scaled.unsqueeze(1), self.fourier.unsqueeze(1), stride=self.hop_samples)
-            return rows.transpose(1, 2)
+            return torch.matmul(self._overlapping(scaled), self.fourier.T)
         padded = functional.pad(scaled, (0, self.fft_samples - self.window_samples))
         frames = padded.unfold(1, self.fft_samples, self.hop_samples)  # (batch, frames, fft_samples)
         return torch.view_as_real(torch.fft.rfft(frames * self.window)).flatten(2)
+
+    def _overlapping(self, samples: Tensor) -> Tensor:
+        """Return frames `(batch, frames, window_samples)` of samples `(batch, samples)`, as slices of whole hops."""
+        window, hop = self.window_samples, self.hop_samples
+        hops = -(-window // hop)
+        frames = (samples.shape[1] - window) // hop + 1
+        whole = functional.pad(samples, (0, hop))[:, : (frames + hops - 1) * hop]
+        pieces = whole.reshape(samples.shape[0], -1, hop)  # (batch, frames + hops - 1, hop)
+        parts = [pieces[:, first : first + frames, : window - first * hop] for first in range(hops)]
+        return torch.cat(parts, dim=2)
 
     def frames(self, lengths: Tensor) -> Tensor:
         """Return how many whole windows fit; a clip shorter than a window has one frame."""

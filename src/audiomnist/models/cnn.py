@@ -1,12 +1,14 @@
 """A convolutional network over MFCCs taken as an image: mel bands by frames."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from audiomnist.core.digits import CLASSES
 from audiomnist.features.dataset import FeatureExamples
+from audiomnist.features.mfcc import FrontEndParams
 from audiomnist.models.common.base import Architecture, Network
 from audiomnist.models.common.conv import Convolutions, ConvolutionsParams
 from audiomnist.models.common.recurrent import pool
@@ -41,14 +43,18 @@ class Cnn(Network):
         """Say whether training stretches spectra."""
         self.spectrum.varies = wanted
 
-    def embed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+    def scale_by(self, inputs: Tensor, lengths: Tensor) -> None:
+        """Scale each band by its mean and deviation over these MFCCs."""
+        self.spectrum.fit(inputs, lengths)
+
+    def embed(self, inputs: Tensor, lengths: Tensor | None) -> Tensor:
         """Return features of MFCCs `(batch, coefficients, frames)`: mean and maximum of each channel and row."""
         return pool(*self.layers(self.spectrum(inputs, lengths), lengths))  # of (batch, columns, channels * rows)
 
 
-def build(params: CnnParams, examples: FeatureExamples, files: list[str]) -> Cnn:
-    """Return an untrained network, scaled by the statistics of the training files."""
-    return Cnn(params, Spectrum(params, examples.front_end, *examples.clean_tensors(files)))
+def build(params: CnnParams, given: Mapping[str, Any]) -> Cnn:
+    """Return an untrained network over the MFCCs of the bundle's front end."""
+    return Cnn(params, Spectrum(params, FrontEndParams.model_validate(given["front_end"])))
 
 
 ARCHITECTURE = Architecture(CnnParams, FeatureExamples, build)

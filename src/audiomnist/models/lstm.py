@@ -1,5 +1,8 @@
 """A recurrent network over the letters of what a speech recogniser heard."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -29,14 +32,14 @@ class Lstm(Network):
         self.recurrent = Recurrent(params.embedding, params)
         self.classify = nn.Linear(2 * self.recurrent.features, CLASSES)
 
-    def embed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+    def embed(self, inputs: Tensor, lengths: Tensor | None) -> Tensor:
         """Return features of token ids `(batch, tokens)`: mean and maximum of each state."""
         return pool(self.recurrent(self.letters(inputs), lengths), lengths)  # of (batch, tokens, 2 * units)
 
 
-def build(params: LstmParams, examples: TranscriptExamples, files: list[str]) -> Lstm:
-    """Return an untrained network; the transcripts need no statistics."""
-    del examples, files
+def build(params: LstmParams, given: Mapping[str, Any]) -> Lstm:
+    """Return an untrained network; it is the same for every recogniser."""
+    del given
     return Lstm(params)
 
 

@@ -1,9 +1,13 @@
 """A recurrent network over MFCC frames, which strided convolutions may have summed up first."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from torch import Tensor, nn
 
 from audiomnist.core.digits import CLASSES
 from audiomnist.features.dataset import FeatureExamples
+from audiomnist.features.mfcc import FrontEndParams
 from audiomnist.models.common.base import Architecture, Network
 from audiomnist.models.common.conv import Convolutions, ConvolutionsParams
 from audiomnist.models.common.recurrent import Recurrent, RecurrentParams, pool
@@ -28,15 +32,19 @@ class Rnn(Network):
         """Say whether training stretches spectra."""
         self.spectrum.varies = wanted
 
-    def embed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+    def scale_by(self, inputs: Tensor, lengths: Tensor) -> None:
+        """Scale each band by its mean and deviation over these MFCCs."""
+        self.spectrum.fit(inputs, lengths)
+
+    def embed(self, inputs: Tensor, lengths: Tensor | None) -> Tensor:
         """Return features of MFCCs `(batch, coefficients, frames)`: mean and maximum of each state."""
-        steps, lengths = self.convolutions(self.spectrum(inputs, lengths), lengths)  # (batch, steps, features)
-        return pool(self.recurrent(steps, lengths), lengths)  # of (batch, steps, 2 * units)
+        steps, own = self.convolutions(self.spectrum(inputs, lengths), lengths)  # (batch, steps, features)
+        return pool(self.recurrent(steps, own), own)  # of (batch, steps, 2 * units)
 
 
-def build(params: RnnParams, examples: FeatureExamples, files: list[str]) -> Rnn:
-    """Return an untrained network, scaled by the statistics of the training files."""
-    return Rnn(params, Spectrum(params, examples.front_end, *examples.clean_tensors(files)))
+def build(params: RnnParams, given: Mapping[str, Any]) -> Rnn:
+    """Return an untrained network over the MFCCs of the bundle's front end."""
+    return Rnn(params, Spectrum(params, FrontEndParams.model_validate(given["front_end"])))
 
 
 ARCHITECTURE = Architecture(RnnParams, FeatureExamples, build)

@@ -16,8 +16,8 @@ from audiomnist.core import atomic, params
 from audiomnist.core.processes import available_cores, pool
 from audiomnist.corpus import splits
 from audiomnist.corpus.protocol_splits import ProtocolSplit, read_splits
-from audiomnist.evaluation.evaluate import Inputs, predict
-from audiomnist.export.optimize import compile_bundle
+from audiomnist.evaluation.evaluate import predict
+from audiomnist.export.optimize import export_bundle
 from audiomnist.protocols.predictions import ProtocolError, with_split
 from audiomnist.serving import model as inference
 from audiomnist.training.train import train
@@ -106,10 +106,10 @@ class _Job:
             speaker_folds=self.speaker_folds,
             processes=1,
         )
-        compile_bundle(trained, source.raw, clips, served)
+        export_bundle(trained, source.raw, clips, served)
         test = [clip for clip in splits.read(clips) if clip.part == "test"]
         opened = inference.load(served, threads=1)
-        table = predict(opened, test, Inputs(source.inputs, source.raw, clips, self.history))
+        table = predict(opened, test, source.inputs, source.raw)
         return with_split(table.drop(columns="part"), self.split)
 
 

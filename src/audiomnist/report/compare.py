@@ -19,24 +19,24 @@ _SHOWN = ("accuracy", "accuracy_low", "accuracy_high", "train_accuracy")
 
 
 class ComparisonError(AudiomnistError):
-    """The models were not judged on the same clips."""
+    """The models were not evaluated on the same clips."""
 
 
-def compare(predictions: Sequence[Path], metrics: Sequence[Path], out: Path) -> None:
+def compare(predictions: Path, metrics: Path, out: Path) -> None:
     """Write the comparison.
 
     Args:
-        predictions: test predictions as Parquet, one file per model, named for it.
-        metrics: the scores of the same models.
+        predictions: the folder of test predictions, `<model>.parquet`.
+        metrics: the folder of the scores of the same models, `<model>.json`.
         out: JSON: per model its accuracies and the paper's; for each pair the exact McNemar p-value.
 
     Raises:
-        ComparisonError: the files speak of different test clips.
+        ComparisonError: the files are about different test clips.
     """
-    right = _right_by_model(predictions)
+    right = _right_by_model([predictions / f"{name}.parquet" for name in PAPER_TEST_ACCURACY])
     scored: dict[str, Any] = {}
-    for path in metrics:
-        scored |= json.loads(path.read_text(encoding="utf-8"))
+    for name in right:
+        scored |= json.loads((metrics / f"{name}.json").read_text(encoding="utf-8"))
     pairs = {
         f"{first}_{second}": evaluation.mcnemar_p(right[first].tolist(), right[second].tolist())
         for first, second in combinations(right, 2)
@@ -51,7 +51,7 @@ def _right_by_model(predictions: Sequence[Path]) -> dict[str, "pd.Series[bool]"]
     tables = {path.stem: pd.read_parquet(path).set_index("file").sort_index() for path in predictions}
     first, *others = tables.values()
     if any(not other.index.equals(first.index) for other in others):
-        raise ComparisonError("the models were judged on different test clips: dvc repro judges them anew")
+        raise ComparisonError("the models were evaluated on different test clips: dvc repro evaluates them again")
     return {name: table["predicted"] == table["digit"] for name, table in tables.items()}
 
 

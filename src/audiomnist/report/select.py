@@ -8,27 +8,14 @@ from audiomnist.core import atomic
 from audiomnist.serving.bundle import description as bundle
 
 
-def select(
-    model: Path,
-    metrics: Path,
-    curves: Path,
-    confusion: Path,
-    out: Path,
-    headline: Path,
-    headline_curves: Path,
-    headline_confusion: Path,
-) -> None:
-    """Copy a model's bundle, scores and plots to the places that do not depend on its name.
+def select(model: Path, metrics: Path, out: Path, headline: Path) -> None:
+    """Copy a model's bundle and scores to the places that do not depend on its name.
 
     Args:
         model: the bundle's folder.
         metrics: its scores, JSON under the model's name.
-        curves: its training curves, CSV.
-        confusion: its test predictions beside the truth, CSV.
         out: the folder of the served bundle; the scores are written into its description.
         headline: flat JSON of the scores.
-        headline_curves: CSV.
-        headline_confusion: CSV.
     """
     description, _ = bundle.describe(model)
     scored = json.loads(metrics.read_text(encoding="utf-8"))[description.model]
@@ -36,5 +23,3 @@ def select(
         shutil.copyfile(model / bundle.GRAPH, folder / bundle.GRAPH)
         bundle.write_description(folder, description.model_copy(update={"metrics": scored}))
     atomic.write_json(headline, {"selected": description.model, **scored})
-    for source, target in ((curves, headline_curves), (confusion, headline_confusion)):
-        atomic.write_text(target, source.read_text(encoding="utf-8"))

@@ -23,6 +23,7 @@ from audiomnist.evaluation import metrics as evaluation
 from audiomnist.evaluation.names import TITLES
 from audiomnist.robustness import corruptions, plots
 from audiomnist.robustness.conditions import Condition, RobustnessParams, conditions
+from audiomnist.robustness.ood import evaluate_ood
 from audiomnist.serving import model as inference
 from audiomnist.serving.predictor import Hear, hearing
 
@@ -91,7 +92,7 @@ def robustness(
         how: the disturbances.
         metrics: JSON to write, under the model's name nested by kind and strength: `accuracy` with its Wilson interval
             (`accuracy_low`, `accuracy_high`), `ece`, mean `confidence`, `mcnemar_p` (exact, against the same clips
-            undisturbed) and `clips`.
+            undisturbed) and `clips`; and `ood`, of sounds that are no digits (`evaluate_ood`).
         table: CSV to write, the same with a row per condition.
         plot: PNG to write.
 
@@ -102,13 +103,14 @@ def robustness(
         RecognitionError: its recogniser cannot be loaded.
     """
     opened = inference.load(model, threads=1)
-    hearing(opened)  # where it cannot be loaded, this says why; in a process of a pool, the pool would only break
+    hear = hearing(opened)  # an error here names its cause; in a process of a pool it would only break the pool
     name = opened.description.model
     clips = _test_clips(split)
     trial = Trial(clips, {clip.file: waveform.read(raw / clip.file) for clip in clips}, how)
     under = conditions(how, [])
     scored = scores(list(_outcomes(model, trial, len(under), f"robustness of {name}")))
-    atomic.write_json(metrics, {name: _nested(under, scored)})
+    ood = evaluation.rounded(evaluate_ood(hear, list(trial.recordings.values()), f"sounds that are no digits: {name}"))
+    atomic.write_json(metrics, {name: _nested(under, scored) | {"ood": ood}})
     rows = _rows(under, scored)
     atomic.write_text(table, rows.to_csv(index=False, lineterminator="\n"))
     title = f"{TITLES[name]}: {len(trial.chosen)} test clips, disturbed\n{opened.description.dataset.name}"

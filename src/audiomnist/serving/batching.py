@@ -1,4 +1,4 @@
-"""Batches of clips that have equally many frames, so that none of them is padded."""
+"""Batches of inputs that have equally many steps, so that none of them is padded."""
 
 from collections.abc import Iterator, Sequence
 
@@ -26,10 +26,15 @@ def batches(
         places of clips in the sequence, `(batch,)`, and the clips, float32 `(batch, samples)`, with zeros after the end
         of each, fewer than a hop where it is no shorter than a window.
     """
-    frames = np.array([max(0, len(clip) - window_samples) // hop_samples for clip in clips])
-    order = frames.argsort(kind="stable")
-    for equal in np.split(order, np.flatnonzero(np.diff(frames[order])) + 1):
-        for start in range(0, len(equal), BATCH_CLIPS):
-            places = equal[start : start + BATCH_CLIPS]
-            waveforms, _ = waveform.pad([clips[place] for place in places], at_least=window_samples)
-            yield places, waveforms
+    frames = [max(0, len(clip) - window_samples) // hop_samples for clip in clips]
+    for places in equal(frames):
+        waveforms, _ = waveform.pad([clips[place] for place in places], at_least=window_samples)
+        yield places, waveforms
+
+
+def equal(steps: Sequence[int]) -> Iterator[NDArray[np.intp]]:
+    """Yield places of equal numbers, at most `BATCH_CLIPS` at a time, the smallest first."""
+    order = np.argsort(steps, kind="stable")
+    for same in np.split(order, np.flatnonzero(np.diff(np.asarray(steps)[order])) + 1):
+        for start in range(0, len(same), BATCH_CLIPS):
+            yield same[start : start + BATCH_CLIPS]

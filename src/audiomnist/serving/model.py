@@ -1,6 +1,6 @@
 """Running a model bundle: NumPy and ONNX Runtime, and nothing else that is heavy."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,19 +24,12 @@ from audiomnist.serving.bundle.description import (
     read_graph,
 )
 from audiomnist.serving.bundle.session import session
-from audiomnist.transcripts.tokenizer import encode, pad_tokens
+from audiomnist.transcripts.tokenizer import encode
 
-_INPUTS, _LENGTHS = ("inputs", "tensor(float)"), ("lengths", "tensor(int64)")
-# What a graph takes, by the kind of its bundle; one over waveforms that asks for no lengths is a compiled one, whose
-# batches are of clips that have equally many frames.
-_COMPILED = [_INPUTS]
-_TAKEN = {
-    "waveform": [[_INPUTS, _LENGTHS], _COMPILED],
-    "transcript": [[("inputs", "tensor(int64)"), _LENGTHS]],
-}
+# What a graph takes, by the kind of its bundle, in batches of inputs that have equally many steps.
+_TAKEN = {"waveform": [("inputs", "tensor(float)")], "transcript": [("inputs", "tensor(int64)")]}
 
-Places = NDArray[np.intp]
-Feeds = dict[str, NDArray[Any]]
+Batches = Iterable[tuple[NDArray[np.intp], NDArray[Any]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,22 +61,17 @@ class Model:
         return audio.prepare(waveform, how.sample_rate_hz, how.trim_db, max_samples)
 
     def predict_waveforms(self, prepared: Sequence[Samples]) -> Predictions:
-        """Return the predictions for what `prepare` returned, in batches of clips that are alike in length."""
-        logits = np.empty((len(prepared), len(self.description.labels)), dtype=np.float32)
-        novelty = np.empty(len(prepared), dtype=np.float32)
-        for places, feeds in self._batches(prepared):
-            logits[places], novelty[places] = self.session.run(OUTPUTS, feeds)
-        return self._calibrated(logits, novelty)
+        """Return the predictions for what `prepare` returned."""
+        batches = batching.batches(prepared, self._preparation.window_samples, self._hop_samples)
+        return self._predict(len(prepared), batches)
 
     def predict_texts(self, hypotheses: Sequence[Sequence[str]]) -> Predictions:
         """Return the predictions for each clip's hypotheses, best first."""
-        tokens, lengths = pad_tokens([encode(texts) for texts in hypotheses])
-        return self._calibrated(*self.session.run(OUTPUTS, {"inputs": tokens, "lengths": lengths}))
-
-    @cached_property
-    def is_compiled(self) -> bool:
-        """Whether the graph takes batches of clips that have equally many frames."""
-        return _taken(self.session) == _COMPILED
+        tokens = [encode(texts) for texts in hypotheses]
+        batches = (
+            (places, np.array([tokens[place] for place in places])) for places in batching.equal([*map(len, tokens)])
+        )
+        return self._predict(len(tokens), batches)
 
     @cached_property
     def _preparation(self) -> Preparation:
@@ -92,18 +80,13 @@ class Model:
             raise BundleError(f"the model {self.description.model} takes transcripts, not waveforms")
         return given.preparation
 
-    def _batches(self, prepared: Sequence[Samples]) -> Iterator[tuple[Places, Feeds]]:
-        """Yield places of clips and what the graph is fed for them."""
-        window_samples = self._preparation.window_samples
-        if self.is_compiled:
-            for places, waveforms in batching.batches(prepared, window_samples, self._hop_samples):
-                yield places, {"inputs": waveforms}
-            return
-        order = np.argsort([len(clip) for clip in prepared], kind="stable")
-        for start in range(0, len(order), batching.BATCH_CLIPS):
-            places = order[start : start + batching.BATCH_CLIPS]
-            waveforms, lengths = audio.pad([prepared[place] for place in places], at_least=window_samples)
-            yield places, {"inputs": waveforms, "lengths": lengths}
+    def _predict(self, count: int, batches: Batches) -> Predictions:
+        """Return the predictions for so many clips, each of which is in one of the batches."""
+        logits = np.empty((count, len(self.description.labels)), dtype=np.float32)
+        novelty = np.empty(count, dtype=np.float32)
+        for places, inputs in batches:
+            logits[places], novelty[places] = self.session.run(OUTPUTS, {"inputs": inputs})
+        return self._calibrated(logits, novelty)
 
     @property
     def _hop_samples(self) -> int:
@@ -137,7 +120,7 @@ def load(folder: Path, threads: int) -> Model:
         raise BundleError(f"{folder / GRAPH} is no graph that can be run: {error}") from error
     given, kind = _taken(opened), description.input.kind
     answers = tuple(node.name for node in opened.get_outputs())
-    if given not in _TAKEN[kind] or answers != OUTPUTS:
+    if given != _TAKEN[kind] or answers != OUTPUTS:
         raise BundleError(
             f"{folder / GRAPH} takes {_told(given)} and gives {', '.join(answers)}: no graph over {kind}s, which "
             f"{DESCRIPTION} says it is. dvc checkout or dvc repro brings the right one"

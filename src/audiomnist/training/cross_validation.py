@@ -12,7 +12,7 @@ from torch import Tensor
 
 from audiomnist.corpus.splits import Clip
 from audiomnist.models.common.base import Examples, Network
-from audiomnist.training.ood import Judged
+from audiomnist.models.common.ood import Judged
 from audiomnist.training.trainer import Recipe, embed, fit, labels_of
 
 
@@ -57,7 +57,7 @@ def answers_of(fold: Fold) -> Answers:
 def judged(network: Network, recipe: Recipe, examples: Examples) -> Judged:
     """Let a network judge novelty by the training part of its own recipe."""
     train = recipe.part("train")
-    return Judged(network, embed(network, examples, train), labels_of(train)).eval()
+    return Judged.fitted(network, embed(network, examples, train), labels_of(train)).eval()
 
 
 def answers(judge: Judged, examples: Examples, clips: Sequence[Clip]) -> Answers:

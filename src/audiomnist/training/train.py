@@ -1,7 +1,5 @@
-"""From versioned inputs to a model bundle."""
+"""From versioned inputs to a trained model: its weights and their description."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,20 +12,16 @@ from audiomnist.core import atomic, params
 from audiomnist.core.processes import available_cores, pool
 from audiomnist.corpus import info, splits
 from audiomnist.corpus.splits import Clip, SplitParams
-from audiomnist.features.store import VOICES
+from audiomnist.models.common import checkpoint
 from audiomnist.models.common.base import Examples, Network
+from audiomnist.models.common.registry import architecture
 from audiomnist.serving.bundle import description
-from audiomnist.serving.bundle.description import Description
+from audiomnist.serving.bundle.description import Training
 from audiomnist.serving.bundle.reference import Reference, deciles_histogram, histogram_of
 from audiomnist.training import calibration, cross_validation
 from audiomnist.training import history as curves
 from audiomnist.training.cross_validation import Answers, answers, judged
-from audiomnist.training.onnx_export import export
-from audiomnist.training.ood import Judged
-from audiomnist.training.registry import architecture
 from audiomnist.training.trainer import Recipe, TrainParams, fit, labels_of
-
-_EXAMPLE_CLIPS = 4
 
 
 def train(
@@ -42,7 +36,7 @@ def train(
     speaker_folds: int | None = None,
     processes: int | None = None,
 ) -> None:
-    """Train one model, calibrate it on voices that are new to it, and write its bundle.
+    """Train one model, calibrate it on voices that are new to it, and write weights and description.
 
     Args:
         model: a name in `models.MODULES`.
@@ -51,7 +45,7 @@ def train(
             nothing else, may stand in it.
         split: the CSV that says which clip stands in which part.
         corpus: the JSON that names the dataset.
-        out: the bundle's folder; it appears whole or not at all.
+        out: the folder of both; it appears whole or not at all.
         curves: the CSV of the curves, a row per epoch, written while training runs.
         split_params: what the split was made by; without it, the section `split`.
         speaker_folds: in place of `train.speaker_folds`.
@@ -73,7 +67,7 @@ def train(
             "input": examples.service(),
             "dataset": info.read(corpus),
             "split": (split_params or params.section(parameters, "split", SplitParams)).model_dump(),
-            "synthetic_voices": _synthetic(recipe),
+            "synthetic_voices": _synthetic(recipe, examples),
             "parameters": {"train": how.model_dump(), "model": network_params.model_dump()},
             "calibration": asdict(calibrated),
             "reference": Reference(
@@ -81,9 +75,8 @@ def train(
                 confidence=histogram_of(calibration.confidence(own, calibrated).numpy()),
                 duration_s=deciles_histogram(info.deciles_of_durations(corpus)),
             ),
-            "graph_sha256": _export(judge, recipe, examples, folder),
         }
-        description.write_description(folder, Description.model_validate(content))
+        checkpoint.save(folder, judge, Training.model_validate(content))
 
 
 def _trained(recipe: Recipe, target: Path, count: int) -> tuple[Network, Answers | None]:
@@ -111,22 +104,13 @@ def _how(parameters: Path, speaker_folds: int | None) -> TrainParams:
     return how if speaker_folds is None else how.model_copy(update={"speaker_folds": speaker_folds})
 
 
-def _synthetic(recipe: Recipe) -> dict[str, Any] | None:
-    """Return what the synthetic voices are that taught, where there are some."""
-    if recipe.voices is None:
-        return None
-    told: dict[str, Any] = json.loads((recipe.voices / VOICES).read_text(encoding="utf-8"))
-    return told
+def _synthetic(recipe: Recipe, examples: Examples) -> dict[str, Any] | None:
+    """Return how the synthetic speakers of the training were made, where there are some."""
+    found = recipe.synthetic(examples)
+    return None if found is None else found[2]
 
 
 def _shares(clips: Sequence[Clip]) -> tuple[float, ...]:
     """Return each digit's share of clips."""
     counts = torch.bincount(labels_of(clips), minlength=len(description.LABELS)).double()
     return tuple((counts / counts.sum()).tolist())
-
-
-def _export(judge: Judged, recipe: Recipe, examples: Examples, folder: Path) -> str:
-    inputs, lengths = examples.served([clip.file for clip in recipe.clips[:_EXAMPLE_CLIPS]])
-    target = folder / description.GRAPH
-    export(examples.deployable(judge), torch.from_numpy(inputs), torch.from_numpy(lengths), target)
-    return hashlib.sha256(target.read_bytes()).hexdigest()

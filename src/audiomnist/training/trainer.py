@@ -14,15 +14,14 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
 from audiomnist.core.errors import AudiomnistError
 from audiomnist.core.params import Section
-from audiomnist.corpus import splits
 from audiomnist.corpus.splits import PARTS, Clip
-from audiomnist.features.store import CLIPS, SYNTHETIC
 from audiomnist.models.common.base import Architecture, Examples, Network
 from audiomnist.training.batching import Lesson, Source
 from audiomnist.training.history import Score
@@ -115,20 +114,19 @@ class Recipe:
         """Return the clips of one part, in order."""
         return [clip for clip in self.clips if clip.part == name]
 
-    @property
-    def voices(self) -> Path | None:
-        """The folder of synthetic voices' inputs, where there are some that are wanted."""
-        folder = self.inputs / SYNTHETIC
-        return folder if self.how.voices_per_clip > 0 and folder.is_dir() else None
+    def synthetic(self, examples: Examples) -> tuple[Examples, list[Clip], dict[str, Any]] | None:
+        """Return what `Examples.synthetic` returns, where synthetic speakers are wanted."""
+        return examples.synthetic() if self.how.voices_per_clip > 0 else None
 
     def lesson(self, examples: Examples) -> Lesson:
         """Return what an epoch of training is made of."""
         training = Source(examples, self.part("train"), self.how.clean_share)
-        if self.voices is None:
+        found = self.synthetic(examples)
+        if found is None:
             return Lesson(training, None, 0)
-        synthetic = Source(self.architecture.examples(self.voices), splits.read(self.voices / CLIPS))
+        inputs, clips, _ = found
         wanted = round(self.how.voices_per_clip * len(training.clips))
-        return Lesson(training, synthetic, min(wanted, len(synthetic.clips)))
+        return Lesson(training, Source(inputs, clips), min(wanted, len(clips)))
 
 
 def fit(recipe: Recipe, examples: Examples, add: Callable[[int, Sequence[Score]], None]) -> Network:
@@ -149,8 +147,8 @@ def fit(recipe: Recipe, examples: Examples, add: Callable[[int, Sequence[Score]]
     params = recipe.how
     _seed(params)
     parts = _parts(recipe)
-    files = [clip.file for clip in parts["train"]]
-    network = recipe.architecture.build(recipe.network_params, examples, files)
+    network = recipe.architecture.build(recipe.network_params, examples.service())
+    network.scale_by(*_tensors(examples.clean([clip.file for clip in parts["train"]])))
     run = _Run(network, recipe.lesson(examples), parts, params)
     best = _Best()
     for epoch in range(1, params.epochs + 1):
@@ -170,14 +168,18 @@ def embed(network: Network, examples: Examples, clips: Sequence[Clip]) -> Tensor
     with torch.inference_mode():
         for start in range(0, len(clips), _EVALUATION_BATCH):
             files = [clip.file for clip in clips[start : start + _EVALUATION_BATCH]]
-            inputs, lengths = (torch.from_numpy(np.ascontiguousarray(array)) for array in examples.clean(files))
-            rows.append(network.embed(inputs, lengths))
+            rows.append(network.embed(*_tensors(examples.clean(files))))
     return torch.cat(rows)
 
 
 def labels_of(clips: Sequence[Clip]) -> Tensor:
     """Return the digits of clips, int64 `(clips,)`."""
     return torch.tensor([clip.digit for clip in clips])
+
+
+def _tensors(arrays: tuple[NDArray[Any], NDArray[Any]]) -> tuple[Tensor, Tensor]:
+    inputs, lengths = (torch.from_numpy(np.ascontiguousarray(array)) for array in arrays)
+    return inputs, lengths
 
 
 def _parts(recipe: Recipe) -> dict[str, list[Clip]]:
@@ -227,7 +229,8 @@ class _Run:
         with torch.inference_mode():
             for start in range(0, len(clips), _EVALUATION_BATCH):
                 files = [clip.file for clip in clips[start : start + _EVALUATION_BATCH]]
-                rows.append(self.network(*self._tensors(self.lesson.training.examples.clean(files))).cpu())
+                batch = _tensors(self.lesson.training.examples.clean(files))
+                rows.append(self.network(*(tensor.to(self.device) for tensor in batch)).cpu())
         return torch.cat(rows)
 
     def _step(self, *batch: Tensor) -> tuple[float, int, int]:
@@ -263,10 +266,6 @@ class _Run:
         logits, labels = self.logits(clips), labels_of(clips)
         loss = float(functional.cross_entropy(logits, labels))
         return Score(loss, float((logits.argmax(dim=1) == labels).float().mean()))
-
-    def _tensors(self, arrays: tuple[Any, Any]) -> tuple[Tensor, Tensor]:
-        inputs, lengths = (torch.from_numpy(np.ascontiguousarray(array)).to(self.device) for array in arrays)
-        return inputs, lengths
 
 
 class _Best:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from torch import nn
 
 from audiomnist.transcripts import table as transcripts
 from audiomnist.transcripts.augment import thinned
@@ -35,13 +34,8 @@ class TranscriptExamples:
         chosen = np.where(rng.random(len(files)) < clean_share, 0, copies)
         return pad_tokens([thinned(self._versions[copy][file], rng) for copy, file in zip(chosen, files, strict=True)])
 
-    def served(self, files: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return what `clean` returns: the served graph takes token ids."""
-        return self.clean(files)
-
-    def deployable(self, network: nn.Module) -> nn.Module:
-        """Return the network itself: it takes token ids in service too."""
-        return network
+    def synthetic(self) -> None:
+        """Return None: no synthetic speaker is transcribed."""
 
     def service(self) -> dict[str, Any]:
         """Return what the scorer has to know to prepare inputs: the bundle's `input` section."""

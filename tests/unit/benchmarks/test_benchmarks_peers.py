@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from audiomnist.audio import waveform
 from audiomnist.core import params
 from audiomnist.corpus import splits
+from audiomnist.export.optimize import WithFrontEnd, exported
 from audiomnist.features.extract import FeatureParams
 from audiomnist.features.mfcc import FrontEnd
+from audiomnist.models.common.registry import architecture
+from audiomnist.serving import batching
 from audiomnist.serving.bundle.session import session
 from audiomnist.training.cross_validation import judged
-from audiomnist.training.onnx_export import export
-from audiomnist.training.registry import architecture
 from audiomnist.training.trainer import Recipe, TrainParams, fit
 from benchmarks import mfcc, networks, peers, spectra
 from benchmarks.peers import Peer
@@ -53,19 +54,19 @@ def files(toy: Path) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def served(
-    peer: Peer, recipe: Recipe, files: list[Path], tmp_path_factory: pytest.TempPathFactory
-) -> NDArray[np.float32]:
+def served(peer: Peer, recipe: Recipe, files: list[Path]) -> NDArray[np.float32]:
     """What the exported graph says of the files, with the peer's weights in it: logits `(files, 10)`."""
-    examples, target = recipe.examples(), tmp_path_factory.mktemp("graph") / "model.onnx"
-    example = [torch.from_numpy(array) for array in examples.served([clip.file for clip in recipe.clips[:4]])]
-    export(examples.deployable(judged(peer.network, recipe, examples)), example[0], example[1], target)
     samples = [
         waveform.prepare(waveform.read(path), FRONT_END.sample_rate_hz, FRONT_END.trim_db, FRONT_END.max_samples)
         for path in files
     ]
-    waveforms, lengths = waveform.pad(samples, at_least=FRONT_END.window_samples)
-    return np.asarray(session(target, threads=1).run(["logits"], {"inputs": waveforms, "lengths": lengths})[0])
+    batches = [*batching.batches(samples, FRONT_END.window_samples, FRONT_END.hop_samples)]
+    judge = judged(peer.network, recipe, recipe.examples())
+    graph = exported(WithFrontEnd(FrontEnd(FRONT_END), judge), [np.zeros((2, 1000), dtype=np.float32)])
+    opened, logits = session(graph, threads=1), np.empty((len(files), 10), dtype=np.float32)
+    for places, waveforms in batches:
+        (logits[places],) = opened.run(["logits"], {"inputs": waveforms})
+    return logits
 
 
 @pytest.mark.parametrize("style", [*peers.STYLES, "dataloader"])
@@ -102,19 +103,6 @@ def test_the_corpus_in_batches_has_every_clip() -> None:
     with torch.inference_mode():
         batches = mfcc.in_batches(FrontEnd(FRONT_END), clips)
     assert [tuple(batch.shape) for batch in batches] == [(64, 40, 7), (6, 40, 7)]
-
-
-def test_compiled_mfccs_are_those_of_the_front_end() -> None:
-    """To a thousandth of a decibel without rounding; with it, to a few."""
-    clips = [np.random.default_rng(size).normal(0, 0.1, size).astype(np.float32) for size in (80, 900, 2003, 8000)]
-    waveforms, lengths = waveform.pad(clips, at_least=FRONT_END.window_samples)
-    with torch.inference_mode():
-        mfcc_of, frames = FrontEnd(FRONT_END)(torch.from_numpy(waveforms), torch.from_numpy(lengths))
-    for exactly, tolerance_db in ((True, TOLERANCE_DB), (False, 5.0)):
-        found = mfcc.by_session(mfcc.compiled(FRONT_END, exactly=exactly), clips, FRONT_END)
-        for one, expected, count in zip(found, mfcc_of, frames, strict=True):
-            np.testing.assert_allclose(one[0], expected[:, :count].T.numpy(), rtol=0, atol=tolerance_db)
-    assert 0 < mfcc.rounding_db(clips, FRONT_END) < 1
 
 
 def test_the_network_of_the_peers_is_that_of_params(peer: Peer, toy: Path, files: list[Path]) -> None:

@@ -16,7 +16,7 @@ from audiomnist.core import atomic
 KILLED_WHILE_WRITING = """
 import os, signal, sys
 from pathlib import Path
-from audiomnist import atomic
+from audiomnist.core import atomic
 with atomic.replaced_file(Path(sys.argv[1])) as temporary:
     temporary.write_text("half of the new con")
     os.kill(os.getpid(), signal.SIGKILL)

@@ -1,7 +1,6 @@
-"""Compilation: the graph that is served answers as the trained one, whatever the parameters, alone and in company."""
+"""The graph that is served: it answers as the trained network, whatever the parameters, rounded or not."""
 
 import hashlib
-import re
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +8,16 @@ import numpy as np
 import onnx
 import pytest
 import small_bundles
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from audiomnist.audio import waveform
 from audiomnist.audio.waveform import Samples
-from audiomnist.export import networks, optimize
-from audiomnist.export.graph import Graph
-from audiomnist.export.weights import CompilationError, Weights
+from audiomnist.export.optimize import WithFrontEnd, exported
+from audiomnist.features.mfcc import FrontEnd, FrontEndParams
+from audiomnist.models.common import checkpoint
+from audiomnist.serving import batching
 from audiomnist.serving import model as inference
 from audiomnist.serving.bundle import description as bundle
 from audiomnist.serving.bundle.description import BundleError, WaveformInput
@@ -54,67 +57,72 @@ def answers(model: Model, clips: list[Samples]) -> NDArray[np.float32]:
     return np.column_stack([predictions.probabilities, predictions.ood_scores])
 
 
-@pytest.fixture(scope="module")
-def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Path]]:
-    """Write a trained and a compiled bundle of each network over sound."""
-    found = {}
-    for model in ("cnn", "rnn"):
-        folder = tmp_path_factory.mktemp(model)
-        found[model] = small_bundles.compiled(model, folder / "made"), folder / "made" / "served"
-    return {model: (trained, compiled) for model, (compiled, trained) in found.items()}
+@pytest.fixture(scope="module", params=["cnn", "rnn"])
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write weights (`trained`) and bundle (`served`) of each network over sound."""
+    made = tmp_path_factory.mktemp(request.param)
+    small_bundles.write(request.param, made / "made")
+    return made / "made"
+
+
+def network_and_front_end(trained: Path) -> tuple[torch.nn.Module, FrontEndParams]:
+    """Return the network that was trained, and the front end before it."""
+    network, description = checkpoint.load(trained)
+    assert isinstance(description.input, WaveformInput)
+    return network, FrontEndParams.model_validate(description.input.front_end)
 
 
 @pytest.mark.parametrize(("model", "changes"), VARIANTS)
-def test_without_rounding_the_compiled_graph_answers_as_the_trained_one(
+def test_without_rounding_the_graph_answers_as_the_network_does_with_masks(
     tmp_path: Path, model: str, changes: dict[str, Any]
 ) -> None:
-    """For clips of every length: frames are cut, bands levelled, convolved, pooled and judged in the same way."""
-    folder = small_bundles.write(model, tmp_path / model, **changes)
-    description, _ = bundle.describe(folder)
-    given = description.input
-    assert isinstance(given, WaveformInput)
-    trained = bundle.read_graph(folder, description)
-    exact = optimize.exact(Weights(trained), description, given)
-    (folder / bundle.GRAPH).write_bytes(exact)
-    digest = hashlib.sha256(exact).hexdigest()
-    bundle.write_description(folder, description.model_copy(update={"graph_sha256": digest}))
-    compiled = inference.load(folder, threads=1)
-    assert compiled.is_compiled
-    (folder / bundle.GRAPH).write_bytes(trained)
-    bundle.write_description(folder, description)
-    np.testing.assert_allclose(answers(compiled, noises()), answers(inference.load(folder, 1), noises()), atol=1e-3)
+    """For clips of every length, padded in one batch in PyTorch, and in batches of equal ones in the graph."""
+    small_bundles.write(model, tmp_path / model, **changes)
+    network, params = network_and_front_end(tmp_path / model / "trained")
+    clips = noises()
+    waveforms, lengths = waveform.pad(clips, at_least=params.window_samples)
+    with torch.inference_mode():
+        expected = network(*FrontEnd(params)(torch.from_numpy(waveforms), torch.from_numpy(lengths)))
+    batches = [*batching.batches(clips, params.window_samples, params.hop_samples)]
+    example = np.random.default_rng(0).normal(0, 0.1, (2, 3000)).astype(np.float32)
+    opened = session(exported(WithFrontEnd(FrontEnd(params), network), [example]), threads=1)
+    for places, waveforms in batches:
+        for found, wanted in zip(opened.run(None, {"inputs": waveforms}), expected, strict=True):
+            torch.testing.assert_close(torch.from_numpy(found), wanted[places], rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("model", ["cnn", "rnn"])
-def test_rounding_costs_little(bundles: dict[str, tuple[Path, Path]], model: str) -> None:
-    """Most labels of noise, on which nothing was trained, stay as they are, and most of the probability."""
-    trained, compiled = (inference.load(folder, threads=1) for folder in bundles[model])
-    clips = noises(LENGTHS[3:] * 20)
-    one, other = answers(trained, clips)[:, :-1], answers(compiled, clips)[:, :-1]
-    assert (one.argmax(axis=1) == other.argmax(axis=1)).mean() > 0.9
-    assert np.abs(one - other).mean() < 0.02
+def test_rounding_changes_next_to_no_label(model: str, toy: Path, trained: Path, served: Path) -> None:
+    """Of the recordings that a trained network knows."""
+    network, params = network_and_front_end(trained / model)
+    opened = inference.load(served / model, threads=1)
+    clips = [opened.prepare(waveform.read(path)) for path in sorted((toy / "raw").iterdir())]
+    waveforms, lengths = waveform.pad(clips, at_least=params.window_samples)
+    with torch.inference_mode():
+        logits: Tensor = network(*FrontEnd(params)(torch.from_numpy(waveforms), torch.from_numpy(lengths)))[0]
+    found = opened.predict_waveforms(clips).probabilities.argmax(axis=1)
+    assert (found == logits.argmax(dim=1).numpy()).mean() > 0.97
 
 
-@pytest.mark.parametrize("model", ["cnn", "rnn"])
-def test_inner_convolutions_are_of_integers(bundles: dict[str, tuple[Path, Path]], model: str) -> None:
-    """And the Fourier transform; a graph that is rounded in name only would be no faster."""
-    graph = onnx.load(bundles[model][1] / bundle.GRAPH).graph
-    integers = {constant.name for constant in graph.initializer if constant.data_type == onnx.TensorProto.INT8}
-    kernels = {node.input[1] for node in graph.node if node.op_type == "Conv" and "convolve" in node.name}
+def test_inner_convolutions_and_the_transform_are_of_integers(folder: Path) -> None:
+    """The transform is the only matrix product that is; the first convolution, over one channel, is not."""
+    graph = onnx.load(folder / "served" / bundle.GRAPH).graph
+    integers = {tensor.name: tensor.dims for tensor in graph.initializer if tensor.data_type == onnx.TensorProto.INT8}
     rounded = {
-        node.output[0] for node in graph.node if node.op_type == "DequantizeLinear" and node.input[0] in integers
+        node.output[0]: integers[node.input[0]]
+        for node in graph.node
+        if node.op_type == "DequantizeLinear" and node.input[0] in integers
     }
-    assert len(kernels - rounded) == 1
-    assert [node.input[1] in integers for node in graph.node if node.op_type == "MatMulInteger"] == [True]
+    first, *inner = (node.input[1] for node in graph.node if node.op_type == "Conv" and "weigh" not in node.name)
+    assert first not in rounded
+    assert set(inner) <= rounded.keys()
+    products = [node.input[1] for node in graph.node if node.op_type == "MatMul"]
+    assert [rounded[weights] for weights in products if weights in rounded] == [[200, 258]]
 
 
-@pytest.mark.parametrize("model", ["cnn", "rnn"])
-@pytest.mark.parametrize("which", ["trained", "compiled"])
-def test_a_clip_has_the_same_answer_in_any_company_and_order(
-    bundles: dict[str, tuple[Path, Path]], model: str, which: str
-) -> None:
+def test_a_clip_has_the_same_answer_in_any_company_and_order(folder: Path) -> None:
     """One at a time, all in one go, and in another order; more than a batch of one length among them."""
-    opened = inference.load(bundles[model][which == "compiled"], threads=1)
+    opened = inference.load(folder / "served", threads=1)
     clips = noises(LENGTHS + (1200,) * 150)
     together = answers(opened, clips)
     alone = np.concatenate([answers(opened, [clip]) for clip in clips])
@@ -142,97 +150,50 @@ class Recorder:
         return self._session.run(names, feeds)
 
 
-@pytest.mark.parametrize(("which", "padding"), [("trained", 0.05), ("compiled", 0.02)])
-def test_batches_are_small_and_hardly_padded(bundles: dict[str, tuple[Path, Path]], which: str, padding: float) -> None:
-    """At most 64 clips, so that memory is bounded; for the compiled graph all of one number of frames."""
-    opened = inference.load(bundles["cnn"][which == "compiled"], threads=1)
+def test_batches_are_small_and_hardly_padded(folder: Path) -> None:
+    """At most 64 clips, so that memory is bounded, all of one number of frames."""
+    opened = inference.load(folder / "served", threads=1)
     recorder = Recorder(opened.session)
     lengths = tuple(np.random.default_rng(0).integers(800, 8001, 1000).tolist())
     clips = noises(lengths + (8000,) * 100)
     Model(opened.description, opened.version, recorder).predict_waveforms(clips)
     assert sum(batch for batch, _ in recorder.shapes) == len(clips)
     assert max(batch for batch, _ in recorder.shapes) == 64
-    assert sum(batch * samples for batch, samples in recorder.shapes) < (1 + padding) * sum(map(len, clips))
+    assert sum(batch * samples for batch, samples in recorder.shapes) < 1.02 * sum(map(len, clips))
 
 
-def test_no_clips_have_no_answers(bundles: dict[str, tuple[Path, Path]]) -> None:
+def test_no_clips_have_no_answers(folder: Path) -> None:
     """And it is no error to ask."""
-    for folder in bundles["cnn"]:
-        assert len(inference.load(folder, threads=1).predict_waveforms([]).probabilities) == 0
+    assert len(inference.load(folder / "served", threads=1).predict_waveforms([]).probabilities) == 0
 
 
-def test_a_graph_over_transcripts_is_served_as_it_was_trained(tmp_path: Path) -> None:
-    """Byte for byte, with its description."""
-    compiled = small_bundles.compiled("lstm", tmp_path / "lstm")
-    for name in (bundle.GRAPH, bundle.DESCRIPTION):
-        assert (compiled / name).read_bytes() == (tmp_path / "lstm" / "served" / name).read_bytes()
+def test_a_bundle_says_what_training_said_and_the_hash_of_its_graph(folder: Path) -> None:
+    """Every parameter, the calibration and the reference."""
+    description, _ = bundle.describe(folder / "served")
+    trained = bundle.describe_training(folder / "trained")
+    assert description.model_dump(exclude={"graph_sha256", "metrics"}) == trained.model_dump()
 
 
-def test_a_compiled_bundle_says_what_the_trained_one_does(bundles: dict[str, tuple[Path, Path]]) -> None:
-    """But for the SHA-256 of its graph."""
-    trained, compiled = (bundle.describe(folder)[0] for folder in bundles["cnn"])
-    assert compiled == trained.model_copy(update={"graph_sha256": compiled.graph_sha256})
-    assert compiled.graph_sha256 != trained.graph_sha256
+@pytest.mark.parametrize("model", ["cnn", "lstm"])
+def test_exporting_twice_gives_the_same_small_bundle(model: str, tmp_path: Path) -> None:
+    """So that a stage that is run again changes nothing, and git can hold the selected one."""
+    one, other = (small_bundles.write(model, tmp_path / name) for name in ("one", "other"))
+    for file in (bundle.GRAPH, bundle.DESCRIPTION):
+        assert (one / file).read_bytes() == (other / file).read_bytes()
+    assert (one / bundle.GRAPH).stat().st_size < 1_000_000
 
 
-def test_compiling_twice_gives_the_same_bytes(tmp_path: Path) -> None:
-    """So that a stage that is run again changes nothing."""
-    one, other = (small_bundles.compiled("cnn", tmp_path / name) for name in ("one", "other"))
-    assert (one / bundle.GRAPH).read_bytes() == (other / bundle.GRAPH).read_bytes()
-
-
-class Given(Weights):
-    """Weights that are given, as the parts of a distance name them."""
-
-    def __init__(self, means: NDArray[np.float64], **named: NDArray[np.float64]) -> None:
-        self._means, self._named = means, named
-
-    def named(self, name: str) -> NDArray[np.float32]:
-        """Return what was given."""
-        return np.asarray(self._named[name.removeprefix("network.distance.")], dtype=np.float32)
-
-    def of(self, node: str) -> list[NDArray[np.float32]]:
-        """Return the means."""
-        assert node == "/network/distance/Sub"
-        return [np.asarray(self._means[None], dtype=np.float32)]
-
-
-def test_small_distances_between_large_features_do_not_drown_in_rounding() -> None:
-    """They are multiplied out, so that a distance of 1 would be the difference of squares of thousands."""
-    draw = np.random.default_rng(0)
-    features, directions = 64, 5
-    means = (300 + draw.normal(size=(10, features))).astype(np.float32).astype(np.float64)
-    basis = np.linalg.qr(draw.normal(size=(features, directions)))[0].astype(np.float32).astype(np.float64)
-    gains, gain = draw.uniform(1, 5, directions).astype(np.float32).astype(np.float64), np.array(0.5)
-    asked = (means + 0.1 * draw.normal(size=means.shape)).astype(np.float32)
-    weights = Given(means, scale=np.ones(features), basis=basis, gains=gains, other_gain=gain)
-    graph = Graph()
-    distance = networks._distance(graph, "features", weights)  # noqa: SLF001 - rounding shows in no answer as a whole
-    model = graph.model({"features": ["batch", features]}, {"distance": (distance, ["batch", 1])})
-    (found,) = session(model.SerializeToString(), threads=1).run(["distance"], {"features": asked})
-    apart = asked.astype(np.float64)[:, None] - means
-    squared = gain * (apart**2).sum(axis=2) + (((apart @ basis) ** 2) * gains).sum(axis=2)
-    np.testing.assert_allclose(found[:, 0], np.sqrt(squared.min(axis=1)), rtol=1e-3)
-
-
-def test_a_graph_that_training_does_not_write_is_refused(tmp_path: Path, bundles: dict[str, tuple[Path, Path]]) -> None:
-    """One that was compiled before, and one that answers otherwise than its description makes believe."""
-    trained, compiled = bundles["cnn"]
-    split = trained.parent / "split.csv"
-    raw = trained.parent / "inputs" / "raw"
-    refused = rf"^{re.escape(str(compiled))}: the trained graph has no constant network"
-    with pytest.raises(CompilationError, match=refused):
-        optimize.compile_bundle(compiled, raw, split, tmp_path / "twice")
-    description, _ = bundle.describe(trained)
-    other = tmp_path / "other"
-    other.mkdir()
-    (other / bundle.GRAPH).write_bytes((trained / bundle.GRAPH).read_bytes())
-    parameters = {"model": description.parameters["model"] | {"range_db": 20.0}}
-    bundle.write_description(other, description.model_copy(update={"parameters": parameters}))
-    with pytest.raises(CompilationError, match="differs from the trained one"):
-        optimize.compile_bundle(other, raw, split, tmp_path / "wrong")
-    assert not (tmp_path / "wrong").exists()
-    assert not (tmp_path / "twice").exists()
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    """The error names the file; so it does where there is none."""
+    for name, channels in (("one", (6, 12)), ("other", (6, 10))):
+        small_bundles.write("cnn", tmp_path / name, channels=channels)
+    weights = tmp_path / "one" / "trained" / checkpoint.WEIGHTS
+    weights.write_bytes((tmp_path / "other" / "trained" / checkpoint.WEIGHTS).read_bytes())
+    with pytest.raises(BundleError, match=r"one/trained/weights\.safetensors are no weights of this cnn"):
+        checkpoint.load(weights.parent)
+    weights.unlink()
+    with pytest.raises(BundleError, match=r"weights\.safetensors are no weights of this cnn"):
+        checkpoint.load(weights.parent)
 
 
 def test_a_bundle_whose_graph_takes_something_else_is_not_opened(tmp_path: Path) -> None:
@@ -243,5 +204,5 @@ def test_a_bundle_whose_graph_takes_something_else_is_not_opened(tmp_path: Path)
     description, _ = bundle.describe(sounds)
     digest = hashlib.sha256(graph).hexdigest()
     bundle.write_description(sounds, description.model_copy(update={"graph_sha256": digest}))
-    with pytest.raises(BundleError, match=r"takes inputs \(tensor\(int64\)\), lengths .*: no graph over waveforms"):
+    with pytest.raises(BundleError, match=r"takes inputs \(tensor\(int64\)\) and gives .*: no graph over waveforms"):
         inference.load(sounds, threads=1)

@@ -101,8 +101,8 @@ def test_a_residual_block_adds_to_what_it_is_given() -> None:
         changed = block.get_submodule("normalise_second")(
             nn.functional.conv2d(once, block.get_parameter("second.weight"), padding=1)
         )
-        weights = block.get_submodule("weigh")(changed.mean(dim=(2, 3)))
-        expected = (image + changed * weights[:, :, None, None]).relu().permute(0, 3, 1, 2).flatten(2)
+        weights = block.get_submodule("weigh")(changed.mean(dim=(2, 3), keepdim=True))
+        expected = (image + changed * weights).relu().permute(0, 3, 1, 2).flatten(2)
         made, _ = layers(clips, lengths)
         torch.testing.assert_close(made, expected, rtol=0, atol=1e-5)
         assert not torch.allclose(made, given_steps, atol=1e-2)

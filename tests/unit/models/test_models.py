@@ -11,12 +11,12 @@ from scipy.fft import dct
 
 from audiomnist.core import params
 from audiomnist.models.cnn import CnnParams
+from audiomnist.models.common import registry
 from audiomnist.models.common.base import Network
 from audiomnist.models.common.recurrent import pool
+from audiomnist.models.common.registry import architecture
 from audiomnist.models.lstm import LstmParams
 from audiomnist.models.rnn import Rnn, RnnParams
-from audiomnist.training import registry
-from audiomnist.training.registry import architecture
 
 COMMITTED = Path(__file__).parents[3] / "params.yaml"
 INPUTS = {"cnn": "features", "rnn": "features", "lstm": "transcripts"}
@@ -54,7 +54,8 @@ def built(model: str, network_params: params.Section, toy: Path) -> tuple[Networ
     chosen = architecture(model)
     examples = chosen.examples(toy / INPUTS[model])
     inputs, lengths = examples.clean(FILES)
-    network = chosen.build(network_params, examples, FILES).eval()
+    network = chosen.build(network_params, examples.service()).eval()
+    network.scale_by(torch.from_numpy(inputs), torch.from_numpy(lengths))
     return network, torch.from_numpy(inputs), torch.from_numpy(lengths)
 
 
@@ -173,7 +174,8 @@ def test_a_network_scales_its_inputs_by_the_training_files_alone(model: str, how
     assert min(lengths[:2]) < inputs.shape[2]
     bands = [dct(inputs[clip, :, : lengths[clip]], type=3, axis=0, norm="ortho") for clip in (0, 1)]
     own = np.concatenate([np.maximum(clip, clip.max() - how["range_db"]) for clip in bands], axis=1)
-    network = chosen.build(chosen.params.model_validate(how), examples, FILES[:2])
+    network = chosen.build(chosen.params.model_validate(how), examples.service())
+    network.scale_by(*(torch.from_numpy(array) for array in examples.clean(FILES[:2])))
     buffers = dict(network.named_buffers())
     np.testing.assert_allclose(buffers["spectrum.mean"].flatten(), own.mean(axis=1), atol=1e-3)
     np.testing.assert_allclose(buffers["spectrum.deviation"].flatten(), own.std(axis=1, ddof=1), atol=1e-3)

@@ -96,10 +96,10 @@ def report(model: Path, raw: Path, split: Path, folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def written(toy: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def written(toy: Path, served: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run the stage once."""
     folder = tmp_path_factory.mktemp("robustness")
-    done = run_stage(trained / "cnn", toy, folder)
+    done = run_stage(served / "cnn", toy, folder)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -141,7 +141,9 @@ def test_the_metrics_are_the_table_nested_under_the_models_name(written: Path) -
     """By kind and strength; the clean clips stand beside the kinds."""
     metrics = json.loads((written / "cnn.json").read_text(encoding="utf-8"))
     assert list(metrics) == ["cnn"]
-    assert list(metrics["cnn"]) == [*("clean", "noise", "level", "speed", "telephone", "source", "silence", "clipping")]
+    assert list(metrics["cnn"]) == [
+        *("clean", "noise", "level", "speed", "telephone", "source", "silence", "clipping", "ood")
+    ]
     for kind, condition, *scored in pd.read_csv(written / "cnn.csv").itertuples(index=False):
         place = metrics["cnn"]
         for key in [*kind.split("_"), condition] if kind != "clean" else [condition]:
@@ -158,9 +160,9 @@ def test_a_model_that_knows_its_tones_loses_them_in_noise(written: Path) -> None
     assert accuracy["noise_white", "snr_minus_20_db"] < accuracy["clean", "clean"] - 0.3
 
 
-def test_a_second_report_has_the_same_bytes(toy: Path, trained: Path, written: Path, tmp_path: Path) -> None:
+def test_a_second_report_has_the_same_bytes(toy: Path, served: Path, written: Path, tmp_path: Path) -> None:
     """Whichever process judges which condition."""
-    report(trained / "cnn", toy / "raw", toy / "split.csv", tmp_path)
+    report(served / "cnn", toy / "raw", toy / "split.csv", tmp_path)
     for name in ("cnn.json", "cnn.csv", "cnn.png"):
         assert (tmp_path / name).read_bytes() == (written / name).read_bytes()
     assert (written / "cnn.png").read_bytes().startswith(PNG)
@@ -217,22 +219,22 @@ def test_a_speaker_who_is_alone_babbles_behind_the_own_clip() -> None:
     assert voices_behind(clips[1], clips) == {clips[0].file, clips[2].file}
 
 
-def test_clean_clips_are_answered_as_in_service(trial: Trial, trained: Path) -> None:
+def test_clean_clips_are_answered_as_in_service(trial: Trial, served: Path) -> None:
     """The same probabilities, the same hits."""
-    evaluate.start(trained / "cnn", trial)
+    evaluate.start(served / "cnn", trial)
     found = evaluate.judge(0)
-    hear = hearing(inference.load(trained / "cnn", threads=1))
+    hear = hearing(inference.load(served / "cnn", threads=1))
     answers = [hear([trial.recordings[clip.file]])[0] for clip in trial.chosen]
     expected = np.array([answer.probabilities for answer in answers if answer is not None])
     np.testing.assert_allclose(found.probabilities, expected, atol=1e-5)
     assert found.right.tolist() == (expected.argmax(axis=1) == np.arange(10)).tolist()
 
 
-def test_what_is_judged_is_the_disturbed_clip(trial: Trial, trained: Path) -> None:
+def test_what_is_judged_is_the_disturbed_clip(trial: Trial, served: Path) -> None:
     """A clip of 48 kHz is heard as the model's own preparation brings it down."""
-    evaluate.start(trained / "cnn", trial)
+    evaluate.start(served / "cnn", trial)
     found = evaluate.judge(number_of("source", "48000_hz"))
-    hear = hearing(inference.load(trained / "cnn", threads=1))
+    hear = hearing(inference.load(served / "cnn", threads=1))
     raised = [
         corruptions.change_rate(48000, trial.recordings[clip.file], np.random.default_rng()) for clip in trial.chosen
     ]
@@ -242,11 +244,11 @@ def test_what_is_judged_is_the_disturbed_clip(trial: Trial, trained: Path) -> No
 
 
 def test_a_clip_without_an_answer_is_wrong_and_unsure(
-    trial: Trial, trained: Path, monkeypatch: pytest.MonkeyPatch
+    trial: Trial, served: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the digit is the first, which equal probabilities would name."""
     monkeypatch.setitem(registry.ENGINES, "sphinx", lambda _: Deaf())
-    evaluate.start(trained / "lstm", trial)
+    evaluate.start(served / "lstm", trial)
     found = evaluate.judge(0)
     assert trial.chosen[0].digit == 0
     assert not found.right.any()
@@ -295,22 +297,22 @@ def test_the_clean_clips_alone_can_be_drawn(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_a_test_part_without_two_clips_cannot_babble(toy: Path, trained: Path, tmp_path: Path, count: int) -> None:
+def test_a_test_part_without_two_clips_cannot_babble(toy: Path, served: Path, tmp_path: Path, count: int) -> None:
     """The file, the reason and the remedy are told, and nothing is written."""
     clips = splits.read(toy / "split.csv")
     test = [clip for clip in clips if clip.part == "test"][:count]
     splits.write(tmp_path / "split.csv", [*(clip for clip in clips if clip.part != "test"), *test])
     with pytest.raises(RobustnessError, match=rf"split\.csv: the test part has {count} clip.*split\.test_fraction"):
-        report(trained / "cnn", toy / "raw", tmp_path / "split.csv", tmp_path)
+        report(served / "cnn", toy / "raw", tmp_path / "split.csv", tmp_path)
     assert not list(tmp_path.glob("cnn.*"))
 
 
-def test_a_recording_that_is_not_there_is_named(toy: Path, trained: Path, tmp_path: Path) -> None:
+def test_a_recording_that_is_not_there_is_named(toy: Path, served: Path, tmp_path: Path) -> None:
     """Before any process starts."""
     shutil.copytree(toy / "raw", tmp_path / "raw")
     (tmp_path / "raw" / "4_ben_0.wav").unlink()
     with pytest.raises(BadAudioError, match=r"4_ben_0\.wav"):
-        report(trained / "cnn", tmp_path / "raw", toy / "split.csv", tmp_path)
+        report(served / "cnn", tmp_path / "raw", toy / "split.csv", tmp_path)
 
 
 def test_a_bundle_that_is_not_there_is_named(toy: Path, tmp_path: Path) -> None:
@@ -320,7 +322,7 @@ def test_a_bundle_that_is_not_there_is_named(toy: Path, tmp_path: Path) -> None:
 
 
 def test_a_recogniser_that_cannot_be_loaded_is_told(
-    toy: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    toy: Path, served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With its own sentence, not as a pool that broke."""
 
@@ -329,20 +331,20 @@ def test_a_recogniser_that_cannot_be_loaded_is_told(
 
     monkeypatch.setitem(registry.ENGINES, "sphinx", absent)
     with pytest.raises(RecognitionError, match="no weights for sphinx"):
-        report(trained / "lstm", toy / "raw", toy / "split.csv", tmp_path)
+        report(served / "lstm", toy / "raw", toy / "split.csv", tmp_path)
 
 
-def test_a_process_that_dies_is_told(toy: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_dies_is_told(toy: Path, served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As one that is killed for want of memory; nothing is written."""
     monkeypatch.setattr(evaluate, "start", die)
     with pytest.raises(RobustnessError, match=r"cnn died.*run the stage again"):
-        report(trained / "cnn", toy / "raw", toy / "split.csv", tmp_path)
+        report(served / "cnn", toy / "raw", toy / "split.csv", tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_the_stage_tells_a_mistake_in_a_sentence(toy: Path, trained: Path, tmp_path: Path) -> None:
+def test_the_stage_tells_a_mistake_in_a_sentence(toy: Path, served: Path, tmp_path: Path) -> None:
     """Without a traceback, and with status 1."""
-    done = run_stage(trained / "nowhere", toy, tmp_path)
+    done = run_stage(served / "nowhere", toy, tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith("robustness: ")
     assert "Traceback" not in done.stderr

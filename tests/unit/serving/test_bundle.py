@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from audiomnist import scoring
+from audiomnist.models.common import registry
 from audiomnist.serving import model as inference
 from audiomnist.serving.bundle import description as bundle
 from audiomnist.serving.bundle.description import BundleError, Description, TranscriptInput, WaveformInput
-from audiomnist.training import registry
 
 SCORING = [module.name for module in pkgutil.iter_modules(scoring.__path__, "audiomnist.scoring.")]
 HISTOGRAM = {"edges": [0.5], "shares": [0.25, 0.75]}
@@ -50,9 +50,9 @@ class Trap:
 
 
 @pytest.fixture
-def cnn(trained: Path, tmp_path: Path) -> Path:
+def cnn(served: Path, tmp_path: Path) -> Path:
     """Copy a bundle that may be spoiled."""
-    return Path(shutil.copytree(trained / "cnn", tmp_path / "cnn"))
+    return Path(shutil.copytree(served / "cnn", tmp_path / "cnn"))
 
 
 def redescribe(folder: Path, **changes: Any) -> None:
@@ -81,16 +81,16 @@ def test_a_description_is_read_back_as_it_was_written(given: dict[str, Any], tmp
 
 
 @pytest.mark.parametrize("model", registry.MODULES)
-def test_a_trained_bundle_opens(model: str, trained: Path) -> None:
+def test_a_served_bundle_opens(model: str, served: Path) -> None:
     """It is a graph and a page about it, and nothing else."""
-    opened = inference.load(trained / model, threads=1)
+    opened = inference.load(served / model, threads=1)
     assert opened.description.model == model
-    assert {path.name for path in (trained / model).iterdir()} == {bundle.GRAPH, bundle.DESCRIPTION}
+    assert {path.name for path in (served / model).iterdir()} == {bundle.GRAPH, bundle.DESCRIPTION}
 
 
-def test_a_model_of_transcripts_refuses_waveforms(trained: Path) -> None:
+def test_a_model_of_transcripts_refuses_waveforms(served: Path) -> None:
     """The error says what it takes."""
-    opened = inference.load(trained / "lstm", threads=1)
+    opened = inference.load(served / "lstm", threads=1)
     with pytest.raises(BundleError, match="takes transcripts, not waveforms"):
         opened.predict_waveforms([np.zeros(200, dtype=np.float32)])
 

@@ -22,10 +22,10 @@ from audiomnist.synthesis.corpus import SyntheticParams, write_corpus
 
 
 @pytest.fixture
-def order(tmp_path: Path, trained: Path) -> Order:
+def order(tmp_path: Path, served: Path) -> Order:
     """An order to score an inbox, which is empty, with the cnn."""
     (tmp_path / "inbox").mkdir()
-    return Order(tmp_path / "inbox", tmp_path / "table", trained / "cnn")
+    return Order(tmp_path / "inbox", tmp_path / "table", served / "cnn")
 
 
 def with_model(order: Order, model: Path) -> Order:
@@ -34,14 +34,14 @@ def with_model(order: Order, model: Path) -> Order:
 
 
 @pytest.mark.parametrize("model", ["cnn", "rnn"])
-def test_models_of_waveforms_know_the_digits(order: Order, trained: Path, model: str) -> None:
+def test_models_of_waveforms_know_the_digits(order: Order, served: Path, model: str) -> None:
     """In files of several rates, channels and encodings, and between bad ones."""
     for digit, (rate_hz, subtype) in enumerate([(8000, "PCM_16"), (16_000, "FLOAT"), (44_100, "PCM_24")] * 3):
         sound = np.tile(tone(digit, 0.3, rate_hz)[:, None], 1 + digit % 2)
         put(order.inbox / f"{rate_hz}", f"{digit}.wav", encoded(sound, rate_hz, subtype))
     put(order.inbox, "9.flac", encoded(tone(9), container="FLAC"))
     put_bad(order.inbox, 40)
-    summary = score(with_model(order, trained / model))
+    summary = score(with_model(order, served / model))
     assert (summary.scored, summary.rejected, summary.model) == (10, 40, model)
     heard = {path: row["digit"] for path, row in by_path(order.table).items() if row["status"] == "scored"}
     assert heard == {path: int(Path(path).stem) for path in heard}
@@ -50,13 +50,13 @@ def test_models_of_waveforms_know_the_digits(order: Order, trained: Path, model:
 
 @pytest.mark.parametrize("model", ["cnn", "rnn"])
 @pytest.mark.parametrize("rate_hz", [4000, 8000, 192_000])
-def test_sounds_of_any_length_that_is_taken_are_answered(order: Order, trained: Path, model: str, rate_hz: int) -> None:
+def test_sounds_of_any_length_that_is_taken_are_answered(order: Order, served: Path, model: str, rate_hz: int) -> None:
     """From two windows to ten times what the model hears, silence at the ends included."""
     for seconds in (0.05, 0.1, 1.0, 1.001, 10.0):
         noise = np.random.default_rng(0).normal(0, 0.1, round(seconds * rate_hz))
         put(order.inbox, f"{seconds}.wav", encoded(noise, rate_hz))
     put(order.inbox, "ends.wav", encoded(np.pad(tone(3, 0.3, rate_hz), rate_hz), rate_hz))
-    score(with_model(order, trained / model))
+    score(with_model(order, served / model))
     found = by_path(order.table)
     assert {row["status"] for row in found.values()} == {"scored"}
     for row in found.values():
@@ -69,8 +69,8 @@ def test_sounds_of_any_length_that_is_taken_are_answered(order: Order, trained: 
 def test_labels_depend_neither_on_workers_nor_on_chunks_nor_on_the_order_of_files(
     order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
 ) -> None:
-    """A compiled model forms batches by length: in other company its answers are the same."""
-    bundle = small_bundles.compiled(model, tmp_path / "model")
+    """A model forms batches by length: in other company its answers are the same."""
+    bundle = small_bundles.write(model, tmp_path / "model")
     for number in range(120):
         noise = np.random.default_rng(number).normal(0, 0.1, 800 + 97 * number % 7000)
         put(order.inbox, f"{number:03}.wav", encoded(noise))
@@ -95,9 +95,9 @@ def test_labels_depend_neither_on_workers_nor_on_chunks_nor_on_the_order_of_file
 
 
 @pytest.fixture
-def hearing(trained: Path, tmp_path: Path) -> Path:
+def hearing(served: Path, tmp_path: Path) -> Path:
     """The lstm, which knows the words of the digits, with Whisper to make them out."""
-    folder = Path(shutil.copytree(trained / "lstm", tmp_path / "lstm"))
+    folder = Path(shutil.copytree(served / "lstm", tmp_path / "lstm"))
     path = folder / bundle.DESCRIPTION
     content = json.loads(path.read_text(encoding="utf-8"))
     content["input"]["recogniser"] = small_bundles.WHISPER

@@ -72,9 +72,9 @@ def listener(monkeypatch: pytest.MonkeyPatch) -> Listener:
 
 
 @pytest.fixture
-def reader(trained: Path) -> Model:
+def reader(served: Path) -> Model:
     """Open the model of transcripts."""
-    return model.load(trained / "lstm", threads=1)
+    return model.load(served / "lstm", threads=1)
 
 
 def assert_same(found: Answer | None, expected: Answer | None) -> None:
@@ -187,11 +187,11 @@ def test_an_answer_of_a_model_of_transcripts_does_not_depend_on_its_neighbours(
 
 
 @pytest.fixture(params=["cnn", "rnn"])
-def ears(request: pytest.FixtureRequest, trained: Path, monkeypatch: pytest.MonkeyPatch) -> Model:
+def ears(request: pytest.FixtureRequest, served: Path, monkeypatch: pytest.MonkeyPatch) -> Model:
     """Open a model that takes waveforms, where there is no recogniser."""
     for name in tuple(registry.ENGINES):
         monkeypatch.delitem(registry.ENGINES, name)
-    return model.load(trained / request.param, threads=1)
+    return model.load(served / request.param, threads=1)
 
 
 @pytest.fixture

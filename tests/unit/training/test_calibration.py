@@ -33,16 +33,18 @@ CONTENT: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass
 class Graph:
-    """A graph that has its answers already."""
+    """A graph that has its answers already, a batch after the other."""
 
     outputs: dict[str, NDArray[np.float32]]
+    asked: int = 0
 
     def run(self, names: Sequence[str], feeds: dict[str, Any]) -> list[NDArray[np.float32]]:
-        """Return the outputs of these names."""
-        del feeds
-        return [self.outputs[name] for name in names]
+        """Return the next outputs of these names."""
+        start = self.asked
+        self.asked += len(feeds["inputs"])
+        return [self.outputs[name][start : self.asked] for name in names]
 
 
 def served(given: Answers, how: Calibration) -> Predictions:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,10 +18,10 @@ from audiomnist.core.params import Section
 from audiomnist.corpus.splits import PARTS, Clip
 from audiomnist.corpus.splits import read as read_split
 from audiomnist.models.common.base import Architecture, Network
+from audiomnist.models.common.ood import Judged
+from audiomnist.models.common.registry import architecture
 from audiomnist.training import cross_validation
 from audiomnist.training.cross_validation import Answers, Fold, answers, answers_of, folds, joined, judged
-from audiomnist.training.ood import Judged
-from audiomnist.training.registry import architecture
 from audiomnist.training.trainer import Recipe, TrainParams, embed, labels_of
 
 FEATURES = 6
@@ -62,22 +61,16 @@ class Linear(Network):
         super().__init__()
         self.classify = nn.Linear(FEATURES, 10)
 
-    def embed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+    def embed(self, inputs: Tensor, lengths: Tensor | None) -> Tensor:
         """Return the inputs."""
         del lengths
         return inputs
 
 
 def recipe_of(clips: list[Clip], ledger: Ledger | None = None, **changes: int) -> Recipe:
-    """Return the recipe of a linear classifier, which also enters into the ledger what it is built with."""
+    """Return the recipe of a linear classifier."""
     entered = ledger or Ledger()
-
-    def build(network_params: Any, examples: Ledger, files: list[str]) -> Linear:
-        del network_params
-        examples.asked += files
-        return Linear()
-
-    chosen = Architecture(Section, lambda _folder: entered, build)
+    chosen = Architecture(Section, lambda _folder: entered, lambda _params, _given: Linear())
     return Recipe(chosen, Section(), Path(), HOW.model_copy(update=changes), clips)
 
 
@@ -185,7 +178,7 @@ def test_a_network_judges_by_the_training_part_of_its_own_recipe() -> None:
     recipe = recipe_of(clips_of("ada", "ben"))
     network, examples = Linear(), recipe.examples()
     train = [clip for clip in recipe.clips if clip.part == "train"]
-    expected = Judged(network, embed(network, examples, train), labels_of(train))
+    expected = Judged.fitted(network, embed(network, examples, train), labels_of(train))
     found = judged(network, recipe, examples)
     assert not found.training
     for name, value in expected.state_dict().items():

@@ -1,6 +1,5 @@
 """Export: a recording through the bundle is answered as training's own path answers it."""
 
-import hashlib
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -15,19 +14,21 @@ from torch import Tensor, nn
 
 from audiomnist.audio import waveform
 from audiomnist.core import params
-from audiomnist.corpus import manifest
+from audiomnist.core.params import Section
+from audiomnist.corpus import manifest, splits
 from audiomnist.corpus.info import Dataset
 from audiomnist.corpus.splits import Clip
+from audiomnist.export import optimize
+from audiomnist.export.optimize import ExportError, export_bundle, exported
 from audiomnist.features.extract import FeatureParams, featurize
+from audiomnist.models.common import checkpoint
 from audiomnist.models.common.base import Examples
+from audiomnist.models.common.ood import Judged
+from audiomnist.models.common.registry import architecture
 from audiomnist.serving import model as inference
-from audiomnist.serving.bundle import description
-from audiomnist.serving.bundle.description import Description
+from audiomnist.serving.bundle.description import Training
 from audiomnist.serving.model import Model, Predictions
 from audiomnist.training.calibration import Calibration
-from audiomnist.training.onnx_export import ExportError, export
-from audiomnist.training.ood import Judged
-from audiomnist.training.registry import architecture
 from audiomnist.training.trainer import embed, labels_of
 from audiomnist.transcripts import table, tokenizer
 
@@ -73,28 +74,29 @@ def stirred(network: nn.Module) -> nn.Module:
 
 
 def served(
-    model: str, network: Judged, calibration: Calibration, examples: Examples, files: list[str], folder: Path
+    model: str, how: Section, network: Judged, calibration: Calibration, examples: Examples, folder: Path
 ) -> Model:
-    """Export a network, describe it, and open it as the scorer does."""
-    inputs, lengths = examples.served(files)
-    export(
-        examples.deployable(network), torch.from_numpy(inputs), torch.from_numpy(lengths), folder / description.GRAPH
-    )
+    """Save a network, export it without rounding to 8 bits, and open it as the scorer does."""
     content: dict[str, Any] = {
         "model": model,
         "input": examples.service(),
         "dataset": Dataset("noises", "1"),
         "split": {},
-        "parameters": {},
+        "parameters": {"model": how.model_dump()},
         "calibration": asdict(calibration),
         "reference": REFERENCE,
-        "graph_sha256": hashlib.sha256((folder / description.GRAPH).read_bytes()).hexdigest(),
     }
-    description.write_description(folder, Description.model_validate(content))
-    return inference.load(folder, threads=1)
+    (folder / "trained").mkdir()
+    checkpoint.save(folder / "trained", network, Training.model_validate(content))
+    clips = [Clip(f"{digit}_ada_0.wav", digit, "ada", "train") for digit in range(len(DURATIONS_S))]
+    splits.write(folder / "split.csv", clips)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(optimize, "quantized", lambda graph, _batches: graph)
+        export_bundle(folder / "trained", folder / "raw", folder / "split.csv", folder / "served")
+    return inference.load(folder / "served", threads=1)
 
 
-def built(model: str, examples: Examples, files: list[str], **changes: Any) -> Judged:
+def built(model: str, examples: Examples, files: list[str], **changes: Any) -> tuple[Section, Judged]:
     """Build a model of the committed parameters, with random weights, that judges by the files and by others like them.
 
     The others have the files' features with some noise.
@@ -102,12 +104,13 @@ def built(model: str, examples: Examples, files: list[str], **changes: Any) -> J
     torch.manual_seed(1)
     chosen = architecture(model)
     how = params.section(COMMITTED, f"models.{model}", chosen.params).model_copy(update=changes)
-    network = chosen.build(how, examples, files)
+    network = chosen.build(how, examples.service())
+    network.scale_by(*(torch.from_numpy(np.ascontiguousarray(array)) for array in examples.clean(files)))
     stirred(network)
     clips = [Clip(file, int(file[0]), "ada", "train") for file in files]
     features = embed(network, examples, clips).repeat(9, 1)
     noise = 0.3 * features.std() * torch.randn(features.shape)
-    return Judged(network, features + noise, labels_of(clips).repeat(9)).eval()
+    return how, Judged.fitted(network, features + noise, labels_of(clips).repeat(9)).eval()
 
 
 def answered(network: Judged, inputs: NDArray[Any], lengths: NDArray[np.int64]) -> tuple[Calibration, Predictions]:
@@ -149,10 +152,11 @@ def test_a_recording_through_the_bundle_is_answered_as_its_features_are(
     """File, bundle: the same as file, tensor, PyTorch; each clip alone, and all in one batch."""
     examples = architecture(model).examples(corpus / "features")
     files = sorted(path.name for path in (corpus / "raw").iterdir())
-    network = built(model, examples, files, **changes)
+    how, network = built(model, examples, files, **changes)
     calibration, expected = answered(network, *examples.clean(files))
-    opened = served(model, network, calibration, examples, files[2:4], tmp_path)
-    assert np.ptp(expected.probabilities, axis=0).max() > 0.05
+    (tmp_path / "raw").symlink_to(corpus / "raw")
+    opened = served(model, how, network, calibration, examples, tmp_path)
+    assert np.ptp(expected.probabilities, axis=0).max() > 0.02
     assert expected.ood_scores.min() < 1 < expected.ood_scores.max()
     prepared = [opened.prepare(waveform.read(corpus / "raw" / file)) for file in files]
     together = opened.predict_waveforms(prepared)
@@ -167,12 +171,12 @@ def test_hypotheses_through_the_bundle_are_answered_as_their_tokens_are(cell: st
     """From texts of any length, none included."""
     examples = architecture("lstm").examples(toy / "transcripts")
     files = ["0_ada_0.wav", "7_ben_1.wav", "3_cyd_2.wav"]
-    network = built("lstm", examples, files, cell=cell, units=(9, 7))
+    how, network = built("lstm", examples, files, cell=cell, units=(9, 7))
     texts = [*tokenizer.texts_by_file(table.read(toy / "transcripts")).values(), [], ["a" * 500], ["?"]]
     calibration, expected = answered(
         network, *tokenizer.pad_tokens([tokenizer.encode(hypotheses) for hypotheses in texts])
     )
-    opened = served("lstm", network, calibration, examples, files, tmp_path)
+    opened = served("lstm", how, network, calibration, examples, tmp_path)
     assert expected.ood_scores.min() < 1 < expected.ood_scores.max()
     assert_equal(opened.predict_texts(texts), expected)
     assert_equal(opened.predict_texts(texts[-3:-2]), part(expected, slice(-3, -2)))
@@ -186,10 +190,10 @@ class Moody(nn.Module):
         self.output, self.step = output, step
         self.asked = 0
 
-    def forward(self, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the lengths twice, in one output with the number of questions."""
+    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Return sums of the inputs twice, in one output with the number of questions."""
         self.asked += 1
-        steady = inputs.sum(dim=1) + lengths
+        steady = inputs.sum(dim=1)
         moody = steady + self.step * self.asked
         return (moody if self.output == "logits" else steady).unsqueeze(
             1
@@ -197,10 +201,10 @@ class Moody(nn.Module):
 
 
 @pytest.mark.parametrize("output", ["logits", "novelty"])
-def test_a_graph_that_answers_differently_is_refused(output: str, tmp_path: Path) -> None:
+def test_a_graph_that_answers_differently_is_refused(output: str) -> None:
     """The error says by how much, and in what."""
     with pytest.raises(ExportError, match=rf"differs from the network by 0\.\d+ in its {output}"):
-        export(Moody(output, 2.0), torch.zeros(2, 5), torch.tensor([5, 4]), tmp_path / "model.onnx")
+        exported(Moody(output, 2.0), [inputs_of(5, 4)])
 
 
 REFUSED = pytest.raises(ExportError)
@@ -208,18 +212,13 @@ REFUSED = pytest.raises(ExportError)
 
 @pytest.mark.parametrize(("step", "outcome"), [(3e-4, nullcontext()), (3e-3, REFUSED), (-3e-3, REFUSED)])
 @pytest.mark.parametrize("output", ["logits", "novelty"])
-@pytest.mark.parametrize("length", [1, 1000])
+@pytest.mark.parametrize("size", [1, 1000])
 def test_a_graph_may_differ_by_a_thousandth_of_each_answer(
-    output: str, step: float, outcome: AbstractContextManager[Any], length: int, tmp_path: Path
+    output: str, step: float, outcome: AbstractContextManager[Any], size: int
 ) -> None:
     """Not by a thousandth of the largest one."""
     with outcome:
-        export(
-            Moody(output, step * length),
-            torch.zeros(2, 5),
-            torch.tensor([length, 9 * length]),
-            tmp_path / "model.onnx",
-        )
+        exported(Moody(output, step * size), [inputs_of(size, 9 * size)])
 
 
 class Lost(nn.Module):
@@ -229,21 +228,35 @@ class Lost(nn.Module):
         super().__init__()
         self.output = output
 
-    def forward(self, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return what is not a number in one output."""
-        known = inputs.sum(dim=1) * lengths
+        known = inputs.sum(dim=1)
         lost = known * float("nan")
         return (lost if self.output == "logits" else known).unsqueeze(1), lost if self.output == "novelty" else known
 
 
 @pytest.mark.parametrize("output", ["logits", "novelty"])
-def test_a_graph_that_answers_with_no_number_is_refused(output: str, tmp_path: Path) -> None:
+def test_a_graph_that_answers_with_no_number_is_refused(output: str) -> None:
     """NaN is no agreement."""
     with pytest.raises(ExportError, match=output):
-        export(Lost(output), torch.zeros(2, 5), torch.tensor([5, 4]), tmp_path / "model.onnx")
+        exported(Lost(output), [inputs_of(5, 4)])
 
 
-def test_export_switches_dropout_off(tmp_path: Path) -> None:
+def test_a_graph_that_is_right_for_its_first_batch_alone_is_refused() -> None:
+    """The others have other sizes, and are compared too."""
+
+    class Fixed(nn.Module):
+        def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+            total = inputs.sum(dim=1) / int(inputs.shape[1])
+            return total.unsqueeze(1), total
+
+    batches = [np.ones((2, 3), dtype=np.float32), np.ones((2, 5), dtype=np.float32)]
+    exported(Fixed(), batches[:1])
+    with pytest.raises(ExportError, match="logits"):
+        exported(Fixed(), batches)
+
+
+def test_export_switches_dropout_off() -> None:
     """The network is served in evaluation mode, whatever mode it came in."""
 
     class Dropping(nn.Module):
@@ -251,9 +264,14 @@ def test_export_switches_dropout_off(tmp_path: Path) -> None:
             super().__init__()
             self.dropout = nn.Dropout(0.9)
 
-        def forward(self, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-            return torch.as_tensor(self.dropout(inputs) + lengths.unsqueeze(1)), inputs.sum(dim=1)
+        def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+            return torch.as_tensor(self.dropout(inputs)), inputs.sum(dim=1)
 
     network = Dropping().train()
-    export(network, torch.ones(2, 10), torch.tensor([1, 2]), tmp_path / "model.onnx")
+    exported(network, [np.ones((2, 10), dtype=np.float32)])
     assert not network.training
+
+
+def inputs_of(*sums: float) -> NDArray[np.float32]:
+    """Return inputs of these sums, `(batch, 5)`."""
+    return np.array(sums, dtype=np.float32).reshape(-1, 1) * np.eye(1, 5, dtype=np.float32)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pyarrow as pa
 import pytest
 import torch
@@ -21,13 +20,15 @@ from audiomnist.core import params
 from audiomnist.core.params import ParamsError, Section
 from audiomnist.corpus.splits import Clip, SplitParams
 from audiomnist.corpus.splits import read as read_split
+from audiomnist.export.optimize import export_bundle
+from audiomnist.models.common import checkpoint, registry
 from audiomnist.models.common.base import Architecture, Network
+from audiomnist.models.common.registry import architecture
 from audiomnist.serving import model as inference
 from audiomnist.serving.bundle import description as bundle
 from audiomnist.serving.bundle.reference import histogram_of
-from audiomnist.training import calibration, cross_validation, registry
+from audiomnist.training import calibration, cross_validation
 from audiomnist.training.history import drawn
-from audiomnist.training.registry import architecture
 from audiomnist.training.train import train
 from audiomnist.training.trainer import FittingError, Recipe, TrainParams, fit
 from audiomnist.transcripts import table as transcripts
@@ -85,7 +86,7 @@ class Clock(Network):
         self.weight = nn.Parameter(torch.zeros(10))
         self.register_buffer("steps", torch.zeros(()))
 
-    def embed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+    def embed(self, inputs: Tensor, lengths: Tensor | None) -> Tensor:
         """Return the inputs."""
         del lengths
         if self.training:
@@ -93,9 +94,9 @@ class Clock(Network):
         return inputs + 0 * self.weight
 
 
-def build(network_params: Any, examples: Any, files: list[str]) -> Clock:
+def build(network_params: Any, given: Any) -> Clock:
     """Return the clock."""
-    del network_params, examples, files
+    del network_params, given
     return Clock()
 
 
@@ -152,18 +153,13 @@ def write_split(path: Path, clips: list[Clip]) -> None:
     path.write_text("\n".join(["file,digit,speaker,part", *rows, ""]), encoding="utf-8")
 
 
-def weights(graph: Path) -> dict[str, bytes]:
-    """Return the numbers in a graph, by name."""
-    return {tensor.name: tensor.raw_data for tensor in onnx.load(graph).graph.initializer}
-
-
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("model", registry.MODULES)
 def test_two_runs_give_the_same_bytes(model: str, toy: Path, trained: Path, tmp_path: Path) -> None:
     """Curves, graph and description; one ran in processes of its own, the other in this one."""
     trained_again(model, toy, tmp_path / "two")
     assert (tmp_path / "two" / "curves.csv").read_bytes() == (trained / f"{model}.csv").read_bytes()
-    for file in (bundle.GRAPH, bundle.DESCRIPTION):
+    for file in (checkpoint.WEIGHTS, bundle.DESCRIPTION):
         assert (tmp_path / "two" / "out" / file).read_bytes() == (trained / model / file).read_bytes()
 
 
@@ -177,11 +173,9 @@ def test_the_test_part_chooses_nothing(model: str, toy: Path, trained: Path, tmp
     ]
     write_split(tmp_path / "split.csv", clips)
     trained_again(model, toy, tmp_path / "false", tmp_path / "split.csv")
-    graphs = [trained / model / bundle.GRAPH, tmp_path / "false" / "out" / bundle.GRAPH]
-    assert any(weights(graphs[0]).values())
-    assert weights(graphs[0]) == weights(graphs[1])
-    descriptions = [bundle.describe(graph.parent)[0] for graph in graphs]
-    assert descriptions[0] == descriptions[1]
+    folders = [trained / model, tmp_path / "false" / "out"]
+    for file in (checkpoint.WEIGHTS, bundle.DESCRIPTION):
+        assert (folders[0] / file).read_bytes() == (folders[1] / file).read_bytes()
     curves = [read_curves(trained / f"{model}.csv"), read_curves(tmp_path / "false" / "curves.csv")]
     for true, false in zip(*curves, strict=True):
         assert {name for name in COLUMNS if true[name] != false[name]} <= {"test_loss", "test_accuracy"}
@@ -197,11 +191,10 @@ def test_the_folds_of_the_speakers_bear_on_calibration_alone(
 ) -> None:
     """With three folds or two, the network that is served, what it calls novel, and its curves are bit for bit one."""
     trained_again(model, toy, tmp_path / "three", speaker_folds=3)
-    graphs = [trained / model / bundle.GRAPH, tmp_path / "three" / "out" / bundle.GRAPH]
-    assert any(weights(graphs[0]).values())
-    assert weights(graphs[0]) == weights(graphs[1])
+    folders = [trained / model, tmp_path / "three" / "out"]
+    assert (folders[0] / checkpoint.WEIGHTS).read_bytes() == (folders[1] / checkpoint.WEIGHTS).read_bytes()
     assert (tmp_path / "three" / "curves.csv").read_bytes() == (trained / f"{model}.csv").read_bytes()
-    two, three = (bundle.describe(graph.parent)[0] for graph in graphs)
+    two, three = map(bundle.describe_training, folders)
     assert two.calibration != three.calibration
 
 
@@ -220,7 +213,7 @@ def test_a_model_is_calibrated_by_voices_that_were_new_to_networks_like_it(
         cross_validation.judged(network, recipe, examples), examples, recipe.part("validation")
     )
     expected = calibration.calibrate(unheard, own)
-    description, _ = bundle.describe(trained / model)
+    description = bundle.describe_training(trained / model)
     assert description.calibration.model_dump() == asdict(expected)
     assert description.reference.confidence == histogram_of(calibration.confidence(own, expected).numpy())
 
@@ -237,7 +230,7 @@ def test_the_model_of_a_single_voice_is_calibrated_by_its_validation_part(toy: P
     own = cross_validation.answers(
         cross_validation.judged(network, recipe, examples), examples, recipe.part("validation")
     )
-    description, _ = bundle.describe(tmp_path / "ben" / "out")
+    description = bundle.describe_training(tmp_path / "ben" / "out")
     assert description.calibration.model_dump() == asdict(calibration.calibrate(own))
 
 
@@ -255,7 +248,7 @@ def test_without_folds_a_model_is_calibrated_by_its_validation_part(toy: Path, t
         tmp_path / "told.csv",
         speaker_folds=0,
     )
-    for file in (bundle.GRAPH, bundle.DESCRIPTION):
+    for file in (checkpoint.WEIGHTS, bundle.DESCRIPTION):
         assert (tmp_path / "told" / file).read_bytes() == (tmp_path / "said" / "out" / file).read_bytes()
     recipe = recipe_of("lstm", toy, read_split(toy / "split.csv"))
     examples = recipe.examples()
@@ -263,10 +256,11 @@ def test_without_folds_a_model_is_calibrated_by_its_validation_part(toy: Path, t
     own = cross_validation.answers(
         cross_validation.judged(network, recipe, examples), examples, recipe.part("validation")
     )
-    description, _ = bundle.describe(tmp_path / "told")
+    description = bundle.describe_training(tmp_path / "told")
     assert description.calibration.model_dump() == asdict(calibration.calibrate(own))
     assert description.parameters["train"]["speaker_folds"] == 0
-    assert weights(tmp_path / "told" / bundle.GRAPH) == weights(trained / "lstm" / bundle.GRAPH)
+    weights = [(folder / checkpoint.WEIGHTS).read_bytes() for folder in (tmp_path / "told", trained / "lstm")]
+    assert weights[0] == weights[1]
     assert (tmp_path / "told.csv").read_bytes() == (trained / "lstm.csv").read_bytes()
 
 
@@ -287,7 +281,7 @@ def test_a_bundle_says_by_what_its_split_was_made_where_that_is_not_the_section(
             tmp_path / f"{name}.csv",
             split_params=how,
         )
-        bundles.append(bundle.describe(tmp_path / name)[0])
+        bundles.append(bundle.describe_training(tmp_path / name))
     assert bundles[0].split == made_by.model_dump()
     assert bundles[1].split == params.read(toy / "params.yaml")["split"]
     assert bundles[0].model_copy(update={"split": bundles[1].split}) == bundles[1]
@@ -303,7 +297,8 @@ def test_transcripts_without_a_fault_make_a_model(toy: Path, tmp_path: Path) -> 
     for name in ("params.yaml", "split.csv", "data.json"):
         (tmp_path / "toy" / name).write_bytes((toy / name).read_bytes())
     trained_again("lstm", tmp_path / "toy", tmp_path / "lstm")
-    opened = inference.load(tmp_path / "lstm" / "out", threads=1)
+    export_bundle(tmp_path / "lstm" / "out", toy / "raw", toy / "split.csv", tmp_path / "served")
+    opened = inference.load(tmp_path / "served", threads=1)
     found = opened.predict_texts([["zero"], ["nine"], ["who goes there"]])
     assert found.probabilities.argmax(axis=1).tolist()[:2] == [0, 9]
     assert found.ood_scores[2] > found.ood_scores[:2].max()
@@ -382,7 +377,7 @@ def test_in_the_last_epochs_clips_are_drawn_as_they_were_recorded(plain_share: f
             shares.append(clean_share)
             return super().drawn(files, clean_share, rng)
 
-    architecture_told = Architecture(Section, no_examples, lambda _params, _examples, _files: Told())
+    architecture_told = Architecture(Section, no_examples, lambda _params, _given: Told())
     how = BARE.model_copy(update={"clean_share": 0.3, "plain_share": plain_share})
     recipe = Recipe(architecture_told, Section(), Path(), how, CLIPS)
     fit(recipe, Watcher([1, 2, 3, 4, 5, 6]), lambda _epoch, _scores: None)
@@ -401,12 +396,12 @@ def mixtures(mixup: float, plain_share: float = 0.0, *, tokens: bool = False) ->
             return inputs.astype(np.int64 if tokens else np.float32), lengths
 
     class Watching(Clock):
-        def embed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        def embed(self, inputs: Tensor, lengths: Tensor | None) -> Tensor:
             if self.training:
                 seen.append(sorted(inputs[:, 0].tolist()))
             return super().embed(inputs.float(), lengths)
 
-    watched = Architecture(Section, no_examples, lambda _params, _examples, _files: Watching())
+    watched = Architecture(Section, no_examples, lambda _params, _given: Watching())
     how = BARE.model_copy(update={"mixup": mixup, "plain_share": plain_share, "epochs": 20})
     fit(Recipe(watched, Section(), Path(), how, CLIPS), Kind([1]), lambda _epoch, _scores: None)
     return seen
@@ -441,7 +436,7 @@ def test_a_batch_normalisation_never_meets_a_single_clip() -> None:
 @pytest.mark.parametrize("model", registry.MODULES)
 def test_a_bundle_says_where_it_comes_from(model: str, toy: Path, trained: Path) -> None:
     """Model, data, split and parameters; the graph's hash is checked in the bundle's own tests."""
-    description, _ = bundle.describe(trained / model)
+    description = bundle.describe_training(trained / model)
     values = params.read(toy / "params.yaml")
     assert description.model == model
     assert (description.dataset.name, description.dataset.version) == ("tones", "1")
@@ -457,7 +452,7 @@ def test_a_bundle_says_where_it_comes_from(model: str, toy: Path, trained: Path)
 @pytest.mark.parametrize("model", registry.MODULES)
 def test_a_bundle_says_what_its_training_clips_were_like(model: str, toy: Path, trained: Path) -> None:
     """As many of each digit, the corpus's deciles of duration, and confidence in [0, 1]."""
-    reference = bundle.describe(trained / model)[0].reference
+    reference = bundle.describe_training(trained / model).reference
     assert reference.labels == pytest.approx([0.1] * 10)
     deciles = json.loads((toy / "data.json").read_text(encoding="utf-8"))["corpus"]["duration_s"]
     assert reference.duration_s.edges == tuple(deciles.values())
@@ -472,7 +467,7 @@ def test_the_shares_of_the_digits_are_those_of_the_training_part(toy: Path, tmp_
     fewer = [clip for clip in clips if clip.part != "train" or clip.digit != 5 or clip.speaker == "ada"]
     write_split(tmp_path / "split.csv", fewer)
     trained_again("lstm", toy, tmp_path / "lstm", tmp_path / "split.csv", epochs=2)
-    labels = bundle.describe(tmp_path / "lstm" / "out")[0].reference.labels
+    labels = bundle.describe_training(tmp_path / "lstm" / "out").reference.labels
     assert labels == pytest.approx([0 if digit == 3 else (3 if digit == 5 else 9) / 75 for digit in range(10)])
 
 

@@ -86,7 +86,6 @@ def test_clean_inputs_are_those_of_the_recordings(with_copies: TranscriptExample
     assert unpadded(with_copies.clean(FILES)) == expected
     with_copies.drawn(FILES, 0.0, np.random.default_rng(0))
     assert unpadded(with_copies.clean(FILES)) == expected
-    assert unpadded(with_copies.served(FILES)) == expected
 
 
 def test_of_the_copies_each_is_drawn_as_often_and_the_recording_as_often_as_asked(

@@ -1,7 +1,7 @@
 """What a network's module offers to training: its parameters, its examples, and how it is built."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from audiomnist.core.params import Section
+from audiomnist.corpus.splits import Clip
 
 
 class Network(nn.Module, ABC):
@@ -21,11 +22,19 @@ class Network(nn.Module, ABC):
     def vary(self, *, wanted: bool) -> None:
         """Say whether training stretches what it is given; a network that never does passes over it."""
 
-    @abstractmethod
-    def embed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
-        """Return features, float32 `(batch, features)`, of padded inputs and their int64 lengths `(batch,)`."""
+    def scale_by(self, inputs: Tensor, lengths: Tensor) -> None:
+        """Take what inputs are scaled by from training clips; a network that scales nothing takes nothing."""
 
-    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+    @abstractmethod
+    def embed(self, inputs: Tensor, lengths: Tensor | None) -> Tensor:
+        """Return features, float32 `(batch, features)`, of inputs.
+
+        Args:
+            inputs: `(batch, ...)`, padded to one length.
+            lengths: int64 `(batch,)`; None where all inputs have the same length, so that nothing is masked.
+        """
+
+    def forward(self, inputs: Tensor, lengths: Tensor | None) -> Tensor:
         """Return logits, float32 `(batch, 10)`."""
         logits: Tensor = self.classify(self.embed(inputs, lengths))
         return logits
@@ -42,12 +51,8 @@ class Examples(Protocol):
         """Return the inputs as training sees them: each as it was recorded with that probability, or a copy of it."""
         ...
 
-    def served(self, files: list[str]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return inputs and lengths as the served graph takes them, to export it with."""
-        ...
-
-    def deployable(self, network: nn.Module) -> nn.Module:
-        """Return the graph that is served."""
+    def synthetic(self) -> "tuple[Examples, list[Clip], dict[str, Any]] | None":
+        """Return inputs of synthetic speakers, their clips, and how they were made; None where there are none."""
         ...
 
     def service(self) -> dict[str, Any]:
@@ -62,9 +67,9 @@ class Architecture:
     Attributes:
         params: the model of its section in params.yaml.
         examples: opens the folder of inputs.
-        build: makes the untrained network from parameters, examples and the training files.
+        build: makes the untrained network from parameters and the bundle's `input` section (`Examples.service`).
     """
 
     params: type[Section]
     examples: Callable[[Path], Examples]
-    build: Callable[[Any, Any, list[str]], Network]
+    build: Callable[[Any, Mapping[str, Any]], Network]

@@ -1,4 +1,4 @@
-"""Convolutions over spectra of unequal length in one batch, computed so that padding changes no answer."""
+"""Convolutions over spectra in one batch, computed so that padding changes no answer; without lengths there is none."""
 
 from collections.abc import Sequence
 from typing import Annotated, Self, cast
@@ -56,7 +56,7 @@ class Convolutions(nn.Module):
             bands = (bands + 1) // 2
         return bands * (self.channels[-1] if self.channels else 1)
 
-    def forward(self, spectra: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, spectra: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Return a sequence `(batch, steps, features)` of spectra `(batch, bands, frames)`, and its lengths."""
         image = spectra.unsqueeze(1)  # (batch, 1, bands, frames)
         if self.channels:
@@ -81,9 +81,9 @@ class _Convolution(nn.Module):
         self.normalise = nn.BatchNorm2d(outputs)
         self.pool = nn.MaxPool2d(2, ceil_mode=True) if self.pools else nn.Identity()
 
-    def forward(self, image: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, image: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
         activated = functional.relu(self.normalise(self.convolve(self.pad(image))))
-        halved = (lengths + 1) // 2
+        halved = None if lengths is None else (lengths + 1) // 2
         return self.pool(_masked(activated, lengths if self.pools else halved)), halved
 
 
@@ -96,17 +96,25 @@ class _Residual(nn.Module):
         self.normalise_first, self.normalise_second = (nn.BatchNorm2d(channels) for _ in range(2))
         squeezed = max(1, channels // _SQUEEZE)
         self.weigh = nn.Sequential(
-            nn.Linear(channels, squeezed), nn.ReLU(), nn.Linear(squeezed, channels), nn.Sigmoid()
+            nn.Conv2d(channels, squeezed, 1), nn.ReLU(), nn.Conv2d(squeezed, channels, 1), nn.Sigmoid()
         )
 
-    def forward(self, image: Tensor, lengths: Tensor) -> Tensor:
+    def forward(self, image: Tensor, lengths: Tensor | None) -> Tensor:
         activated = _masked(functional.relu(self.normalise_first(self.first(image))), lengths)
         changed = self.normalise_second(self.second(activated))  # (batch, channels, rows, steps)
-        own = valid(lengths, image.shape[3]).unsqueeze(2).to(image.dtype)  # (batch, steps, 1)
-        mean = torch.matmul(changed.mean(dim=2), own).squeeze(2) / lengths.unsqueeze(1)  # (batch, channels)
-        weights = self.weigh(mean)
-        return _masked(functional.relu(image + changed * weights[:, :, None, None]), lengths)
+        weights = self.weigh(_mean(changed, lengths))  # (batch, channels, 1, 1)
+        return _masked(functional.relu(image + changed * weights), lengths)
 
 
-def _masked(image: Tensor, lengths: Tensor) -> Tensor:
+def _mean(image: Tensor, lengths: Tensor | None) -> Tensor:
+    """Return each channel's mean over rows and the clip's own steps, `(batch, channels, 1, 1)`."""
+    if lengths is None:
+        return functional.adaptive_avg_pool2d(image, 1)
+    own = valid(lengths, image.shape[3]).unsqueeze(2).to(image.dtype)  # (batch, steps, 1)
+    return (torch.matmul(image.mean(dim=2), own) / lengths[:, None, None]).unsqueeze(3)
+
+
+def _masked(image: Tensor, lengths: Tensor | None) -> Tensor:
+    if lengths is None:
+        return image
     return image * valid(lengths, image.shape[3])[:, None, None, :].to(image.dtype)

@@ -1,10 +1,14 @@
-"""Sequences of unequal length in one batch, computed so that padding changes no answer."""
+"""Sequences in one batch, computed so that padding changes no answer.
+
+Where lengths are None, all sequences of a batch fill it: there is no padding, and nothing is masked.
+"""
 
 from typing import Literal
 
 import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from audiomnist.core.params import Section
 
@@ -34,16 +38,18 @@ def valid(lengths: Tensor, steps: int) -> Tensor:
     return torch.arange(steps, device=lengths.device).unsqueeze(0) < lengths.unsqueeze(1)
 
 
-def pool(sequence: Tensor, lengths: Tensor) -> Tensor:
+def pool(sequence: Tensor, lengths: Tensor | None) -> Tensor:
     """Return mean and maximum over each sequence's own steps.
 
     Args:
         sequence: float32 `(batch, steps, features)`.
-        lengths: int64 `(batch,)`, each at least 1.
+        lengths: int64 `(batch,)`, each at least 1; or None.
 
     Returns:
         float32 `(batch, 2 * features)`.
     """
+    if lengths is None:
+        return torch.cat([sequence.mean(dim=1), sequence.amax(dim=1)], dim=1)
     mask = valid(lengths, sequence.shape[1]).unsqueeze(2)  # (batch, steps, 1)
     mean = (sequence * mask).sum(dim=1) / lengths.unsqueeze(1).to(sequence.dtype)
     highest = sequence.masked_fill(~mask, -1e30).amax(dim=1)
@@ -51,35 +57,30 @@ def pool(sequence: Tensor, lengths: Tensor) -> Tensor:
 
 
 class Recurrent(nn.Module):
-    """Bidirectional recurrent layers: a forward pass beside one over each sequence reversed in itself."""
+    """Bidirectional recurrent layers, with dropout before each and after the last."""
 
     def __init__(self, inputs: int, params: RecurrentParams) -> None:
         super().__init__()
         cell = _CELLS[params.cell]
         sizes = [inputs, *(2 * units for units in params.units)]
-        self.forwards = nn.ModuleList(
-            cell(size, units, batch_first=True) for size, units in zip(sizes, params.units, strict=False)
-        )
-        self.backwards = nn.ModuleList(
-            cell(size, units, batch_first=True) for size, units in zip(sizes, params.units, strict=False)
+        self.layers = nn.ModuleList(
+            cell(size, units, batch_first=True, bidirectional=True)
+            for size, units in zip(sizes, params.units, strict=False)
         )
         self.dropout = nn.Dropout(params.dropout)
         self.features = sizes[-1]
 
-    def forward(self, sequence: Tensor, lengths: Tensor) -> Tensor:
-        """Return float32 `(batch, steps, 2 * units)`; what stands after a sequence's end is meaningless."""
-        for forwards, backwards in zip(self.forwards, self.backwards, strict=True):
-            dropped = self.dropout(sequence)  # (batch, steps, features)
-            ahead, _ = forwards(dropped)
-            back, _ = backwards(_reversed(dropped, lengths))
-            sequence = torch.cat([ahead, _reversed(back, lengths)], dim=2)
+    def forward(self, sequence: Tensor, lengths: Tensor | None) -> Tensor:
+        """Return float32 `(batch, steps, 2 * units)`, zeros after each sequence's end."""
+        for layer in self.layers:
+            sequence = _states(layer, self.dropout(sequence), lengths)
         dropped_out: Tensor = self.dropout(sequence)
         return dropped_out
 
 
-def _reversed(sequence: Tensor, lengths: Tensor) -> Tensor:
-    """Reverse each sequence's own steps; the padding stays at the end."""
-    steps = torch.arange(sequence.shape[1], device=sequence.device).unsqueeze(0)  # (1, steps)
-    mirrored = lengths.unsqueeze(1) - 1 - steps
-    order = torch.where(mirrored >= 0, mirrored, steps)  # (batch, steps)
-    return sequence.gather(1, order.unsqueeze(2).expand(-1, -1, sequence.shape[2]))
+def _states(layer: nn.Module, sequence: Tensor, lengths: Tensor | None) -> Tensor:
+    if lengths is None:
+        states: Tensor = layer(sequence)[0]
+        return states
+    packed = pack_padded_sequence(sequence, lengths.cpu(), batch_first=True, enforce_sorted=False)
+    return pad_packed_sequence(layer(packed)[0], batch_first=True, total_length=sequence.shape[1])[0]

@@ -49,50 +49,51 @@ class Spectrum(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, params: SpectrumParams, front_end: FrontEndParams, mfcc: Tensor, frames: Tensor) -> None:
-        """Learn mean and deviation of each band from clips.
-
-        Args:
-            params: what is taken off and varied.
-            front_end: what the MFCCs were computed with.
-            mfcc: float32 `(clips, coefficients, frames)`, zeros after each clip's own frames.
-            frames: int64 `(clips,)`.
-        """
+    def __init__(self, params: SpectrumParams, front_end: FrontEndParams) -> None:
         super().__init__()
         self.params = params
         self.varies = True
         transform = torchaudio.functional.create_dct(front_end.coefficients, front_end.mel_bands, norm="ortho")
-        self.register_buffer("to_bands", transform.contiguous())  # (bands, coefficients)
+        self.register_buffer("to_bands", transform.contiguous(), persistent=False)  # (bands, coefficients)
         self.register_buffer("warpings", warpings(front_end, params.warp), persistent=False)
+        self.register_buffer("mean", torch.zeros(1, front_end.mel_bands, 1))
+        self.register_buffer("deviation", torch.ones(1, front_end.mel_bands, 1))
+
+    def fit(self, mfcc: Tensor, frames: Tensor) -> None:
+        """Set mean and deviation of each band to those of clips.
+
+        Args:
+            mfcc: float32 `(clips, coefficients, frames)`, zeros after each clip's own frames.
+            frames: int64 `(clips,)`.
+        """
         levelled = self._levelled(torch.matmul(self.to_bands, mfcc), frames)
         values = levelled.transpose(1, 2)[valid(frames, mfcc.shape[2])]  # (frames of all clips, bands)
-        self.register_buffer("mean", values.mean(dim=0).reshape(1, -1, 1))
-        self.register_buffer("deviation", values.std(dim=0).clamp(min=_LEAST_DEVIATION_DB).reshape(1, -1, 1))
+        self.mean = values.mean(dim=0).reshape(1, -1, 1)
+        self.deviation = values.std(dim=0).clamp(min=_LEAST_DEVIATION_DB).reshape(1, -1, 1)
 
     @property
     def bands(self) -> int:
         """How many bands come out."""
         return len(self.to_bands)
 
-    def forward(self, mfcc: Tensor, frames: Tensor) -> Tensor:
-        """Return float32 `(batch, bands, frames)` of MFCCs `(batch, coefficients, frames)`."""
+    def forward(self, mfcc: Tensor, frames: Tensor | None) -> Tensor:
+        """Return float32 `(batch, bands, frames)` of MFCCs `(batch, coefficients, frames)`.
+
+        Training masks stretches of each clip and therefore needs `frames`.
+        """
         bands = torch.matmul(self.to_bands, mfcc)
         if self.training and self.varies and self.params.warp > 0:
             bands = torch.matmul(self.warpings[torch.randint(_WARPINGS, (len(bands),), device=bands.device)], bands)
         scaled = (self._levelled(bands, frames) - self.mean) / self.deviation
-        if self.training:
+        if self.training and frames is not None:
             for _ in range(_MASKS):
                 scaled = scaled * self._kept_steps(frames, scaled.shape[2]).unsqueeze(1)
                 scaled = scaled * self._kept_bands(scaled).unsqueeze(2)
         return scaled
 
-    def _levelled(self, bands: Tensor, frames: Tensor) -> Tensor:
-        own = valid(frames, bands.shape[2]).unsqueeze(1)  # (batch, 1, frames)
-        loudest = bands.masked_fill(~own, -1e30).amax(dim=(1, 2), keepdim=True)
-        bands = torch.maximum(bands, loudest - self.params.range_db)
-        inside = bands * own
-        mean = inside.sum(dim=2) / frames.unsqueeze(1).to(bands.dtype)  # (batch, bands)
-        return bands - self.params.mean_removed * mean.unsqueeze(2)
+    def _levelled(self, bands: Tensor, frames: Tensor | None) -> Tensor:
+        bands = torch.maximum(bands, _loudest(bands, frames) - self.params.range_db)
+        return bands - self.params.mean_removed * _means(bands, frames)
 
     def _kept_steps(self, frames: Tensor, steps: int) -> Tensor:
         return _outside_a_stretch(self.params.masked_fraction * frames, frames, steps)
@@ -102,6 +103,21 @@ class Spectrum(nn.Module):
         return _outside_a_stretch(
             torch.full_like(bands, self.params.masked_bands).clamp(max=self.bands), bands, self.bands
         )
+
+
+def _loudest(bands: Tensor, frames: Tensor | None) -> Tensor:
+    """Return the highest level of each clip's own frames, `(batch, 1, 1)`."""
+    if frames is not None:
+        bands = bands.masked_fill(~valid(frames, bands.shape[2]).unsqueeze(1), -1e30)
+    return bands.amax(dim=(1, 2), keepdim=True)
+
+
+def _means(bands: Tensor, frames: Tensor | None) -> Tensor:
+    """Return each band's mean over the clip's own frames, `(batch, bands, 1)`."""
+    if frames is None:
+        return bands.mean(dim=2, keepdim=True)
+    own = bands * valid(frames, bands.shape[2]).unsqueeze(1)
+    return own.sum(dim=2, keepdim=True) / frames[:, None, None].to(bands.dtype)
 
 
 def _outside_a_stretch(longest: Tensor, available: Tensor, steps: int) -> Tensor:

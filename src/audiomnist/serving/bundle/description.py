@@ -1,4 +1,4 @@
-"""A model as it is served: an ONNX graph and a JSON page about it, checked before use.
+"""A model as it is served: an ONNX graph and a description in JSON, checked before use.
 
 `bundle.json` says what goes in (waveforms or tokens, and how they are prepared), what comes out, what
 the model was trained on, and the SHA-256 that the graph must have. Nothing here unpickles, and
@@ -7,7 +7,7 @@ nothing needs PyTorch.
 
 import hashlib
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -80,8 +80,8 @@ class Calibration(_Part):
         return self
 
 
-class Description(_Part):
-    """The content of `bundle.json`."""
+class Training(_Part):
+    """What training says of a model: the content of `bundle.json` beside its weights."""
 
     schema_version: Literal[2] = _SCHEMA_VERSION
     model: str
@@ -93,15 +93,32 @@ class Description(_Part):
     parameters: dict[str, Any]
     calibration: Calibration
     reference: Reference
+
+
+class Description(Training):
+    """The content of `bundle.json` beside the graph that is served."""
+
     graph_sha256: str
     metrics: dict[str, Any] | None = None
+
+
+_Kind = TypeVar("_Kind", bound=Training)
 
 
 def describe(folder: Path) -> tuple[Description, str]:
     """Return the description, and the bundle's version: the SHA-256 of its `bundle.json`."""
     text = _read(folder / DESCRIPTION)
+    return _parsed(Description, text, folder), hashlib.sha256(text).hexdigest()
+
+
+def describe_training(folder: Path) -> Training:
+    """Return the description of a trained model."""
+    return _parsed(Training, _read(folder / DESCRIPTION), folder)
+
+
+def _parsed(kind: type[_Kind], text: bytes, folder: Path) -> _Kind:
     try:
-        return Description.model_validate_json(text), hashlib.sha256(text).hexdigest()
+        return kind.model_validate_json(text)
     except ValidationError as error:
         raise BundleError(
             f"{folder / DESCRIPTION} is no description that this program reads (version {_SCHEMA_VERSION}): "
@@ -115,8 +132,8 @@ def _first_mistake(error: ValidationError) -> str:
     return f"{where}: {mistake['msg']}" if where else mistake["msg"]
 
 
-def write_description(folder: Path, description: Description) -> None:
-    """Write `bundle.json`; the graph stands beside it already."""
+def write_description(folder: Path, description: Training) -> None:
+    """Write `bundle.json`."""
     atomic.write_text(folder / DESCRIPTION, description.model_dump_json(indent=2) + "\n")
 
 

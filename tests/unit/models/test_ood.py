@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from audiomnist.models.common.base import Network
-from audiomnist.training.ood import Distance, Judged
+from audiomnist.models.common.ood import Distance, Judged
 
 COMPONENTS = 32
 TOLERANCE = 1e-4
@@ -22,7 +22,7 @@ class Given(Network):
         super().__init__()
         self.classify = nn.Linear(features, 10)
 
-    def embed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+    def embed(self, inputs: Tensor, lengths: Tensor | None) -> Tensor:
         """Return the inputs."""
         del lengths
         return inputs
@@ -44,7 +44,7 @@ def clouds(
 def judge(features: Tensor, labels: Tensor) -> Judged:
     """Let a network of random weights judge by these training clips."""
     torch.manual_seed(0)
-    return Judged(Given(features.shape[1]), features, labels).eval()
+    return Judged.fitted(Given(features.shape[1]), features, labels).eval()
 
 
 def covariance(features: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -121,7 +121,7 @@ def test_of_training_clips_novelty_has_mean_0_and_each_part_deviation_1(features
 def test_what_is_far_from_every_digit_is_stranger_the_farther_it_is(features: int) -> None:
     """A clip at a digit's mean is the least strange in distance, and distance grows in proportion."""
     known, labels = clouds(features)
-    distance = Distance(known, labels)
+    distance = Distance.fitted(known, labels)
     direction = torch.nn.functional.normalize(torch.randn(features, generator=torch.Generator().manual_seed(2)), dim=0)
     mean = known[labels == 4].mean(dim=0)
     at_mean, *far = distance(mean + torch.tensor([0.0, 1e3, 2e3, 4e3]).unsqueeze(1) * direction).tolist()

@@ -10,6 +10,8 @@ sounds of every kind from digits by new voices (docs/scoring.md has the measurem
 - The energy of the logits, -log sum exp (Liu et al. 2020).
 """
 
+from typing import Self
+
 import torch
 from torch import Tensor, nn
 
@@ -32,9 +34,26 @@ class Distance(nn.Module):
     gains: Tensor
     other_gain: Tensor
 
-    def __init__(self, features: Tensor, labels: Tensor) -> None:
-        """Learn from the features `(clips, features)` of training clips and their digits `(clips,)`."""
+    def __init__(self, scale: Tensor, means: Tensor, basis: Tensor, gains: Tensor, other_gain: Tensor) -> None:
+        """Take the parts of the inverse covariance, of features that were divided by their deviations.
+
+        Args:
+            scale: deviation of each feature, `(features,)`.
+            means: of each digit, `(digits, features)`.
+            basis: directions with a variance each, `(features, kept)`.
+            gains: by how much the inverse variances of these differ from the common one, `(kept,)`.
+            other_gain: inverse of the common variance, `()`.
+        """
         super().__init__()
+        self.register_buffer("scale", scale)
+        self.register_buffer("means", means)
+        self.register_buffer("basis", basis)
+        self.register_buffer("gains", gains)
+        self.register_buffer("other_gain", other_gain)
+
+    @classmethod
+    def fitted(cls, features: Tensor, labels: Tensor) -> Self:
+        """Return the distance by the features `(clips, features)` of training clips and their digits `(clips,)`."""
         scale = features.double().std(dim=0).clamp(min=_LEAST_DEVIATION)
         exact = features.double() / scale
         digits = torch.tensor(sorted(set(labels.tolist())))
@@ -45,38 +64,47 @@ class Distance(nn.Module):
         shrunk = (1 - _SHRINKAGE) * variances + _SHRINKAGE * variances.mean().clamp(min=_LEAST_VARIANCE)
         kept = min(_COMPONENTS, len(shrunk) // 2)
         other = shrunk[:-kept].mean()
-        self.register_buffer("scale", scale.float())
-        self.register_buffer("means", means.float())
-        self.register_buffer("basis", directions[:, -kept:].float().contiguous())  # (features, kept)
-        self.register_buffer("gains", (1 / shrunk[-kept:] - 1 / other).float())
-        self.register_buffer("other_gain", (1 / other).float())
+        basis, gains = directions[:, -kept:].contiguous(), 1 / shrunk[-kept:] - 1 / other
+        return cls(*(part.float() for part in (scale, means, basis, gains, 1 / other)))
 
     def forward(self, features: Tensor) -> Tensor:
         """Return distances, float32 `(batch,)`."""
-        offsets = (features / self.scale).unsqueeze(1) - self.means.unsqueeze(0)  # (batch, digits, features)
-        inside = torch.matmul(offsets, self.basis)  # (batch, digits, kept)
+        scaled = features / self.scale
+        offsets = scaled.unsqueeze(1) - self.means  # (batch, digits, features)
+        inside = torch.matmul(scaled, self.basis).unsqueeze(1) - torch.matmul(self.means, self.basis)
         squared = self.other_gain * (offsets * offsets).sum(dim=2) + (self.gains * inside * inside).sum(dim=2)
         return squared.clamp(min=0).amin(dim=1).sqrt()
 
 
 class Judged(nn.Module):
-    """What is served: a network that also says how strange each clip is."""
+    """What is served: a network that also says how strange each clip is.
+
+    Attributes:
+        centre: mean of distance and energy over the training clips, float32 `(2,)`.
+        spread: their deviations, float32 `(2,)`.
+    """
 
     centre: Tensor
     spread: Tensor
 
-    def __init__(self, network: Network, features: Tensor, labels: Tensor) -> None:
-        """Take a network, and the features `(clips, features)` and digits `(clips,)` of its training clips."""
+    def __init__(self, network: Network, distance: Distance) -> None:
         super().__init__()
         self.network = network
-        self.distance = Distance(features, labels)
-        with torch.inference_mode():
-            parts = self._parts(features, network.classify(features))
-        self.register_buffer("centre", parts.mean(dim=0).clone())
-        self.register_buffer("spread", parts.std(dim=0).clamp(min=_LEAST_SPREAD).clone())
+        self.distance = distance
+        self.register_buffer("centre", torch.zeros(2))
+        self.register_buffer("spread", torch.ones(2))
 
-    def forward(self, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits `(batch, 10)` and novelty `(batch,)` of padded inputs and their lengths."""
+    @classmethod
+    def fitted(cls, network: Network, features: Tensor, labels: Tensor) -> Self:
+        """Return a network with the features `(clips, features)` and digits `(clips,)` of its training clips."""
+        judged = cls(network, Distance.fitted(features, labels))
+        with torch.no_grad():
+            parts = judged._parts(features, network.classify(features))
+        judged.centre, judged.spread = parts.mean(dim=0), parts.std(dim=0).clamp(min=_LEAST_SPREAD)
+        return judged
+
+    def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return logits `(batch, 10)` and novelty `(batch,)` of inputs and their lengths (see `Network.embed`)."""
         return self.judge(self.network.embed(inputs, lengths))
 
     def judge(self, features: Tensor) -> tuple[Tensor, Tensor]:

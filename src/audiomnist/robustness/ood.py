@@ -1,0 +1,65 @@
+"""How well `ood_score` separates sounds that are no digits from the digits of the test part."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
+from sklearn.metrics import roc_auc_score
+
+from audiomnist.audio.waveform import Waveform
+from audiomnist.robustness import ood_sounds
+from audiomnist.serving.batching import BATCH_CLIPS
+from audiomnist.serving.predictor import Hear
+
+_SOUNDS = 100
+_SEED = 0
+
+
+class _Scores(NamedTuple):
+    """Of the sounds that the model has a prediction for: `ood_score` and confidence, float32 `(sounds,)` each."""
+
+    ood: NDArray[np.float32]
+    confidence: NDArray[np.float32]
+
+
+def evaluate_ood(hear: Hear, digits: Sequence[Waveform], title: str) -> dict[str, dict[str, float]]:
+    """Return how well a model separates sounds that are no digits from digits.
+
+    Args:
+        hear: the model.
+        digits: the clips of the test part. Some of them, played backwards, are one kind of sound.
+        title: of the progress bar.
+
+    Returns:
+        for each kind in `ood_sounds.KINDS`, and `backwards`: `auroc`, the area under the receiver operating
+        characteristic of `ood_score`; `detection_rate`, the share of the sounds above 1; `confidence`, the mean. Under
+        `digits` the `detection_rate` of the test clips, which is an error rate.
+    """
+    kinds = {kind: ood_sounds.sounds(kind, _SOUNDS, _SEED) for kind in ood_sounds.KINDS}
+    kinds["backwards"] = [ood_sounds.backwards(digit) for digit in digits[:: len(digits) // _SOUNDS + 1]]
+    of_digits = _scores(hear, digits).ood
+    scored = {
+        kind: _separation(of_digits, _scores(hear, sounds))
+        for kind, sounds in track(kinds.items(), title, total=len(kinds))
+    }
+    return scored | {"digits": {"detection_rate": float((of_digits > 1).mean())}}
+
+
+def _scores(hear: Hear, sounds: Sequence[Waveform]) -> _Scores:
+    batches = [hear(sounds[start : start + BATCH_CLIPS]) for start in range(0, len(sounds), BATCH_CLIPS)]
+    found = [prediction for batch in batches for prediction in batch if prediction is not None]
+    return _Scores(
+        np.array([prediction.ood_score for prediction in found], dtype=np.float32),
+        np.array([prediction.probabilities.max() for prediction in found], dtype=np.float32),
+    )
+
+
+def _separation(digits: NDArray[np.float32], sounds: _Scores) -> dict[str, float]:
+    is_sound = np.concatenate([np.zeros(len(digits)), np.ones(len(sounds.ood))])
+    return {
+        "auroc": float(roc_auc_score(is_sound, np.concatenate([digits, sounds.ood]))),
+        "detection_rate": float((sounds.ood > 1).mean()),
+        "confidence": float(sounds.confidence.mean()),
+    }
