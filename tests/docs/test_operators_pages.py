@@ -34,9 +34,7 @@ COMMAND: Any = typer.main.get_command(main.app)
 STATUSES = [0, USAGE, TOO_MANY_REJECTED, MODEL_UNUSABLE, TABLE_HELD, TABLE_UNWRITABLE, HINDERED, INTERRUPTED]
 DEFERRED = {
     "changing",
-    "decoder_killed",
     "io_error",
-    "no_decoder",
     "no_permission",
     "recogniser_failed",
     "unfinished_name",

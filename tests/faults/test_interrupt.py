@@ -9,9 +9,11 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import in_small_chunks
 import pyarrow as pa
 import pytest
 from score_process import (
+    IN_SMALL_CHUNKS,
     Process,
     Scorer,
     TooLateError,
@@ -30,9 +32,10 @@ from audiomnist.scoring.table.table import Table
 
 BATCH = 15
 FILES = 600
-CHUNK = 512
+# A process has one chunk in hand while another one waits for it.
+TAKEN = 2 * in_small_chunks.FILES
 # A run that is held with so many commits, and goes on, makes one more at most before it hears of a signal:
-IN_THE_FIRST_CHUNK = CHUNK // BATCH - 2
+IN_THE_FIRST_CHUNK = in_small_chunks.FILES // BATCH - 2
 BEFORE_THE_LAST_COMMIT = FILES // BATCH - 2
 
 
@@ -92,8 +95,8 @@ def test_a_signal_ends_a_run_after_what_it_has_in_hand(
                 process.send_signal(number)
             return scorer, assert_interrupted(scorer, process)
 
-    fresh, committed = in_time(interrupted, scorer)
-    assert committed == CHUNK
+    fresh, committed = in_time(interrupted, replace(scorer, launcher=IN_SMALL_CHUNKS))
+    assert committed == TAKEN
     assert_completed(fresh, committed, undisturbed_many)
 
 
@@ -132,7 +135,7 @@ def test_a_second_signal_ends_a_run_at_once(
     many: Path, bundle: Path, undisturbed_many: pa.Table, tmp_path: Path
 ) -> None:
     """What it has in hand is left to the next run; what was committed stays."""
-    of_the_first_chunk = CHUNK // 5
+    of_the_first_chunk = 512 // 5
 
     def interrupted(scorer: Scorer) -> Scorer:
         with scorer.started("--json") as process:

@@ -10,18 +10,17 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import crashing_reader
 import pyarrow as pa
 import pytest
+from inbox_files import put
 from score_process import (
     Process,
     Scorer,
     TooLateError,
     end_of,
-    in_time,
     is_stopped,
     kill,
-    labelling,
-    stopped_between,
     summary_of,
     wait_for_workers,
     wait_until,
@@ -39,9 +38,30 @@ import os, signal
 if __name__ == "__mp_main__":
     os.kill(os.getpid(), signal.SIGSTOP)
 
-from audiomnist import cli
+from audiomnist.cli import main
 if __name__ == "__main__":
-    cli.main()
+    main.main()
+"""
+# The command, the first of whose processes that label holds itself in mid work, with fifty files read.
+HALTING = """
+import os, signal
+from itertools import count
+from pathlib import Path
+
+from audiomnist.cli import main
+from audiomnist.scoring.inbox import discover
+
+def halting(*arguments):
+    if next(calls) == 50 and not halted.exists():
+        halted.touch()
+        os.kill(os.getpid(), signal.SIGSTOP)
+    return read(*arguments)
+
+if __name__ == "__mp_main__":
+    read, calls, halted = discover.read, count(), Path(__file__).with_name("halted")
+    discover.read = halting
+if __name__ == "__main__":
+    main.main()
 """
 
 
@@ -51,18 +71,30 @@ def pair(many: Path, bundle: Path, tmp_path: Path) -> Scorer:
     return Scorer(many, tmp_path / "table", bundle, batch_size=15, workers=2)
 
 
-def test_a_process_that_is_killed_in_mid_work_takes_no_file_with_it(pair: Scorer, undisturbed_many: pa.Table) -> None:
+def test_a_process_that_is_killed_in_mid_work_takes_no_file_with_it(
+    pair: Scorer, undisturbed_many: pa.Table, tmp_path: Path
+) -> None:
     """Its work is done again, and the run ends as any other."""
+    scorer = replace(pair, launcher=launcher(tmp_path / "halting.py", HALTING))
+    with scorer.started("--json") as process:
+        kill(wait_until(lambda: [*filter(is_stopped, workers(process))]))
+        assert_complete(process)
+    assert_same(scorer.table, undisturbed_many)
 
-    def bereaved(scorer: Scorer) -> Scorer:
-        with scorer.started("--json") as process:
-            wait_until(lambda: labelling(process) or process.poll() is not None)
-            with stopped_between(scorer, process, 0, 0):  # what was labelled first is committed first
-                assert kill(labelling(process)) == 1
-            assert_complete(process)
-        return scorer
 
-    assert_same(in_time(bereaved, pair).table, undisturbed_many)
+def test_files_that_end_their_process_take_no_other_with_them(
+    inbox: Path, bundle: Path, undisturbed: pa.Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A crash in libsndfile and SIGKILL, in one chunk with sixty others: two files wait for somebody to act."""
+    scorer = Scorer(Path(shutil.copytree(inbox, tmp_path / "inbox")), tmp_path / "table", bundle)
+    put(scorer.inbox, "2/crash.flac", b"crash")
+    put(scorer.inbox, "1/kill.flac", b"kill")
+    libraries = os.pathsep.join([str(crashing_reader.put(tmp_path / "deadly")), os.environ.get("PYTHONPATH", "")])
+    monkeypatch.setenv("PYTHONPATH", libraries)
+    summary = scorer.summary(status=7)
+    assert summary.by_deferred_reason == {"worker_died": 2, "unfinished_name": 1}
+    assert {file.path for file in summary.deferred_files} > {"1/kill.flac", "2/crash.flac"}
+    assert_same(scorer.table, undisturbed)
 
 
 @pytest.mark.long
@@ -86,6 +118,12 @@ def test_processes_that_are_killed_at_random_instants_take_no_file_with_them(
     pytest.fail(f"{kills} of {TRIALS} runs lost a process")
 
 
+def launcher(command: Path, program: str) -> tuple[str, ...]:
+    """Write a program into a file; return the words that run it."""
+    command.write_text(program, encoding="utf-8")
+    return (sys.executable, str(command))
+
+
 def assert_complete(process: Process) -> None:
     """Check that a run labels every file."""
     summary = summary_of(end_of(process), 0)
@@ -96,10 +134,8 @@ def test_a_bundle_that_is_exchanged_while_a_run_begins(
     inbox: Path, bundle: Path, other_bundle: Path, tmp_path: Path
 ) -> None:
     """The run ends with status 4 before any row is committed."""
-    command = tmp_path / "hesitant.py"
-    command.write_text(HESITANT, encoding="utf-8")
-    launcher = (sys.executable, str(command))
-    scorer = Scorer(inbox, tmp_path / "table", tmp_path / "bundle", workers=2, launcher=launcher)
+    hesitant = launcher(tmp_path / "hesitant.py", HESITANT)
+    scorer = Scorer(inbox, tmp_path / "table", tmp_path / "bundle", workers=2, launcher=hesitant)
     shutil.copytree(bundle, scorer.bundle)
     with scorer.started() as process:
         (worker,) = wait_until(lambda: [*filter(is_stopped, workers(process))])

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PAGE = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
 
-SCORER = ("audiomnist.cli.score", "audiomnist.cli.table", "audiomnist.scoring.decoding.child")
+SCORER = ("audiomnist.cli.score", "audiomnist.cli.table")
 RECOGNISERS = "audiomnist.asr"
 # What the scorer imports for `--rev`, for `table verify`, and for models over transcripts.
 OPTIONAL = (

@@ -2,8 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,14 +39,12 @@ class Alone:
     rows: dict[str, Row]
 
 
-@contextmanager
-def labelled_alone(folder: Path, bundle: Path) -> Iterator[Alone]:
+def labelled_alone(folder: Path, bundle: Path) -> Alone:
     """Label each file of an inbox by itself."""
     files = [item for item in inbox.discover(folder) if isinstance(item, Candidate)]
-    task = Task(folder, bundle, STAMP)
-    with closing(Labeller(task, hearing(model.load(bundle, threads=1)))) as worker:
-        rows = [row for file in files for row in worker.label([file]).rows.to_pylist()]
-        yield Alone(folder, bundle, worker, files, {row["path"]: row for row in rows})
+    labeller = Labeller(Task(folder, bundle, STAMP), hearing(model.load(bundle, threads=1)))
+    rows = [row for file in files for row in labeller.label([file]).rows.to_pylist()]
+    return Alone(folder, bundle, labeller, files, {row["path"]: row for row in rows})
 
 
 @pytest.fixture(scope="module")
@@ -65,23 +62,21 @@ def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module", params=["cnn", "rnn"])
-def alone(sounds: Path, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alone]:
+def alone(sounds: Path, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Alone:
     """The answers of a small model."""
     bundle = small_bundles.write(request.param, tmp_path_factory.mktemp(request.param))
-    with labelled_alone(sounds, bundle) as alone:
-        yield alone
+    return labelled_alone(sounds, bundle)
 
 
 @pytest.fixture(scope="module")
-def transcribed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alone]:
+def transcribed(tmp_path_factory: pytest.TempPathFactory) -> Alone:
     """The answers of a small model to what Whisper makes of spoken digits."""
     folder = tmp_path_factory.mktemp("spoken")
     spoken = write_corpus(folder, ["clara", "edgar"], SyntheticParams(seed=0, takes=1))
     for recording in spoken[SPOKEN:]:
         (folder / recording.file).unlink()
     bundle = small_bundles.write("lstm", tmp_path_factory.mktemp("lstm"))
-    with labelled_alone(folder, bundle) as alone:
-        yield alone
+    return labelled_alone(folder, bundle)
 
 
 def assert_answers_are_those_of_each_file_alone(alone: Alone, data: st.DataObject) -> None:

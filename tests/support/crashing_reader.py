@@ -1,26 +1,33 @@
-"""Paths that harm whoever reads the file, as a library does that crashes on it; imported by the processes they harm."""
+"""A libsndfile that comes to grief over some files."""
 
-import os
-import signal
-from typing import NoReturn
+from pathlib import Path
+
+# Stands in the place of `soundfile` where its folder comes first in sys.path: the same, but for these contents.
+SOUNDFILE = """
+import ctypes, os, signal, sys
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
+
+spec = PathFinder.find_spec("soundfile", [folder for folder in sys.path if folder != os.path.dirname(__file__)])
+real = sys.modules["soundfile"] = module_from_spec(spec)
+spec.loader.exec_module(real)
+opened = real.SoundFile.__init__
+
+def open_file(self, file):
+    match file.getvalue():
+        case b"crash": ctypes.string_at(0)
+        case b"hang": ctypes.CDLL(None).pause()
+        case b"kill": os.kill(os.getpid(), signal.SIGKILL)
+        case b"starve": raise MemoryError
+        case b"fail": 1 / 0
+    opened(self, file)
+
+real.SoundFile.__init__ = open_file
+"""
 
 
-class Deadly(bytes):
-    """The path of a file that kills the process that reads it."""
-
-    __slots__ = ()
-
-    def replace(self, *_: object) -> NoReturn:
-        """Kill the process, where the path is made text."""
-        os.kill(os.getpid(), signal.SIGKILL)
-        raise AssertionError
-
-
-class Broken(bytes):
-    """The path of a file that brings about an error that nobody foresaw."""
-
-    __slots__ = ()
-
-    def replace(self, *_: object) -> NoReturn:
-        """Raise it, where the path is made text."""
-        raise ZeroDivisionError
+def put(folder: Path) -> Path:
+    """Write it into a new folder, which is returned."""
+    folder.mkdir()
+    (folder / "soundfile.py").write_text(SOUNDFILE, encoding="utf-8")
+    return folder

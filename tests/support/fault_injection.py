@@ -1,6 +1,6 @@
 """The command `audiomnist`, killed or let down at a chosen call of a chosen step.
 
-    python let_down.py STEP MOMENT CALL score INBOX ...
+    python fault_injection.py STEP MOMENT CALL score INBOX ...
 
 It is killed `before` or `after` that call of the step; or `within` it, by the kernel, when the step has written half of
 a file; or the disk is `full` from that call on.

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,8 +18,9 @@ from audiomnist.scoring.summary import Summary
 DEADLINE_S = 60
 TRIALS = 20
 AUDIOMNIST = (sys.executable, "-m", "audiomnist")
-LET_DOWN = (sys.executable, str(Path(__file__).with_name("let_down.py")))
-AS_NOBODY = (sys.executable, str(Path(__file__).with_name("as_nobody.py")))
+LET_DOWN = (sys.executable, str(Path(__file__).with_name("fault_injection.py")))
+AS_NOBODY = (sys.executable, str(Path(__file__).with_name("unprivileged.py")))
+IN_SMALL_CHUNKS = (sys.executable, str(Path(__file__).with_name("in_small_chunks.py")))
 Process = subprocess.Popen[str]
 Found = TypeVar("Found")
 
@@ -95,8 +96,9 @@ def end_of(process: Process) -> Ended:
 
 
 def killed(process: Process) -> Ended:
-    """Kill a process, but not those that it started; return what it left."""
+    """Kill a process, but not those that it started, which go on if they were held; return what it left."""
     process.send_signal(signal.SIGKILL)
+    os.killpg(process.pid, signal.SIGCONT)
     return end_of(process)
 
 
@@ -167,19 +169,12 @@ def workers(process: Process) -> list[int]:
     return [pid for pid in members(process) if b"multiprocessing-fork" in _read(pid, "cmdline")]
 
 
-def labelling(process: Process) -> list[int]:
-    """Return the ids of those among them that have a FLAC file in hand, for which each has a child of its own."""
-    decoders = [pid for pid in members(process) if b"decoding_child" in _read(pid, "cmdline")]
-    return [parent for parent in map(_parent, decoders) if parent in workers(process)]
-
-
 def holds(pid: int, place: Path) -> bool:
-    """Return whether a process has a file open, or any file below a folder."""
+    """Return whether a process has a file open."""
     try:
-        opened = [entry.readlink() for entry in Path("/proc", str(pid), "fd").iterdir()]
+        return place in [entry.readlink() for entry in Path("/proc", str(pid), "fd").iterdir()]
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return any(path.is_relative_to(place) for path in opened)
 
 
 def is_asleep(pid: int) -> bool:
@@ -215,18 +210,9 @@ def _stands_still(pid: int) -> bool:
 
 
 def _session(pid: int) -> int | None:
-    """Return the session of a process, None if it is dead."""
-    return _numbers(pid)[2]
-
-
-def _parent(pid: int) -> int | None:
-    return _numbers(pid)[0]
-
-
-def _numbers(pid: int) -> Sequence[int | None]:
-    """Return parent, process group and session of a process; None of each if it is dead, as a zombie is."""
+    """Return the session of a process, None if it is dead, as a zombie is."""
     state, *numbers = _read(pid, "stat").rpartition(b") ")[2].split() or [b"Z"]
-    return (None, None, None) if state == b"Z" else [*map(int, numbers[:3])]
+    return None if state == b"Z" else int(numbers[2])
 
 
 def _read(pid: int, name: str) -> bytes:

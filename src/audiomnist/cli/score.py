@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO, cast
 
@@ -12,7 +12,6 @@ from rich.console import Console
 from audiomnist.cli import extras, served
 from audiomnist.core.processes import available_cores
 from audiomnist.scoring.shutdown import stoppable
-from audiomnist.scoring.streams import Unfailing, print_result
 
 if TYPE_CHECKING:
     from audiomnist.scoring.summary import Summary
@@ -62,18 +61,19 @@ def score(
 
     Status 0: every new file is in the table, deferred to the next run, or left by --limit. 2: the command is wrong, or
     the folder cannot be read. 3: more files were rejected than allowed; the rows are committed. 4: the model cannot
-    be used. 5: another run holds the table. 6: the table, the file of --csv or stdout cannot be written, or the table
-    not read; says what was committed. 7: files were deferred that will be so again until somebody sees to it, for want
-    of a permission or memory, say; all others have their rows. 130: interrupted; what was done is committed.
+    be used. 5: another run holds the table. 6: the table, the file of --csv, stdout or stderr cannot be written, or the
+    table not read; says what was committed. 7: files were deferred that will be so again until somebody sees to it, for
+    want of a permission or memory, say; all others have their rows. 130: interrupted; what was done is committed.
     """
     from audiomnist.scoring import progress  # noqa: PLC0415
     from audiomnist.scoring.run import Order, preview  # noqa: PLC0415
     from audiomnist.scoring.run import score as run  # noqa: PLC0415
+    from audiomnist.scoring.streams import Checked  # noqa: PLC0415
     from audiomnist.serving import revision  # noqa: PLC0415 - keeps --help quick
 
     _check_revision(rev)
     _check_target(csv, inbox, into)
-    console = Console(file=cast("TextIO", Unfailing(sys.stderr)), quiet=quiet)
+    console = Console(file=cast("TextIO", Checked(sys.stderr, "stderr")), quiet=quiet)
     chosen = revision.bundle_of(model or served.IN_REPOSITORY, rev) if rev else nullcontext(model or served.folder())
     with _statuses(rev), chosen as bundle, stoppable() as stop:
         order = Order(
@@ -140,14 +140,14 @@ def _telling(summary: "Summary") -> Iterator[None]:
 
     try:
         yield
-    except (OutputError, OSError) as error:
-        what = error if isinstance(error, OutputError) else f"stdout cannot be written: {error}"
+    except OutputError as error:
         made = summary.scored + summary.abstained + summary.rejected
-        raise OutputError(f"{what} (the table has all {made:,} rows of run {summary.run_id})") from error
+        raise OutputError(f"{error} (the table has all {made:,} rows of run {summary.run_id})") from error
 
 
 def _say(sentence: str) -> None:
-    Unfailing(sys.stderr).write(f"audiomnist score: {sentence}\n")
+    with suppress(OSError):
+        typer.echo(f"audiomnist score: {sentence}", err=True)
 
 
 def _write_rows(csv: Path, table: Path, run_id: str) -> None:
@@ -159,10 +159,11 @@ def _write_rows(csv: Path, table: Path, run_id: str) -> None:
 
 
 def _report(summary: "Summary", console: Console, *, as_json: bool) -> None:
-    from audiomnist.scoring.summary import render  # noqa: PLC0415 - keeps --help quick
+    from audiomnist.scoring.streams import Checked  # noqa: PLC0415 - keeps --help quick
+    from audiomnist.scoring.summary import render  # noqa: PLC0415
 
     if as_json:
-        print_result(summary.to_json())
+        print(summary.to_json(), file=Checked(sys.stdout, "stdout"), flush=True)
     else:
         render(summary, console)
 

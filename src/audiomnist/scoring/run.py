@@ -26,13 +26,12 @@ from audiomnist.scoring.summary import Run, Summary, Tally
 from audiomnist.scoring.table import lock
 from audiomnist.scoring.table.table import Table
 from audiomnist.scoring.workers import pool
-from audiomnist.scoring.workers.lean_arrow import do_without_pandas
 from audiomnist.scoring.workers.scorer import Task
 from audiomnist.scoring.writer import Ledger
 from audiomnist.serving import model as inference
 from audiomnist.serving.bundle.description import BundleError, TranscriptInput
 from audiomnist.serving.model import Model
-from audiomnist.serving.predictor import Hear, hearing
+from audiomnist.serving.predictor import hearing
 
 # Files that a process labels in one go: enough for batches of like length, few where each takes long.
 _CHUNK_WAVEFORMS, _CHUNK_TRANSCRIPTS = 512, 32
@@ -82,16 +81,16 @@ def score(order: Order, progress: Progress, stop: Stop) -> Summary:
         TableError: the folder is no table of ours, or cannot be read.
         TableWriteError: the table cannot be written; says what this run committed before.
     """
-    model, hear = _opened(order)
+    model = _usable(order.model)
     _check_places(order)
     Table.find(order.table)
     with lock.held(order.table, wait=order.wait, stop=stop):
-        return _Run(order, model, progress, stop).score(hear)
+        return _Run(order, model, progress, stop).score()
 
 
 def preview(order: Order, progress: Progress, stop: Stop) -> Summary:
     """Return what a run would find, its new files counted as left; nothing is read, and nothing written."""
-    model, _ = _opened(order)
+    model = _usable(order.model)
     _check_places(order)
     return _Run(order, model, progress, stop).preview()
 
@@ -103,11 +102,11 @@ def _check_places(order: Order) -> None:
     check_listable(order.inbox)
 
 
-def _opened(order: Order) -> tuple[Model, Hear]:
-    """Return the model, and what hears with it."""
-    do_without_pandas()
-    model = inference.load(order.model, threads=1)
-    return model, hearing(model)
+def _usable(folder: Path) -> Model:
+    """Return the model of a bundle, its recogniser tried as well."""
+    model = inference.load(folder, threads=1)
+    hearing(model)
+    return model
 
 
 class _Run:
@@ -129,13 +128,13 @@ class _Run:
             self._progress.update(self._tally.counts)
         return self._summary()
 
-    def score(self, hear: Hear) -> Summary:
+    def score(self) -> Summary:
         table = Table.create(self._order.table)
         known = self._known(table)
         chunks = self._intake(known).chunks()
         ledger = Ledger(table, known, self._tally, self._about.run_id, self._order.batch_size)
         task = Task(self._order.inbox, self._order.model, self._stamp)
-        with closing(pool.labelled(task, hear, chunks, self._order.workers)) as parts, _telling(ledger):
+        with closing(pool.labelled(task, chunks, self._order.workers)) as parts, _telling(ledger):
             for labelled in parts:
                 ledger.enter(labelled)
                 self._progress.update(self._tally.counts)

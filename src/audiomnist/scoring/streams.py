@@ -1,40 +1,37 @@
-"""Where a run speaks to: a log on a full disk, a pipe whose reader is gone and a closed terminal stop no run."""
+"""Output that must not get lost."""
 
-import errno
-import os
-import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO
 
+from audiomnist.scoring.table.formats import OutputError
 
-class Unfailing:
-    """A text stream, or None for one that was closed before; what it does not take is lost, and nothing else."""
 
-    def __init__(self, stream: TextIO | None) -> None:
-        self._stream = stream or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - as long as the process
+class Checked:
+    """A text stream that raises OutputError where it cannot be written."""
+
+    def __init__(self, stream: TextIO | None, name: str) -> None:
+        """Take a stream, or None for one that is closed, and the name by which errors speak of it."""
+        self._stream, self._name = stream, name
 
     def write(self, text: str) -> int:
-        """Write what can be written."""
-        with suppress(OSError, ValueError):
-            self._stream.write(text)
-        return len(text)
+        """Write a text."""
+        with self._checked() as stream:
+            return stream.write(text)
 
     def flush(self) -> None:
-        """Hand on what can be handed on."""
-        with suppress(OSError, ValueError):
-            self._stream.flush()
+        """Hand on what was written."""
+        with self._checked() as stream:
+            stream.flush()
+
+    @contextmanager
+    def _checked(self) -> Iterator[TextIO]:
+        if self._stream is None:
+            raise OutputError(f"{self._name} cannot be written: it is closed")
+        try:
+            yield self._stream
+        except OSError as error:
+            raise OutputError(f"{self._name} cannot be written: {error}") from error
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
-
-
-def print_result(text: str) -> None:
-    """Print a line of ASCII to stdout, at once; raises OSError if it is not taken."""
-    if sys.stdout is None:
-        raise OSError(errno.EBADF, "it is closed")
-    try:
-        sys.stdout.write(f"{text}\n")
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python would try again when it ends
-        raise

@@ -123,7 +123,7 @@ def test_the_service_takes_an_interruption_for_no_failure_and_all_else_for_one()
 
 
 def test_the_service_leaves_the_decoder_what_it_needs() -> None:
-    """Under MemoryDenyWriteExecute= soundfile cannot call libsndfile: every FLAC file would be rejected."""
+    """Under MemoryDenyWriteExecute= soundfile cannot call libsndfile: every FLAC file would be deferred."""
     assert values(SERVICE, "MemoryDenyWriteExecute") == []
 
 

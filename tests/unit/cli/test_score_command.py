@@ -11,7 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
@@ -26,8 +26,8 @@ from onnx import helper
 from runs import Ended, audiomnist, by_path, rows, tree
 
 from audiomnist.cli import main
-from audiomnist.scoring.inbox import discover as inboxes
-from audiomnist.scoring.inbox.discover import Candidate, Deferred, NotReadError, Unusable
+from audiomnist.scoring import run as nightly
+from audiomnist.scoring.inbox.discover import Deferred, Found, discover
 from audiomnist.scoring.summary import Summary
 from audiomnist.scoring.table import lock
 from audiomnist.scoring.table.schema import SCHEMA
@@ -44,8 +44,15 @@ from audiomnist.scoring.run import Order, score
 from audiomnist.scoring.progress import Silence
 
 summary = score(Order(*map(Path, sys.argv[1:4])), Silence(), Stop())
-heavy = {"torch", "torchaudio", "librosa", "great_expectations", "pandas", "pyarrow.compute"}
+heavy = {"torch", "torchaudio", "librosa", "great_expectations"}
 print(summary.scored, sys.modules.keys() & (heavy | {*sys.argv[4:]}))
+"""
+# The command, which says after each chunk how far it has come.
+TALKATIVE = """
+from audiomnist.cli import main
+from audiomnist.scoring import progress
+progress._LINE_EVERY_S = 0
+main.main()
 """
 # Prints the help, and which modules were loaded for that though only a run needs them.
 HELPED = """
@@ -100,15 +107,13 @@ Defer = Callable[[str], None]
 def defers(inbox: Path, monkeypatch: pytest.MonkeyPatch) -> Defer:
     """Return a function that has one of the good files deferred for a reason."""
     one = os.fsencode(min(path.name for path in inbox.glob("good*")))
-    read = inboxes.read
 
     def defer(reason: str) -> None:
-        def reading(folder: Path, found: Candidate | Unusable, max_bytes: int) -> bytes:
-            if found.path == one:
-                raise NotReadError(Deferred(found.path, reason, "is deferred"))
-            return read(folder, found, max_bytes)
+        def found(folder: Path) -> Iterator[Found]:
+            for item in discover(folder):
+                yield Deferred(one, reason, "is deferred") if item.path == one else item
 
-        monkeypatch.setattr(inboxes, "read", reading)
+        monkeypatch.setattr(nightly, "discover", found)
 
     return defer
 
@@ -237,31 +242,42 @@ class TestOutput:
 
 
 class TestOutputThatIsNotTaken:
-    """A full disk under the log, or a reader that is gone, costs no file its row."""
+    """A full disk under the log, or a reader that is gone, ends a run with status 6; its rows are safe."""
 
     @pytest.fixture
     def command(self, inbox: Path, table: Path, cnn: Path) -> list[str]:
         """The program as a service starts it."""
         return [sys.executable, "-m", "audiomnist", "score", str(inbox), "--into", str(table), "--model", str(cnn)]
 
-    def test_a_log_that_cannot_be_written_stops_no_run(self, command: list[str], table: Path) -> None:
-        """Neither while it goes on nor at its end."""
+    def test_a_log_that_cannot_be_written_is_a_failure(self, command: list[str], table: Path) -> None:
+        """The last thing that goes there is the summary, which the table has too."""
         with Path("/dev/full").open("wb") as full:
             ended = subprocess.run(command, stderr=full, check=False, env=environment())
-        assert ended.returncode == 0
+        assert ended.returncode == 6
         (run,) = Table.open(table).runs()
         assert run.summary is not None
         assert run.summary["found"] == len(rows(table)) == 10
 
-    def test_a_log_that_nobody_reads_stops_no_run_and_hides_no_status(self, command: list[str], table: Path) -> None:
-        """As behind `2>&1 | head`."""
-        reader, writer = os.pipe()
-        os.close(reader)
-        ended = subprocess.run(
-            [*command, "--max-rejected-fraction", "0"], stderr=writer, check=False, env=environment()
-        )
-        os.close(writer)
-        assert ended.returncode == 3
+    @pytest.mark.parametrize(("options", "closed"), [("", "2>&1 >/dev/null"), ("--json", "")])
+    def test_output_that_nobody_reads_is_a_failure_and_no_traceback(
+        self, command: list[str], table: Path, tmp_path: Path, options: str, closed: str
+    ) -> None:
+        """As behind `| head`, be it the log or the summary for machines."""
+        line = f"({shlex.join(map(str, command))} {options} {closed}; echo $? > {tmp_path / 'status'}) | true"
+        ended = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False, env=environment())
+        assert (tmp_path / "status").read_text(encoding="utf-8") == "6\n"
+        assert "Traceback" not in ended.stderr
+        assert ended.stderr.startswith("audiomnist score: stdout cannot be written: " * (not closed))
+        assert ended.stderr.count("\n") == (not closed)
+        assert len(rows(table)) == 10
+
+    def test_a_log_that_cannot_be_written_in_mid_run_stops_it(self, command: list[str], table: Path) -> None:
+        """What was committed by then stays, and the next run makes the rest."""
+        talkative = [sys.executable, "-c", TALKATIVE, *command[3:], "--batch-size", "4"]
+        with Path("/dev/full").open("wb") as full:
+            assert subprocess.run(talkative, stderr=full, check=False, env=environment()).returncode == 6
+        assert len(rows(table)) == 8
+        assert subprocess.run([*command, "--quiet"], check=False, env=environment()).returncode == 0
         assert len(rows(table)) == 10
 
     def test_a_summary_for_machines_that_cannot_be_written_is_told(self, command: list[str], table: Path) -> None:
@@ -282,7 +298,7 @@ class TestOutputThatIsNotTaken:
     def test_streams_that_were_closed_before_stop_no_run(
         self, command: list[str], table: Path, closed: str, status: int
     ) -> None:
-        """Without stdout there is nobody to read the summary, which is told where it can be."""
+        """Without stdout there is nobody to read the summary; with --json nothing goes to stderr."""
         line = f"{shlex.join(map(str, command))} --json {closed}"
         ended = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False, env=environment())
         assert ended.returncode == status, ended.stderr
@@ -324,7 +340,7 @@ def environment(**changes: str) -> dict[str, str]:
 class TestHindered:
     """Status 7: files were deferred, and will be until somebody acts."""
 
-    @pytest.mark.parametrize("reason", ["worker_died", "no_permission"])
+    @pytest.mark.parametrize("reason", ["worker_died", "no_permission", "io_error"])
     def test_what_needs_a_hand_is_told(self, score: Score, table: Path, reason: str, defers: Defer) -> None:
         """With its reasons; all others have their rows."""
         defers(reason)
@@ -674,13 +690,13 @@ def assert_refused(ended: Ended, told: str) -> None:
 
 
 class TestImports:
-    """A machine that scores needs neither PyTorch nor librosa, Great Expectations and pandas."""
+    """A machine that scores needs neither PyTorch nor librosa and Great Expectations."""
 
     @pytest.mark.parametrize(("model", "others"), [("cnn", ["audiomnist.asr.registry"]), ("lstm", [])])
     def test_a_run_loads_none_of_the_heavy_modules(
         self, inbox: Path, table: Path, request: pytest.FixtureRequest, model: str, others: list[str]
     ) -> None:
-        """From the import to the last commit: not pandas, which PyArrow would load, nor recognisers for sound."""
+        """From the import to the last commit; nor recognisers for a model of sound."""
         command = [sys.executable, "-c", LOADED, inbox, table, request.getfixturevalue(model), *others]
         ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
         assert (ended.returncode, ended.stdout) == (0, "8 set()\n"), ended.stderr

@@ -1,7 +1,7 @@
 """Runs of the scorer, one after the other: what is new gets its row exactly once, what is known gets none."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,6 @@ from inbox_files import SETTLED_NS, encoded, put, put_bad, put_good, tone
 from runs import answer, assert_same_answers, by_path, rows, score, tree
 
 from audiomnist.audio import waveform
-from audiomnist.audio.waveform import Waveform
 from audiomnist.core.hashing import sha256_of
 from audiomnist.scoring import run as nightly
 from audiomnist.scoring.inbox.discover import Found, InboxError, discover
@@ -29,8 +28,6 @@ from audiomnist.scoring.workers.scorer import Chunk, Labelled, Task
 from audiomnist.serving import model as inference
 from audiomnist.serving.bundle import code_version
 from audiomnist.serving.bundle.description import BundleError
-from audiomnist.serving.model import Model
-from audiomnist.serving.predictor import Answer, Hear, hearing
 
 
 @pytest.fixture(scope="module")
@@ -50,33 +47,6 @@ def order(cnn: Path, tmp_path: Path) -> Order:
     """An order to score an inbox, which is empty, into a table, which does not exist."""
     (tmp_path / "inbox").mkdir()
     return Order(tmp_path / "inbox", tmp_path / "table", cnn)
-
-
-class Ears:
-    """Stands in the place of `hearing`: what it returns counts the clips, and fails on the first ones."""
-
-    def __init__(self, failures: int = 0) -> None:
-        self.clips, self._failures = 0, failures
-
-    def __call__(self, model: Model) -> Hear:
-        """Return the model's answers, counted."""
-        hear = hearing(model)
-
-        def counted(waveforms: Sequence[Waveform]) -> list[Answer | None]:
-            deaf = min(self._failures, len(waveforms))
-            self._failures -= deaf
-            self.clips += len(waveforms)
-            return [None] * deaf + hear(waveforms)[deaf:]
-
-        return counted
-
-
-@pytest.fixture
-def ears(monkeypatch: pytest.MonkeyPatch) -> Ears:
-    """Count what is heard in all runs of a test."""
-    ears = Ears()
-    monkeypatch.setattr(nightly, "hearing", ears)
-    return ears
 
 
 def content(number: int) -> bytes:
@@ -162,7 +132,7 @@ def test_an_empty_inbox_is_a_run_like_any_other(order: Order) -> None:
     assert rows(order.table) == []
 
 
-def test_what_is_known_is_not_even_read(order: Order, ears: Ears) -> None:
+def test_what_is_known_is_not_even_read(order: Order) -> None:
     """A second run finds nothing new, though the files' contents can no longer be had."""
     put_numbered(order.inbox, 1, 2, 3)
     put(order.inbox, "bad.wav", b"no sound")
@@ -172,7 +142,7 @@ def test_what_is_known_is_not_even_read(order: Order, ears: Ears) -> None:
         path.write_bytes(bytes(size_bytes))
         os.utime(path, ns=(SETTLED_NS, SETTLED_NS))
     assert counts(score(order)) == {"found": 4, "known": 4}
-    assert (len(rows(order.table)), ears.clips) == (4, 3)
+    assert len(rows(order.table)) == 4
 
 
 def test_a_run_changes_nothing_in_the_inbox(order: Order) -> None:
@@ -312,8 +282,8 @@ def test_a_model_that_fails_in_mid_run_is_told_with_what_was_committed(
 
     unfailing = pool.labelled
 
-    def failing(task: Task, hear: Hear, chunks: Iterable[Chunk], workers: int) -> Iterator[Labelled]:
-        yield from unfailing(task, hear, chunks, workers)
+    def failing(task: Task, chunks: Iterable[Chunk], workers: int) -> Iterator[Labelled]:
+        yield from unfailing(task, chunks, workers)
         raise BundleError("it was exchanged")
 
     monkeypatch.setattr(pool, "labelled", failing)
@@ -396,20 +366,6 @@ def test_a_file_that_changes_between_listing_and_reading_is_taken_by_the_next_ru
     monkeypatch.undo()
     put_numbered(order.inbox, 2)
     assert counts(score(order)) == {"found": 3, "known": 2, "scored": 1}
-
-
-def test_a_clip_that_the_recogniser_fails_on_is_taken_by_the_next_run(
-    order: Order, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It has no row, and is listed; the others have theirs."""
-    put_numbered(order.inbox, 1, 2, 3)
-    monkeypatch.setattr(nightly, "hearing", Ears(failures=1))
-    summary = score(order)
-    assert counts(summary) == {"found": 3, "scored": 2, "deferred": 1}
-    assert summary.by_deferred_reason == {"recogniser_failed": 1}
-    monkeypatch.undo()
-    assert counts(score(order)) == {"found": 3, "known": 2, "scored": 1}
-    assert len(by_path(order.table)) == 3
 
 
 class Stopping:

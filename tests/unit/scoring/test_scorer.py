@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,7 +15,6 @@ from inbox_files import BAD, SETTLED_NS, encoded, put, put_bad, tone, wave
 from runs import STAMP, Row, answer
 
 from audiomnist.audio.waveform import Waveform
-from audiomnist.scoring.decoding.decoder import Decoder
 from audiomnist.scoring.inbox import discover
 from audiomnist.scoring.inbox.discover import Candidate, Deferred, Unusable
 from audiomnist.scoring.workers import scorer
@@ -80,11 +78,7 @@ def candidates(folder: Path) -> list[Candidate | Unusable]:
 
 def labelled(the_task: Task, ear: Ear, files: Sequence[Candidate | Unusable] | None = None) -> Labelled:
     """Label some files, or all that there are."""
-    worker = Labeller(the_task, ear)
-    try:
-        return worker.label(candidates(the_task.inbox) if files is None else files)
-    finally:
-        worker.close()
+    return Labeller(the_task, ear).label(candidates(the_task.inbox) if files is None else files)
 
 
 def by_path(done: Labelled) -> dict[str, Row]:
@@ -254,26 +248,6 @@ def test_a_file_that_changes_between_listing_and_reading_is_deferred(
     assert list(by_path(done)) == ["b.wav"]
 
 
-KILLED = "import os, sys; os.write(1, b'ready\\n'); sys.stdin.buffer.read(1); os.kill(os.getpid(), 9)"
-
-
-@pytest.mark.parametrize(
-    ("command", "reason"),
-    [(["/nowhere/python"], "no_decoder"), ([sys.executable, "-c", KILLED], "decoder_killed")],
-    ids=["does not start", "is killed"],
-)
-def test_flac_is_deferred_where_the_decoder_is_at_fault(
-    folder: Path, ear: Ear, monkeypatch: pytest.MonkeyPatch, command: list[str], reason: str
-) -> None:
-    """That is the machine's doing, not the file's; WAV needs no decoder."""
-    monkeypatch.setattr(scorer, "Decoder", lambda **limits: Decoder(command=command, **limits))
-    put(folder, "a.flac", encoded(tone(3), container="FLAC"))
-    put(folder, "b.wav", loud(0.55))
-    done = labelled(task(folder), ear)
-    assert deferred(done) == {"a.flac": reason}
-    assert list(by_path(done)) == ["b.wav"]
-
-
 def test_no_more_sounds_are_held_than_fit_into_memory(folder: Path, ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are heard in portions, and come in the order of the files all the same."""
     monkeypatch.setattr(scorer, "_HELD_BYTES", 4 * 8000 * 0.5)
@@ -367,27 +341,6 @@ def test_the_scorer_does_not_wait_for_old_files_nor_for_faults_that_stay(
     pause = pausing(lambda: None)
     assert labelled(task(folder), ear).rows.num_rows == 1
     assert pause.seconds == 0
-
-
-@pytest.fixture
-def children() -> Callable[[], set[str]]:
-    """Return a function that says which processes this thread has started."""
-    return lambda: set(Path("/proc/thread-self/children").read_text(encoding="ascii").split())
-
-
-def test_closing_ends_the_decoder(folder: Path, ear: Ear, children: Callable[[], set[str]]) -> None:
-    """It is there from the first FLAC on, and serves the next."""
-    before = children()
-    for number in range(3):
-        put(folder, f"{number}.flac", encoded(tone(number), container="FLAC"))
-    worker = Labeller(task(folder), ear)
-    assert children() == before
-    worker.label(candidates(folder))
-    (child,) = children() - before
-    worker.label(candidates(folder))
-    assert children() - before == {child}
-    worker.close()
-    assert children() == before
 
 
 @pytest.fixture

@@ -183,7 +183,7 @@ def test_a_withheld_label_stands_among_the_least_certain_without_a_digit() -> No
 def test_rejected_files_have_a_duration_of_work_too() -> None:
     """A decoder that ran into its time limit is what an operator looks for."""
     tally = night()
-    tally.add_row("hang.flac", "rejected", None, None, None, "decoder_timeout", "gave up", 10.0)
+    tally.add_row("hang.flac", "rejected", None, None, None, "undecodable", "gave up", 10.0)
     assert ended(tally).slowest[0].path == "hang.flac"
 
 

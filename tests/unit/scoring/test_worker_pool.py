@@ -1,4 +1,4 @@
-"""Who labels: one process or several give the same, and a file that kills its process harms no other."""
+"""The processes that label: one or several give the same, and a file that ends its process harms no other."""
 
 import os
 import signal
@@ -9,21 +9,20 @@ from dataclasses import replace
 from multiprocessing import active_children
 from pathlib import Path
 
+import crashing_reader
 import pytest
 import small_bundles
-from crashing_reader import Broken, Deadly
-from inbox_files import put_bad, put_good
+from inbox_files import put, put_bad, put_good
 from runs import STAMP, Row, assert_same_answers
 from score_process import DEADLINE_S, is_asleep, wait_until
 
 from audiomnist.scoring.inbox import discover
 from audiomnist.scoring.inbox.discover import Candidate
-from audiomnist.scoring.workers import pool
+from audiomnist.scoring.workers import pool, worker
 from audiomnist.scoring.workers.scorer import Chunk, Labelled, Task
 from audiomnist.scoring.workers.worker import Worker
 from audiomnist.serving import model
 from audiomnist.serving.bundle.description import BundleError
-from audiomnist.serving.predictor import Hear, hearing
 
 
 @pytest.fixture
@@ -48,9 +47,9 @@ def task(folder: Path, bundle: Path) -> Task:
 
 
 @pytest.fixture
-def hear(bundle: Path) -> Hear:
-    """The model, opened in this process."""
-    return hearing(model.load(bundle, threads=1))
+def libsndfile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A decoder that some files crash, or worse, in the processes that start from now on."""
+    monkeypatch.syspath_prepend(crashing_reader.put(tmp_path / "deadly"))
 
 
 def chunks(task: Task, size: int) -> list[Chunk]:
@@ -77,16 +76,16 @@ def paths(part: Labelled) -> list[str]:
     return [str(path) for path in part.rows["path"].to_pylist()]
 
 
-def test_two_processes_give_what_one_gives_in_the_same_order(task: Task, hear: Hear) -> None:
+def test_two_processes_give_what_one_gives_in_the_same_order(task: Task) -> None:
     """Chunk by chunk, more of them than there are processes."""
     parts = chunks(task, 3)
-    alone, shared = (list(pool.labelled(task, hear, parts, workers)) for workers in (1, 2))
+    alone, shared = (list(pool.labelled(task, parts, workers)) for workers in (1, 2))
     assert [paths(part) for part in shared] == [[item.path.decode() for item in part] for part in parts]
     assert_same_answers(rows(together(shared)), rows(together(alone)))
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_chunks_are_taken_as_there_is_room_for_them(task: Task, hear: Hear, workers: int) -> None:
+def test_chunks_are_taken_as_there_is_room_for_them(task: Task, workers: int) -> None:
     """An inbox of any size does not come into memory at once."""
     taken = 0
 
@@ -97,37 +96,54 @@ def test_chunks_are_taken_as_there_is_room_for_them(task: Task, hear: Hear, work
             yield chunk
 
     ahead = []
-    for done, _ in enumerate(pool.labelled(task, hear, counted(), workers), start=1):
+    for done, _ in enumerate(pool.labelled(task, counted(), workers), start=1):
         ahead.append(taken - done)
     assert len(ahead) == 12
     assert max(ahead) < 2 * workers
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_no_chunks_no_work(task: Task, hear: Hear, workers: int) -> None:
+def test_no_chunks_no_work(task: Task, workers: int) -> None:
     """An empty inbox is no fault."""
-    assert list(pool.labelled(task, hear, [], workers)) == []
+    assert list(pool.labelled(task, [], workers)) == []
 
 
-def test_a_file_that_kills_its_process_is_deferred_and_no_other(task: Task, hear: Hear) -> None:
-    """All others have their rows, in the order of the chunks."""
-    expected = rows(together([*pool.labelled(task, hear, chunks(task, 24), 1)]))
-    parts = [[*part] for part in chunks(task, 2)[2:5]]
-    poison = Candidate(Deadly(b"poison.wav"), 0, 0)
-    parts[1].append(poison)
-    done = list(pool.labelled(task, hear, parts, 2))
+@pytest.mark.usefixtures("libsndfile")
+@pytest.mark.parametrize("act", ["crash", "kill", "starve"])
+def test_a_file_that_ends_its_process_is_deferred_and_no_other(task: Task, act: str) -> None:
+    """A crash of the decoder, SIGKILL, want of memory: all others have their rows, in the order of the chunks."""
+    expected = rows(together([*pool.labelled(task, chunks(task, 24), 1)]))
+    put(task.inbox, "good-0003 deadly.flac", act.encode())
+    parts = chunks(task, 2)[2:5]
+    done = list(pool.labelled(task, parts, 2))
     (lost,) = [item for part in done for item in part.deferred]
-    assert (lost.path, lost.reason) == (poison.path, "worker_died")
-    others = [item.path.decode() for part in parts for item in part if item is not poison]
+    assert (lost.path, lost.reason) == (b"good-0003 deadly.flac", "worker_died")
+    assert lost.sentence == "made the process die that read it, perhaps for want of memory"
+    others = [item.path.decode() for part in parts for item in part if item.path != lost.path]
     assert [name for part in done for name in paths(part)] == others
     assert_same_answers(rows(together(done)), {name: expected[name] for name in others})
 
 
+@pytest.mark.usefixtures("libsndfile")
+def test_a_file_that_its_process_hangs_on_is_deferred_and_no_other(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process is killed once its answer is overdue, though the decoder lets no signal through to Python."""
+    expected = rows(together([*pool.labelled(task, chunks(task, 24), 1)]))
+    monkeypatch.setattr(worker, "_START_LIMIT_S", 4.0)
+    put(task.inbox, "good-0000 deadly.flac", b"hang")
+    (part,) = [part for part in chunks(task, 2) if b"good-0000 deadly.flac" in {item.path for item in part}]
+    (done,) = pool.labelled(task, [part], 1)
+    (lost,) = done.deferred
+    assert (lost.path, lost.reason) == (b"good-0000 deadly.flac", "worker_died")
+    assert lost.sentence == "kept the process that read it busy for 4 s, and was given up"
+    assert_same_answers(rows(done), {name: expected[name] for name in paths(done)})
+    assert len(done.rows) == 1
+
+
 @pytest.mark.parametrize("which", [0, 1])
-def test_a_process_that_is_killed_while_it_has_nothing_to_do_is_replaced(task: Task, hear: Hear, which: int) -> None:
+def test_a_process_that_is_killed_while_it_has_nothing_to_do_is_replaced(task: Task, which: int) -> None:
     """Whichever of two it is, the other one does not wait for it for ever."""
-    expected = rows(together([*pool.labelled(task, hear, chunks(task, 3), 1)]))
-    with closing(pool.labelled(task, hear, chunks(task, 3), 2)) as parts, ThreadPoolExecutor(1) as thread:
+    expected = rows(together([*pool.labelled(task, chunks(task, 3), 1)]))
+    with closing(pool.labelled(task, chunks(task, 3), 2)) as parts, ThreadPoolExecutor(1) as thread:
         done = [next(parts)]
         idle = sorted(child.pid for child in active_children() if child.pid)
         wait_until(lambda: all(is_asleep(pid) for pid in idle))
@@ -137,51 +153,53 @@ def test_a_process_that_is_killed_while_it_has_nothing_to_do_is_replaced(task: T
     assert_same_answers(rows(together(done)), expected)
 
 
-def test_what_a_process_has_in_hand_when_it_is_killed_is_labelled_again(task: Task, hear: Hear) -> None:
+def test_what_a_process_has_in_hand_when_it_is_killed_is_labelled_again(task: Task) -> None:
     """By another one, and no file is blamed."""
-    expected = rows(together([*pool.labelled(task, hear, chunks(task, 24), 1)]))
-    worker = Worker(task)
+    expected = rows(together([*pool.labelled(task, chunks(task, 24), 1)]))
+    one = Worker(task)
     try:
-        worker.label(chunks(task, 24)[0])
+        one.label(chunks(task, 24)[0])
         (process,) = active_children()
         os.kill(int(process.pid or 0), signal.SIGSTOP)
         with ThreadPoolExecutor(1) as thread:
-            answer = thread.submit(worker.label, chunks(task, 24)[0])
+            answer = thread.submit(one.label, chunks(task, 24)[0])
             process.kill()
             assert_same_answers(rows(answer.result(DEADLINE_S)), expected)
     finally:
-        worker.close()
+        one.close()
 
 
 def test_a_worker_that_is_closed_starts_no_other_process(task: Task) -> None:
     """Who waits for its answer waits no longer."""
-    worker = Worker(task)
-    worker.label(chunks(task, 24)[0])
+    one = Worker(task)
+    one.label(chunks(task, 24)[0])
     (process,) = active_children()
     os.kill(int(process.pid or 0), signal.SIGSTOP)
     with ThreadPoolExecutor(1) as thread:
-        answer = thread.submit(worker.label, chunks(task, 24)[0])
-        worker.close()
+        answer = thread.submit(one.label, chunks(task, 24)[0])
+        one.close()
         assert answer.exception(DEADLINE_S) is not None
     assert active_children() == []
 
 
-def test_an_error_that_nobody_foresaw_is_raised_here(task: Task, hear: Hear) -> None:
+@pytest.mark.usefixtures("libsndfile")
+def test_an_error_that_nobody_foresaw_is_raised_here(task: Task) -> None:
     """With what the process knows of it; it is not taken for the fault of a file."""
+    put(task.inbox, "good-0003.flac", b"fail")
     with pytest.raises(ZeroDivisionError) as caught:
-        list(pool.labelled(task, hear, [[Candidate(Broken(b"a.wav"), 0, 0)]], 2))
-    assert "in replace" in "".join(caught.value.__notes__)
+        list(pool.labelled(task, chunks(task, 12), 2))
+    assert "in decode_flac" in "".join(caught.value.__notes__)
     assert active_children() == []
 
 
-def test_a_model_that_is_exchanged_meanwhile_is_told(task: Task, hear: Hear, tmp_path: Path) -> None:
+def test_a_model_that_is_exchanged_meanwhile_is_told(task: Task, tmp_path: Path) -> None:
     """Rows would otherwise bear the version of one model and the answers of another; no file is to blame."""
     exchanged = replace(task, bundle=small_bundles.write("cnn", tmp_path / "other", seed=1))
     with pytest.raises(BundleError, match="was exchanged while the run was beginning"):
-        list(pool.labelled(exchanged, hear, chunks(task, 12), 2))
+        list(pool.labelled(exchanged, chunks(task, 12), 2))
 
 
-def test_a_model_that_vanishes_meanwhile_is_told(task: Task, hear: Hear, tmp_path: Path) -> None:
+def test_a_model_that_vanishes_meanwhile_is_told(task: Task, tmp_path: Path) -> None:
     """No file is to blame."""
     with pytest.raises(BundleError, match="no model bundle"):
-        list(pool.labelled(replace(task, bundle=tmp_path / "gone"), hear, chunks(task, 12), 2))
+        list(pool.labelled(replace(task, bundle=tmp_path / "gone"), chunks(task, 12), 2))

@@ -24,7 +24,7 @@ Batches = Iterable[pa.RecordBatch]
 
 
 class OutputError(AudiomnistError):
-    """Rows cannot be written to a file: its suffix names no format, or the disk does not take it."""
+    """Rows cannot be written to a file, or text to a stream: the suffix names no format, or the disk is full."""
 
 
 def write(target: Path, schema: pa.Schema, batches: Batches) -> None:

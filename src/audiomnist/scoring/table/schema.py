@@ -27,8 +27,6 @@ REASONS = {
     "clipped": "too many samples stand at full scale",
     "too_large": "the file is larger than is read here",
     "undecodable": "the decoder gave up on the content",
-    "decoder_timeout": "the decoder did not come to an end in time and was stopped",
-    "decoder_crashed": "the decoder crashed on the content",
     "link": "it is a symbolic link, which is not followed",
     "not_a_file": "it is a device, a pipe or a socket",
 }

@@ -23,7 +23,7 @@ from audiomnist.core.errors import FaultError
 from audiomnist.scoring import records as rows
 from audiomnist.scoring.decoding import checks
 from audiomnist.scoring.decoding.checks import Extent, Limits
-from audiomnist.scoring.decoding.decoder import Decoder, DecoderKilledError, DecoderStartError
+from audiomnist.scoring.decoding.decoder import decode_flac
 from audiomnist.scoring.inbox import discover as inbox
 from audiomnist.scoring.inbox import paths
 from audiomnist.scoring.inbox.discover import Candidate, Deferred, NotReadError, Unusable
@@ -114,11 +114,6 @@ class Labeller:
         """Take what files are judged by, and its model, opened."""
         self._task = task
         self._hear = hear
-        self._decoder = Decoder(max_duration_s=task.limits.max_duration_s)
-
-    def close(self) -> None:
-        """End the decoder's process, if there is one."""
-        self._decoder.close()
 
     def label(self, candidates: Chunk) -> Labelled:
         """Read files and ask the model about the sounds in them."""
@@ -159,10 +154,6 @@ class Labeller:
             if isinstance(error.outcome, Deferred):
                 return error.outcome
             sound = FaultError(error.outcome.reason, error.outcome.sentence)
-        except DecoderStartError as error:
-            return Deferred(candidate.path, "no_decoder", str(error))
-        except DecoderKilledError as error:
-            return Deferred(candidate.path, "decoder_killed", str(error))
         return _Read(candidate, facts, sound, began, time.perf_counter() - start)
 
     def _sound(self, facts: Facts, content: bytes) -> tuple[Facts, Waveform | FaultError]:
@@ -181,9 +172,8 @@ class Labeller:
         return facts, mixture
 
     def _decoded(self, content: bytes) -> Sound:
-        if wav.is_riff(content):
-            return wav.parse(content, self._task.limits.max_duration_s)
-        return self._decoder.decode(content)
+        decode = wav.parse if wav.is_riff(content) else decode_flac
+        return decode(content, self._task.limits.max_duration_s)
 
     def _settled(self, outcomes: list[_Read | Deferred]) -> list[_Read | Deferred]:
         """Read files again that look unfinished and were modified a moment ago, once they could have gone on."""

@@ -1,4 +1,4 @@
-"""A process that labels, and that is replaced when it dies.
+"""A process that labels, and that is replaced when it dies or does not answer in time.
 
 It shares with its like nothing that it could take along into death: its pipe has two ends, its own and that of the
 process that started it. At whatever instant it is killed, be it in the middle of an answer, the pipe ends, and whoever
@@ -8,6 +8,7 @@ waits for the answer knows; there is no lock and no queue in which others would 
 import gc
 import multiprocessing
 import os
+import sys
 import traceback
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
@@ -17,12 +18,13 @@ from threading import Lock
 from audiomnist.core.errors import AudiomnistError
 from audiomnist.core.processes import ENDING_SIGNALS, end_with_parent, held_back, one_thread_each
 from audiomnist.scoring.inbox.discover import Deferred
-from audiomnist.scoring.workers.lean_arrow import do_without_pandas
 from audiomnist.scoring.workers.scorer import Chunk, Labelled, Labeller, Task
 from audiomnist.serving import model as inference
 from audiomnist.serving.bundle.description import BundleError
 from audiomnist.serving.predictor import Hear, hearing
 
+# How long an answer may take: the start of a process, and each file, ten times over.
+_START_LIMIT_S, _FILE_LIMIT_S = 60.0, 0.25
 _DIED = "made the process die that read it, perhaps for want of memory"
 
 _starting = Lock()
@@ -65,21 +67,24 @@ class Worker:
             self._end()
         try:
             return self._ask(chunk)
-        except _DiedError:
+        except _DiedError as error:
             if self._is_closed:
                 raise
             if len(chunk) <= 1:
-                return Labelled.of_none([Deferred(candidate.path, "worker_died", _DIED) for candidate in chunk])
+                return Labelled.of_none([Deferred(candidate.path, "worker_died", str(error)) for candidate in chunk])
             half = len(chunk) // 2
             return self._label_carefully(chunk[:half]).joined(self._label_carefully(chunk[half:]))
 
     def _ask(self, chunk: Chunk) -> Labelled:
+        limit_s = _START_LIMIT_S + _FILE_LIMIT_S * len(chunk)
         try:
             pipe = self._pipe or self._start()
             pipe.send(chunk)
+            if not pipe.poll(limit_s):
+                raise _DiedError(f"kept the process that read it busy for {limit_s:.0f} s, and was given up")
             outcome: Labelled | Exception = pipe.recv()
         except (EOFError, OSError) as error:
-            raise _DiedError from error
+            raise _DiedError(_DIED) from error
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
@@ -89,7 +94,7 @@ class Worker:
         context = multiprocessing.get_context("spawn")
         with self._changing:
             if self._is_closed:
-                raise _DiedError
+                raise _DiedError(_DIED)
             self._pipe, theirs = context.Pipe()
             self._process = context.Process(target=_work, args=(os.getpid(), theirs, self._task), daemon=True)
             with theirs, _starting, one_thread_each(), held_back(ENDING_SIGNALS):
@@ -104,13 +109,14 @@ class Worker:
 
 
 class _DiedError(Exception):
-    """A process that labels is no more, or could not be started."""
+    """A process that labels is no more, does not answer, or could not be started."""
 
 
 def _work(parent: int, pipe: Connection, task: Task) -> None:
     """Answer chunks as long as the parent wants; it is left to the parent to end this process."""
     end_with_parent(parent)
-    do_without_pandas()
+    if sys.stderr:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # libraries complain there of files
     labeller = _opened(task)
     # Few of the many objects that a chunk makes are part of cycles: these are looked for after it, not all the time.
     gc.freeze()
@@ -139,11 +145,16 @@ def _model(task: Task) -> Hear:
 
 
 def _outcome(labeller: Labeller | AudiomnistError, chunk: Chunk) -> Labelled | Exception:
-    """Return what came of a chunk; an error is the parent's to raise, with where it comes from."""
+    """Return what came of a chunk; an error is the parent's to raise, with where it comes from.
+
+    Want of memory ends this process, as it does where the system notices it first.
+    """
     if isinstance(labeller, AudiomnistError):
         return labeller
     try:
         return labeller.label(chunk)
+    except MemoryError:
+        sys.exit(1)
     except Exception as error:  # noqa: BLE001 - it is raised again in the parent
         error.add_note(traceback.format_exc())
         return error
