@@ -47,8 +47,8 @@ test: $(VENV)/installed-test  ## environment, and the tests that take seconds
 	$(PYTEST) -m "not long"
 
 .PHONY: test-long
-test-long: $(VENV)/installed-test  ## the tests that take minutes
-	$(PYTEST) -m long
+test-long: $(VENV)/installed-test  ## the tests that take minutes, and the property tests with fresh examples
+	$(PYTEST) -m "long or property" --hypothesis-profile fresh
 
 .PHONY: test-all
 test-all: $(VENV)/installed-test  ## every test

@@ -12,8 +12,10 @@ from audiomnist.audio.waveform import Samples
 
 SAMPLE_RATE_HZ = 8000
 
-settings.register_profile("audiomnist", deadline=None)
-settings.load_profile("audiomnist")
+# The same examples every time; `make test-long` draws fresh ones (--hypothesis-profile fresh).
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.register_profile("fresh", deadline=None)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture
