@@ -17,12 +17,12 @@ from checkout import ENVIRONMENT, Checkout, alter
 
 Found = TypeVar("Found")
 
-CURVES = "reports/plots/rnn/curves.csv"
+HISTORY = "reports/plots/rnn/history.csv"
 LONG_TRAINING = {"models": {"rnn": {"units": [9]}}, "train": {"epochs": 2000}}
 ALL_STAGES = {
     *("check", "ingest", "split", "featurize", "transcribe", "compare", "select"),
     *(f"validate@{kind}" for kind in ("recordings", "features", "transcripts")),
-    *(f"{stage}@{model}" for stage in ("train", "compile", "evaluate") for model in ("cnn", "rnn", "lstm")),
+    *(f"{stage}@{model}" for stage in ("train", "export", "evaluate") for model in ("cnn", "rnn", "lstm")),
 }
 
 
@@ -72,7 +72,7 @@ def test_selecting_another_model_trains_nothing(checkout: Checkout) -> None:
 def test_a_parameter_of_one_model_runs_that_model_alone_and_shows_in_every_diff(checkout: Checkout) -> None:
     """`-S models.rnn.dropout=0.3` touches the rnn and the comparison; a reviewer sees just that."""
     ran = checkout.stages_run("exp", "run", "-S", "models.rnn.dropout=0.3")
-    assert ran == {"check", "train@rnn", "compile@rnn", "evaluate@rnn", "compare"}
+    assert ran == {"check", "train@rnn", "export@rnn", "evaluate@rnn", "compare"}
     checkout.run("git", "checkout", "-q", "-b", "feature")
     checkout.commit("dropout")
     parameters = json.loads(checkout.run("dvc", "params", "diff", "--json", "main", "feature"))
@@ -80,7 +80,7 @@ def test_a_parameter_of_one_model_runs_that_model_alone_and_shows_in_every_diff(
     metrics = json.loads(checkout.run("dvc", "metrics", "diff", "--json", "main", "feature"))
     assert {"reports/metrics/rnn.json"} <= set(metrics) <= {"reports/metrics/rnn.json", "reports/comparison.json"}
     shown = json.loads(checkout.run("dvc", "plots", "diff", "--json", "--out", "plots", "main", "feature"))
-    curves = shown["data"]["reports/plots/rnn/curves.csv"]
+    curves = shown["data"]["reports/plots/rnn/history.csv"]
     assert {tuple(plot["revisions"]) for plot in curves} == {("main", "feature")}
 
 
@@ -137,14 +137,14 @@ def test_after_a_kill_in_mid_training_the_next_repro_completes(checkout: Checkou
     """SIGKILL of dvc ends all of the training too, whatever shell dvc starts it with; the next repro completes."""
     parameters = checkout.folder / "params.yaml"
     alter(parameters, LONG_TRAINING)
-    curves = checkout.folder / CURVES
+    history = checkout.folder / HISTORY
     with _training(checkout) as dvc:
-        _wait(lambda: curves.exists() and len(curves.read_text().splitlines()) > 3)
+        _wait(lambda: history.exists() and len(history.read_text().splitlines()) > 3)
         assert any(b"spawn_main" in command for command in _pythons_in(checkout).values())
         dvc.kill()
         _wait(lambda: not _pythons_in(checkout))
     alter(parameters, {"train": {"epochs": 2}})
-    assert {"train@rnn", "compile@rnn", "evaluate@rnn", "compare"} <= checkout.stages_run("repro")
+    assert {"train@rnn", "export@rnn", "evaluate@rnn", "compare"} <= checkout.stages_run("repro")
     assert "up to date" in checkout.run("dvc", "status")
 
 
@@ -170,7 +170,7 @@ def test_queued_experiments_run_the_code_of_their_own_checkout(checkout: Checkou
 
 @contextmanager
 def _training(checkout: Checkout) -> Iterator[subprocess.Popen[bytes]]:
-    """Start dvc, which removes the curves and trains the rnn; kill what is left of both at the end."""
+    """Start dvc, which removes the history and trains the rnn; kill what is left of both at the end."""
     command, null = ["dvc", "repro", "--single-item", "train@rnn"], subprocess.DEVNULL
     environment = ENVIRONMENT | {"SHELL": "/bin/sh"}
     with subprocess.Popen(command, cwd=checkout.folder, env=environment, stdout=null, stderr=null) as dvc:
@@ -187,7 +187,7 @@ def _is_killed_early(checkout: Checkout) -> bool:
     with _training(checkout) as dvc:
         (stage,) = _wait(lambda: _starting(checkout))
         os.kill(stage, signal.SIGSTOP)
-        is_early = not (checkout.folder / CURVES).exists()
+        is_early = not (checkout.folder / HISTORY).exists()
         dvc.kill()
         dvc.wait()
         os.kill(stage, signal.SIGCONT)
