@@ -15,6 +15,7 @@ from score_process import (
     Scorer,
     TooLateError,
     end_of,
+    go_on,
     holds,
     killed,
     stopped_between,
@@ -84,7 +85,7 @@ def test_a_run_that_waits_finds_what_the_first_has_done(
     """Each file is scored by one of them."""
     with scorer.started("--json", "--wait") as second:
         wait_for_waiting(scorer, second)
-        first.send_signal(signal.SIGCONT)
+        go_on(first)
         assert summary_of(end_of(first), 0).scored == FILES
         summary = summary_of(end_of(second), 0)
     assert (summary.known, summary.scored) == (FILES, 0)
@@ -100,5 +101,5 @@ def test_a_run_that_waits_can_be_interrupted(number: signal.Signals, scorer: Sco
         wait_for_waiting(scorer, second)
         second.send_signal(number)
         assert end_of(second).status == 130
-    first.send_signal(signal.SIGCONT)
+    go_on(first)
     assert summary_of(end_of(first), 0).scored == FILES

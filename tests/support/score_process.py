@@ -98,7 +98,7 @@ def end_of(process: Process) -> Ended:
 def killed(process: Process) -> Ended:
     """Kill a process, but not those that it started, which go on if they were held; return what it left."""
     process.send_signal(signal.SIGKILL)
-    os.killpg(process.pid, signal.SIGCONT)
+    go_on(process)
     return end_of(process)
 
 
@@ -125,7 +125,12 @@ def stopped(process: Process) -> Iterator[None]:
         yield
     finally:
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGCONT)
+            go_on(process)
+
+
+def go_on(process: Process) -> None:
+    """Let a run that is held, and all that it started, go on."""
+    os.killpg(process.pid, signal.SIGCONT)
 
 
 @contextmanager
