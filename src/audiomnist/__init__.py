@@ -13,7 +13,7 @@ One package per stage of dvc.yaml, named for it; a package that several stages s
     validation    stages check and validate
     models        the networks
     training      stage train
-    export        stage compile
+    export        stage export
     serving       the served model, without PyTorch
     evaluation    stage evaluate
     robustness    stage robustness

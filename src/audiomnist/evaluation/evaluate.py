@@ -48,7 +48,7 @@ def evaluate(
     atomic.write_json(scores, {name: identity | metrics.rounded(scored)})
     with atomic.replaced_file(predictions) as temporary:
         test.to_parquet(temporary, index=False)
-    title = f"{TITLES[name]}: accuracy {scored['accuracy']:.1%} on {len(test)} test clips\n{dataset.name}"
+    title = f"{TITLES.get(name, name)}: accuracy {scored['accuracy']:.1%} on {len(test)} test clips\n{dataset.name}"
     _draw_confusion(test, title, figures)
     plots.history(pd.read_csv(history), title, figures / "history.png")
 

@@ -1,1 +1,1 @@
-"""Stage `compile`: the ONNX graph that is served."""
+"""Stage `export`: the ONNX graph that is served."""

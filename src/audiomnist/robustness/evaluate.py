@@ -113,7 +113,7 @@ def robustness(
     atomic.write_json(metrics, {name: _nested(under, scored) | {"ood": ood}})
     rows = _rows(under, scored)
     atomic.write_text(table, rows.to_csv(index=False, lineterminator="\n"))
-    title = f"{TITLES[name]}: {len(trial.chosen)} test clips, disturbed\n{opened.description.dataset.name}"
+    title = f"{TITLES.get(name, name)}: {len(trial.chosen)} test clips, disturbed\n{opened.description.dataset.name}"
     plots.draw(under, rows, title, plot)
 
 

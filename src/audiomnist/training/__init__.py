@@ -1,1 +1,1 @@
-"""Stage `train`: data loading, the training loop, calibration, ONNX export."""
+"""Stage `train`: data loading, the training loop, calibration."""
