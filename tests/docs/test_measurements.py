@@ -15,10 +15,10 @@ ROWS = {
 
 
 @pytest.mark.parametrize("column", [1, 2, 3])
-def test_the_table_of_strange_sounds_is_that_of_the_reports(column: int) -> None:
+def test_the_table_of_sounds_that_are_no_digits_is_that_of_the_reports(column: int) -> None:
     """AUROC and mean confidence of each kind of sound, for each model."""
     model = ("cnn", "rnn", "lstm")[column - 1]
-    report = json.loads((ROOT / "reports" / "metrics" / f"{model}.json").read_text(encoding="utf-8"))[model]["foreign"]
-    kinds = {kind: told for kind, told in report.items() if kind != "digits"}
-    measured = {kind: f"{told['auroc']:.3f}, {told['confidence']:.0%}" for kind, told in kinds.items()}
+    report = json.loads((ROOT / "reports" / "robustness" / f"{model}.json").read_text(encoding="utf-8"))[model]["ood"]
+    kinds = {kind: scores for kind, scores in report.items() if kind != "digits"}
+    measured = {kind: f"{scores['auroc']:.3f}, {scores['confidence']:.0%}" for kind, scores in kinds.items()}
     assert {kind: cells[column] for kind, cells in ROWS.items()} == measured

@@ -22,7 +22,7 @@ EXAMPLES = re.findall(r"```python\n(.+?)```", SCORING.partition("## Reading the 
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A table in which two models judged twenty good files and four bad ones."""
+    """A table in which two models labelled twenty good files and four bad ones."""
     folder = tmp_path_factory.mktemp("reading")
     put_good(folder / "inbox", 20)
     put_bad(folder / "inbox", 4)
