@@ -1,1 +1,1 @@
-"""Stage `train`: data loading, the training loop, calibration."""
+"""Stage `train`: data loading, the training loop, calibration, ONNX export."""
