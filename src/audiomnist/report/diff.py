@@ -1,10 +1,7 @@
-"""Two revisions side by side: whether a model answers the same test clips better in one than in the other."""
+"""The test predictions of two git revisions, compared clip by clip."""
 
-import json
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,27 +10,21 @@ import pandas as pd
 
 from audiomnist.core.errors import AudiomnistError
 from audiomnist.evaluation import metrics
-from audiomnist.evaluation.names import TITLES
-
-WORKSPACE = "workspace"
-_COLUMNS = ["file", "digit", "predicted"]
-_HASH_DIGITS = 10
 
 
 class RevisionError(AudiomnistError):
-    """A revision's test predictions cannot be had, or are of other recordings than those beside them."""
+    """The test predictions of a revision cannot be read, or two revisions' are of different recordings."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How the answers of two models to the same test clips differ.
+    """How the predictions of two models differ on the test clips in common; without any, there are no scores.
 
     Attributes:
-        clips: test clips that both have; `first_clips` and `second_clips`: that each has.
-        first_accuracy: on the clips in common, in [0, 1], as `second_accuracy`; None where there are none.
-        difference_points: the second accuracy less the first, in percentage points.
-        only_first: clips in common that the first model alone gets right; `only_second`: the second alone.
-        mcnemar_p: the exact two-sided p-value that both err equally often (`evaluation.mcnemar_p`).
+        clips: test clips in common; `first_clips` and `second_clips`: of each revision.
+        only_first: clips that the first model alone gets right; `only_second`: the second alone.
+        first_accuracy: in [0, 1], as `second_accuracy`; `difference_points`: second less first, in percentage points.
+        mcnemar_p: the exact two-sided p-value that both err equally often.
     """
 
     clips: int
@@ -47,168 +38,102 @@ class Difference:
     mcnemar_p: float | None = None
 
     def note(self, first: str, second: str) -> str | None:
-        """Return what is to be said of the test clips of two revisions; None where they are the same."""
-        if not self.clips:
-            return (
-                f"cannot be compared: none of {first}'s {self.first_clips} test clips is among {second}'s "
-                f"{self.second_clips} (another split, or other data)"
-            )
+        """Return a sentence about the test clips of two revisions; None if they are the same."""
         if self.clips == self.first_clips == self.second_clips:
             return None
         return (
-            f"the test clips differ (another split, or other data): {self.clips} are in common, of {first}'s "
-            f"{self.first_clips} and {second}'s {self.second_clips}; only these are compared"
+            f"{self.clips} test clips are in common, of {first}'s {self.first_clips} and {second}'s "
+            f"{self.second_clips} (another split, or other data): "
+            f"{'only these are' if self.clips else 'the models cannot be'} compared"
         )
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Two revisions, the difference of each model that both have, and what is to be said of it, model by model."""
-
-    first: str
-    second: str
-    models: dict[str, Difference]
-    notes: dict[str, str]
-
-    def to_json(self) -> str:
-        """Return all of it as JSON, floats rounded to six digits after the point."""
-        return json.dumps(metrics.rounded(asdict(self)), indent=2, allow_nan=False)
-
-
-def compare_revisions(first: str, second: str, folder: Path, models: Sequence[str] = tuple(TITLES)) -> Comparison:
-    """Return how the test predictions of two revisions differ.
+def compare_revisions(
+    first: str, second: str, folder: Path, models: Sequence[str]
+) -> tuple[dict[str, Difference], dict[str, str]]:
+    """Compare the test predictions of two revisions.
 
     Args:
         first: a branch, tag, commit or experiment, or `workspace` for the files as they are now.
         second: the same.
-        folder: where `<model>.parquet` stands in the repository; it need not be there now.
-        models: those to compare; one that a single revision has is noted, one that none has is passed over.
+        folder: of `<model>.parquet`, in a git repository; it need not exist in the workspace.
+        models: those to compare.
+
+    Returns:
+        The difference of each model that both revisions have, and a note on each that is not compared in full.
 
     Raises:
-        RevisionError: the predictions of a revision cannot be had, or two are of different recordings.
+        RevisionError: there is no such repository or revision; its predictions do not exist, are neither in DVC's cache
+            nor in its remote, or are no such tables; the labels of two revisions differ.
     """
-    before, after = (read_predictions(folder, revision, models) for revision in (first, second))
-    differences = {model: compare_predictions(before[model], after[model]) for model in before if model in after}
-    notes = {model: difference.note(first, second) for model, difference in differences.items()}
-    notes |= dict.fromkeys(before.keys() - after.keys(), f"{second} has no predictions of it")
-    notes |= dict.fromkeys(after.keys() - before.keys(), f"{first} has no predictions of it")
-    told = {model: note for model in models if (note := notes.get(model))}
-    return Comparison(first, second, differences, told)
+    before, after = (_read_revision(folder, revision, models) for revision in (first, second))
+    found = {model: compare(before[model], after[model]) for model in before if model in after}
+    notes = {model: note for model, difference in found.items() if (note := difference.note(first, second))}
+    notes |= {model: f"{second} has no predictions of it" for model in before if model not in after}
+    notes |= {model: f"{first} has no predictions of it" for model in after if model not in before}
+    return found, notes
 
 
-def compare_predictions(first: pd.DataFrame, second: pd.DataFrame) -> Difference:
-    """Return how two models' answers to the test clips that both have differ.
-
-    Args:
-        first: one row per clip: `file`, unique; `digit`, the truth; `predicted`.
-        second: the same of the other model.
-
-    Raises:
-        RevisionError: a clip is one digit in `first` and another in `second`.
-    """
-    both = first.merge(second, on="file", suffixes=("_first", "_second"), validate="one_to_one")
-    relabelled = both.loc[both["digit_first"] != both["digit_second"], "file"]
-    if len(relabelled):
+def compare(first: pd.DataFrame, second: pd.DataFrame) -> Difference:
+    """Compare two tables of `file`, which is unique, `digit` and `predicted`."""
+    both = first.merge(second, on="file", suffixes=("_first", "_second"))
+    relabelled = both.loc[both["digit_first"] != both["digit_second"], "file"].tolist()
+    if relabelled:
         raise RevisionError(
-            f"{len(relabelled)} recordings are one digit in the first revision and another in the second, so that "
-            f"they are not the same ones and cannot be compared: {relabelled.iloc[0]}"
+            f"{relabelled[0]} has another label in the second revision, as {len(relabelled)} recordings have: "
+            "compare revisions of the same data"
         )
+    sizes = len(both), len(first), len(second)
     if both.empty:
-        return Difference(0, len(first), len(second))
+        return Difference(*sizes)
     right = [both[f"predicted_{side}"] == both[f"digit_{side}"] for side in ("first", "second")]
     only_first, only_second = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
-    return Difference(
-        clips=len(both),
-        first_clips=len(first),
-        second_clips=len(second),
-        only_first=only_first,
-        only_second=only_second,
-        first_accuracy=float(right[0].mean()),
-        second_accuracy=float(right[1].mean()),
-        difference_points=100 * (only_second - only_first) / len(both),
-        mcnemar_p=metrics.mcnemar_p(right[0].tolist(), right[1].tolist()),
-    )
+    accuracies = float(right[0].mean()), float(right[1].mean())
+    p = metrics.mcnemar_p(right[0].tolist(), right[1].tolist())
+    return Difference(*sizes, only_first, only_second, *accuracies, 100 * (only_second - only_first) / len(both), p)
 
 
-def read_predictions(folder: Path, revision: str, models: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """Return `file`, `digit` and `predicted` of the test clips, for each of the models that a revision has.
-
-    Nothing is checked out or fetched into the cache: what is not there is read from the remote that the revision names.
-
-    Args:
-        folder: where `<model>.parquet` stands in the repository; it need not be there now.
-        revision: a branch, tag, commit or experiment, or `workspace` for the files as they are now.
-        models: those to look for.
-
-    Raises:
-        RevisionError: `folder` is in no DVC repository, which has no such revision, which has predictions of none of
-            the models; or they are neither in DVC's cache nor in the remote, or are no such table.
-    """
-    place = Path(os.path.normpath(folder.absolute()))
-    root = next((parent for parent in place.parents if (parent / ".dvc").is_dir()), None)
-    if root is None:
-        raise RevisionError(f"{folder} is in no DVC repository: run this in the checkout of one")
-    names = {model: (place / f"{model}.parquet").relative_to(root) for model in models}
-    with _opened(root, revision) as (files, top):
-        found = {model: _content(files, top, name, revision) for model, name in names.items()}
-    tables = {
-        model: _parsed(content, names[model], revision) for model, content in found.items() if content is not None
-    }
-    if not tables:
-        raise RevisionError(
-            f"{revision} has no {' and no '.join(map(str, names.values()))}: dvc repro writes them, and --predictions "
-            "names another folder"
-        )
-    return tables
-
-
-@contextmanager
-def _opened(root: Path, revision: str) -> Iterator[tuple[Any, Path]]:
-    """Yield the files of a revision, both those that git and those that DVC keeps, and where `root` is among them."""
+def _read_revision(folder: Path, revision: str, models: Sequence[str]) -> dict[str, pd.DataFrame]:
     from dvc.api import DVCFileSystem  # noqa: PLC0415 - takes a second
     from dvc.exceptions import DvcException  # noqa: PLC0415
-    from dvc.repo import Repo  # noqa: PLC0415
-    from dvc.scm import RevError, resolve_rev  # noqa: PLC0415
-    from dvc_data.index import DataIndexDirError  # noqa: PLC0415
-    from scmrepo.exceptions import SCMError  # noqa: PLC0415
 
+    folder = folder.resolve()
+    root = next((path for path in (folder, *folder.parents) if (path / ".git").exists()), None)
+    if root is None:
+        raise RevisionError(f"{folder} is in no git repository: run this in a checkout")
+    names = {model: (folder / f"{model}.parquet").relative_to(root).as_posix() for model in models}
     try:
-        with Repo(str(root)) as repo:
-            commit = None if revision == WORKSPACE else resolve_rev(repo.scm, revision)
-            git_root = Path(repo.scm.root_dir)
-        with closing(DVCFileSystem(str(git_root), rev=commit, subrepos=True)) as files:
-            yield files, Path("/", root.resolve().relative_to(git_root.resolve()))
-    except RevError as error:
-        raise RevisionError(f"{error} in {root}: name a branch, a tag, a commit or an experiment") from error
-    except (DvcException, DataIndexDirError, SCMError, OSError) as error:
-        raise RevisionError(f"{revision} of {root} cannot be read: {error}") from error
-
-
-def _content(files: Any, top: Path, name: Path, revision: str) -> bytes | None:
-    """Return the bytes of a file, None if the revision has no such file."""
-    path = (top / name).as_posix()
-    try:
-        files.info(path)
-    except FileNotFoundError:
-        return None
-    try:
-        with files.open(path, "rb") as file:
-            return bytes(file.read())
-    except FileNotFoundError as error:
-        there = "" if revision == WORKSPACE else f"git checkout {files.repo.get_rev()[:_HASH_DIGITS]}, then "
+        files = DVCFileSystem(root, rev=None if revision == "workspace" else revision, subrepos=True)
+        tables = {model: _read(files, name, revision) for model, name in names.items()}
+    except (DvcException, OSError) as error:
         raise RevisionError(
-            f"{name} of {revision} is not in the DVC cache: {there}dvc pull {name} gets it if it was pushed, "
-            "and dvc repro makes it"
+            f"{revision} of {root} cannot be read: {error}; name a branch, a tag, a commit or an experiment"
         ) from error
+    found = {model: table for model, table in tables.items() if table is not None}
+    if not found:
+        raise RevisionError(
+            f"{revision} has no {' and no '.join(names.values())}: dvc repro writes them, and --predictions names "
+            "another folder"
+        )
+    return found
 
 
-def _parsed(content: bytes, name: Path, revision: str) -> pd.DataFrame:
+def _read(files: Any, name: str, revision: str) -> pd.DataFrame | None:
     try:
-        table = pd.read_parquet(BytesIO(content))
-    except (ValueError, OSError) as error:
-        raise RevisionError(f"{name} of {revision} is no Parquet file: {error}. dvc repro makes it anew") from error
-    if not set(_COLUMNS) <= set(table):
-        raise RevisionError(f"{name} of {revision} lacks one of {', '.join(_COLUMNS)}: dvc repro makes it anew")
-    if table["file"].duplicated().any():
-        raise RevisionError(f"{name} of {revision} has a clip twice: dvc repro makes it anew")
-    return table[_COLUMNS]
+        content = files.read_bytes(name)
+    except FileNotFoundError as error:
+        if not files.exists(name):
+            return None
+        raise RevisionError(
+            f"{name} of {revision} is neither in DVC's cache nor in its remote: in a checkout of that revision, "
+            "dvc pull gets it if it was pushed, and dvc repro writes it"
+        ) from error
+    try:
+        table = pd.read_parquet(BytesIO(content), columns=["file", "digit", "predicted"])
+    except (ValueError, OSError):
+        table = None
+    if table is None or not table["file"].is_unique:
+        raise RevisionError(
+            f"{name} of {revision} is no table of file, digit and predicted with one row per file: dvc repro writes it"
+        )
+    return table
