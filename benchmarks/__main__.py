@@ -1,31 +1,26 @@
-"""The command `python -m benchmarks`, in the checkout."""
+"""The command `python -m benchmarks`, run in the checkout."""
 
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import typer
-from rich.console import Console
 
+from audiomnist.core import atomic
 from audiomnist.core.errors import AudiomnistError
-from benchmarks import growth, machine, material, mfcc, overhead, page, report, score, training, transcription
-from benchmarks.commands import BenchmarkError
-from benchmarks.material import Setting
+from benchmarks import report, score, spectra, transcription
+from benchmarks.rounds import BenchmarkError, Setting, recordings
 
-SECTIONS: Mapping[str, Callable[[Setting], dict[str, Any]]] = {
+SECTIONS = {
     "score": score.measure,
-    "score_rnn": partial(score.measure, model=score.RNN, files=score.RNN_FILES),
-    "mfcc": mfcc.measure,
-    "training": training.measure,
+    "mfcc": spectra.measure,
     "transcription": transcription.measure,
-    "growth": growth.measure,
-    "overhead": overhead.measure,
-    "million": growth.measure_million,
+    "growth": score.growth,
+    "million": score.million,
 }
+REPORT, PAGE = Path("reports/benchmark.json"), Path("docs/performance.md")
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -33,49 +28,26 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command()
 def benchmark(
     only: Annotated[list[str] | None, typer.Option(help="Measure this section; may be given several times.")] = None,
-    repetitions: Annotated[int, typer.Option(min=1, help="Rounds of each measurement.")] = 5,
-    out: Annotated[Path, typer.Option(help="The report.")] = Path("reports/benchmark.json"),
-    shown: Annotated[Path, typer.Option("--page", help="The page whose table is written.")] = Path(
-        "docs/performance.md"
-    ),
+    model: Annotated[Path, typer.Option(help="The bundle that scores.")] = Path("models/selected"),
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of each measurement.")] = 5,
     quick: Annotated[
-        Path | None,
-        typer.Option(help="Do everything once in tiny sizes, and write what comes of it, which means nothing, here."),
+        Path | None, typer.Option(help="Try everything in tiny sizes; the report, without meaning, is written here.")
     ] = None,
-    *,
-    million: Annotated[
-        bool, typer.Option("--million", help="Score a million files as well, once; takes 9 GB of TMPDIR.")
-    ] = False,
 ) -> None:
-    """Measure how fast audiomnist is, beside its peers on the same cores; write a report and the table of a page."""
-    console, checkout = Console(stderr=True), Path.cwd()
-    names = _wanted(only or [], checkout, million=million)
-    if not quick:
-        page.around(shown)  # rather now than after minutes
-    with tempfile.TemporaryDirectory(prefix="audiomnist-benchmark-") as work:
-        torch.set_num_threads(1)
-        recordings = material.recordings(checkout, Path(work))
-        setting = Setting(checkout, Path(work), recordings, 1 if quick else repetitions, quick is not None, console)
-        written = {} if quick else report.read(out)
-        for name in names:
-            written = report.updated(written, machine.described(), {name: _measured(name, setting)})
-            report.write(quick or out, written)
-    if not quick:
-        page.write(shown, written)
-
-
-def _wanted(only: list[str], checkout: Path, *, million: bool) -> list[str]:
-    """Return the sections to measure: those that are asked for, else all that can be measured in minutes."""
-    if unknown := sorted(set(only) - set(SECTIONS)):
+    """Measure how fast audiomnist is beside its peers: all sections but `million`; write a report and its table."""
+    names = only or [name for name in SECTIONS if name != "million"]
+    if unknown := sorted(set(names) - set(SECTIONS)):
         raise BenchmarkError(f"there is no section {', '.join(unknown)}: there are {', '.join(SECTIONS)}")
-    rnn = {"score_rnn"} if (checkout / score.RNN).is_dir() else set()
-    wanted = {*(only or {*SECTIONS} - {"score_rnn", "million"} | rnn), *({"million"} if million else ())}
-    return [name for name in SECTIONS if name in wanted]
-
-
-def _measured(name: str, setting: Setting) -> dict[str, Any]:
-    setting.console.print(f"{name} ...")
-    return {**SECTIONS[name](setting), "code_revision": machine.code_revision(setting.checkout)}
+    torch.set_num_threads(1)
+    written = {} if quick else report.read(REPORT)
+    with tempfile.TemporaryDirectory(prefix="audiomnist-benchmark-") as work:
+        setting = Setting(Path(work), model, recordings(Path(work)), 1 if quick else rounds, quick is not None)
+        for name in names:
+            section = {**SECTIONS[name](setting), "code_revision": report.code_revision()}
+            written = report.updated(written, report.machine(), {name: section})
+            atomic.write_json(quick or REPORT, written)
+    if not quick:
+        report.show(PAGE, written)
 
 
 if __name__ == "__main__":

@@ -1,106 +1,146 @@
-"""Scoring a folder with the command that users type, beside three peers on the same cores."""
+"""`audiomnist score` in fresh processes and into new tables: beside its peers, and as the inbox grows."""
 
+import os
+import re
+import subprocess
+import sys
 import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
+from itertools import product
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
-from audiomnist.serving.bundle import description as bundle
-from audiomnist.serving.bundle.description import Description, WaveformInput
-from benchmarks import commands, figures, networks, teams
-from benchmarks.commands import BenchmarkError
-from benchmarks.figures import Measure, Round
-from benchmarks.material import SELECTED, Setting
+from audiomnist.core.processes import available_cores
+from audiomnist.serving.bundle.description import describe
+from benchmarks import peers
+from benchmarks.rounds import BenchmarkError, Round, Setting, interleaved, summary, with_ratios
 
-RNN = Path("models/served/rnn")
-
-FILES, RNN_FILES, _FEW_FILES = 40_000, 16_000, 300
-_PEERS_FILES, _PEERS_FEW_FILES = 1_000, 12
-_HEARD = 64
-# Of two measured times, the least difference that is taken for more than nothing, in seconds.
+_EVERY_S = 0.05
+# The least difference of two times that counts.
 _RESOLUTION_S = 1e-3
-
-_RATIOS = {
-    "ratio_to_notebook": ("files_per_s", "notebook_files_per_s"),
-    "ratio_to_dataloader": ("files_per_s", "dataloader_files_per_s"),
-    "ratio_to_batched_torch": ("files_per_s", "batched_torch_files_per_s"),
-    "ratio_to_one_core": ("files_per_s", "one_core_files_per_s"),
-}
+_PEERS = ("notebook", "dataloader", "batched_torch", "one_core")
 
 
-def measure(setting: Setting, model: Path = SELECTED, files: int = FILES) -> dict[str, Any]:
-    """Return files per second and start-up times, and ratios to the peers.
-
-    Files per second are those of the whole command without its start-up: of many files but one, in the time that they
-    take more than a single file takes.
-
-    Args:
-        setting: what all measurements share.
-        model: the folder of the bundle, of a model over sound, in the checkout.
-        files: how many.
-    """
-    files = setting.size(files, _FEW_FILES)
-    description, version = _described(setting.checkout / model)
-    paths = sorted(setting.inbox(files).rglob("*.wav"))[: setting.size(_PEERS_FILES, _PEERS_FEW_FILES)]
-    peer = networks.untrained(description.model, setting.parameters, setting.recordings[:_HEARD])
-    with teams.at_work(peer, paths, setting.cores) as others:
-        ours = _ours(setting, model, files)
-        rounds = figures.interleaved([*ours, *others], setting.repetitions, f"score: {model}", setting.console)
+def measure(setting: Setting) -> dict[str, Any]:
+    """Return start-up times and files per second, on all cores and on one, with ratios to the peers."""
+    files, cores = setting.size(40_000, 300), available_cores()
+    description, version = describe(setting.model)
+    peer = peers.untrained(description)
+    paths = sorted(setting.inbox(files).rglob("*.wav"))[: setting.size(1_000, 12)]
+    one = min(os.sched_getaffinity(0))
+    ours = [
+        partial(_timed, setting, "seconds", files),
+        partial(_timed, setting, "first_label_s", 1),
+        partial(_timed, setting, "empty_inbox_s", 0),
+        partial(_timed, setting, "one_core_seconds", files, one),
+        partial(_timed, setting, "one_core_first_label_s", 1, one),
+    ]
+    with peers.at_work(peer, paths, cores) as others:
+        rounds = interleaved([*ours, *others], setting.repetitions, "score")
     return {
         "model": description.model,
         "model_version": version,
-        "threads": setting.cores,
+        "threads": cores,
         "files": files,
         "peers_files": len(paths),
         "peers_parameters": sum(weights.numel() for weights in peer.network.parameters()),
-        "peers_network_is_served": networks.is_served(description, setting.parameters),
-        **figures.told([_derived(found, files) for found in rounds]),
+        "peers_network_is_served": True,
+        **summary([_compared(values, files) for values in rounds]),
     }
 
 
-def _described(folder: Path) -> tuple[Description, str]:
-    description, version = bundle.describe(folder)
-    if not isinstance(description.input, WaveformInput):
-        raise BenchmarkError(f"{folder} holds a model over transcripts, which has no peers: dvc repro with model: cnn")
-    return description, version
+def growth(setting: Setting) -> dict[str, Any]:
+    """Return time, memory and table of inboxes up to a hundred thousand files, and of second runs on them."""
+    sizes = (20, 40) if setting.is_quick else (1_000, 10_000, 100_000)
+    return _growth(setting, sizes, setting.repetitions)
 
 
-def seconds(setting: Setting, model: Path, files: int, core: int | None = None) -> float:
-    """Return the wall time of scoring an inbox into a new table, on one core alone if it is named."""
-    with tempfile.TemporaryDirectory(dir=setting.work) as folder:
-        return commands.run(command(setting, model, files, Path(folder) / "table", core), setting.checkout).seconds
-
-
-def command(setting: Setting, model: Path, files: int, table: Path, core: int | None = None) -> list[str]:
-    """Return the command that scores an inbox of so many files."""
-    order = ("score", setting.inbox(files), "--into", table, "--model", model, "--json")
-    return commands.python("-m", "audiomnist", *order, core=core)
-
-
-def _ours(setting: Setting, model: Path, files: int) -> list[Measure]:
-    one_core = commands.first_core()
-    return [
-        partial(_timed, "seconds", setting, model, files),
-        partial(_timed, "first_label_s", setting, model, 1),
-        partial(_timed, "empty_inbox_s", setting, model, 0),
-        partial(_timed, "one_core_seconds", setting, model, files, one_core),
-        partial(_timed, "one_core_first_label_s", setting, model, 1, one_core),
-    ]
-
-
-def _timed(name: str, setting: Setting, model: Path, files: int, core: int | None = None) -> Round:
-    return {name: seconds(setting, model, files, core)}
-
-
-def _derived(found: Round, files: int) -> Round:
-    """Return a round with rates and ratios."""
-    rates = {
-        "files_per_s": rate(files, found["seconds"], found["first_label_s"]),
-        "one_core_files_per_s": rate(files, found["one_core_seconds"], found["one_core_first_label_s"]),
-    }
-    return figures.with_ratios(rates | found, _RATIOS)
+def million(setting: Setting) -> dict[str, Any]:
+    """Return the same for a million files and for ten thousand, once each."""
+    return _growth(setting, (20, 60) if setting.is_quick else (10_000, 1_000_000), repetitions=1)
 
 
 def rate(files: int, seconds: float, seconds_of_one: float) -> float:
-    """Return files per second without start-up."""
+    """Return files per second without start-up: of all files but one, in the time beyond that of one file."""
     return (files - 1) / max(seconds - seconds_of_one, _RESOLUTION_S)
+
+
+def _timed(setting: Setting, name: str, files: int, core: int | None = None) -> Round:
+    with tempfile.TemporaryDirectory(dir=setting.work) as folder:
+        return {name: run(_command(setting, files, Path(folder), core))["seconds"]}
+
+
+def _command(setting: Setting, files: int, folder: Path, core: int | None = None) -> list[str]:
+    """Return the command that scores so many files into a folder's table, on one core only if it is named."""
+    pinned = [] if core is None else ["taskset", "--cpu-list", str(core)]
+    inbox, table = str(setting.inbox(files)), str(folder / "table")
+    scoring = [sys.executable, "-m", "audiomnist", "score", inbox, "--into", table, "--model", str(setting.model)]
+    return [*pinned, *scoring, "--json"]
+
+
+def _compared(values: Round, files: int) -> Round:
+    rates = {
+        "files_per_s": rate(files, values["seconds"], values["first_label_s"]),
+        "one_core_files_per_s": rate(files, values["one_core_seconds"], values["one_core_first_label_s"]),
+    }
+    return with_ratios(rates | values, "files_per_s", _PEERS)
+
+
+def _growth(setting: Setting, sizes: Sequence[int], repetitions: int) -> dict[str, Any]:
+    measures = [partial(_timed, setting, "first_label_s", 1), *(partial(_grown, setting, files) for files in sizes)]
+    rounds = interleaved(measures, repetitions, f"growth to {sizes[-1]:,} files")
+    for values, files in product(rounds, sizes):
+        values[f"files_{files}.files_per_s"] = rate(files, values[f"files_{files}.seconds"], values["first_label_s"])
+    return {"threads": available_cores(), **summary(rounds)}
+
+
+def _grown(setting: Setting, files: int) -> Round:
+    """Score an inbox into a new table, and again into the same table."""
+    with tempfile.TemporaryDirectory(dir=setting.work) as folder:
+        command = _command(setting, files, Path(folder))
+        first, again = (run(command, watch=True) for _ in range(2))
+        table_mb = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file()) / 1e6
+    values = first | {"table_mb": table_mb} | {f"nothing_new.{name}": value for name, value in again.items()}
+    return {f"files_{files}.{name}": value for name, value in values.items()}
+
+
+def run(command: Sequence[str], *, watch: bool = False) -> Round:
+    """Run a program; return its wall time, and if wanted the peaks of resident pages of its processes.
+
+    Raises:
+        BenchmarkError: its status is not 0.
+    """
+    peaks: dict[int, int] = {}
+    start = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        if watch:
+            Thread(target=_watch, args=(process.pid, peaks)).start()
+        _, errors = process.communicate()
+    seconds = time.perf_counter() - start
+    if process.returncode:
+        raise BenchmarkError(f"{' '.join(command)} ended with status {process.returncode}: {errors.decode()[-500:]}")
+    if not watch:
+        return {"seconds": seconds}
+    largest, total = max(peaks.values()), sum(peaks.values())
+    return {"seconds": seconds, "largest_process_mb": largest / 1e6, "all_processes_mb": total / 1e6}
+
+
+def _watch(process: int, peaks: dict[int, int]) -> None:
+    while Path(f"/proc/{process}").exists():
+        _look(process, peaks)
+        time.sleep(_EVERY_S)
+
+
+def _look(process: int, peaks: dict[int, int]) -> None:
+    """Note the peak of a process and of all below it, in bytes by process, unless they end meanwhile."""
+    folder = Path(f"/proc/{process}")
+    with suppress(OSError):
+        if peak := re.search(r"^VmHWM:\s*(\d+) kB$", (folder / "status").read_text(), re.MULTILINE):
+            peaks[process] = int(peak[1]) * 1024
+        for children in folder.glob("task/*/children"):
+            for child in children.read_text().split():
+                _look(int(child), peaks)

@@ -1,10 +1,11 @@
 """Peers do the scorer's work: the same MFCCs, the same labels where they have the same weights."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+import small_bundles
 import torch
 from numpy.typing import NDArray
 
@@ -16,17 +17,20 @@ from audiomnist.features.extract import FeatureParams
 from audiomnist.features.mfcc import FrontEnd
 from audiomnist.models.common.registry import architecture
 from audiomnist.serving import batching
+from audiomnist.serving.bundle.description import describe
 from audiomnist.serving.bundle.session import session
 from audiomnist.training.cross_validation import judged
 from audiomnist.training.trainer import Recipe, TrainParams, fit
-from benchmarks import mfcc, networks, peers, spectra
+from benchmarks import peers, spectra
 from benchmarks.peers import Peer
+from benchmarks.rounds import BenchmarkError
 
 ROOT = Path(__file__).parents[3]
 FRONT_END = params.section(ROOT / "params.yaml", "features", FeatureParams).front_end
 
 TOLERANCE_DB = 1e-3
 TOLERANCE_OF_LOGITS = 1e-3
+TOLERANCE_OF_ROUNDING_DB = 2.0
 
 
 @pytest.fixture(scope="module")
@@ -69,16 +73,17 @@ def served(peer: Peer, recipe: Recipe, files: list[Path]) -> NDArray[np.float32]
     return logits
 
 
-@pytest.mark.parametrize("style", [*peers.STYLES, "dataloader"])
+def through_loader(peer: Peer, paths: Sequence[Path]) -> peers.Logits:
+    """Return logits `(files, 10)`, without processes."""
+    return peers.through_loader(peer, peers.loader(peer, paths, workers=0))
+
+
+@pytest.mark.parametrize("style", [peers.notebook, peers.batched_torch, through_loader])
 def test_peers_give_the_labels_of_the_served_graph(
-    style: str, peer: Peer, files: list[Path], served: NDArray[np.float32]
+    style: peers.Style, peer: Peer, files: list[Path], served: NDArray[np.float32]
 ) -> None:
     """With the same weights, up to the rounding of other MFCCs."""
-    logits = (
-        peers.through_loader(peer, peers.loader(peer, files, workers=0))
-        if style == "dataloader"
-        else peers.STYLES[style](peer, files)
-    )
+    logits = style(peer, files)
     assert len(set(served.argmax(axis=1).tolist())) > 3
     np.testing.assert_array_equal(logits.argmax(axis=1), served.argmax(axis=1))
     np.testing.assert_allclose(logits, served, rtol=0, atol=TOLERANCE_OF_LOGITS * float(np.abs(served).max()))
@@ -97,19 +102,30 @@ def test_both_libraries_give_the_front_ends_mfccs_at_any_level(samples: int) -> 
     assert expected.shape[1] == int(spectra.frames(torch.from_numpy(lengths), FRONT_END)[0])
 
 
-def test_the_corpus_in_batches_has_every_clip() -> None:
-    """Sorted by length, in batches of 64."""
-    clips = [np.full(200 + 80 * (number % 7), 0.1, dtype=np.float32) for number in range(70)]
-    with torch.inference_mode():
-        batches = mfcc.in_batches(FrontEnd(FRONT_END), clips)
-    assert [tuple(batch.shape) for batch in batches] == [(64, 40, 7), (6, 40, 7)]
+def test_the_served_graph_gives_mfccs_up_to_rounding(tmp_path: Path) -> None:
+    """The part of the graph before the network, on clips of several lengths."""
+    bundle = small_bundles.write("cnn", tmp_path / "cnn")
+    draw = np.random.default_rng(0)
+    clips = [draw.normal(0, 0.1, 200 + 800 * (number % 7)).astype(np.float32) for number in range(70)]
+    exact = spectra.in_batches(spectra.by_front_end(FRONT_END), clips, FRONT_END)
+    rounded = spectra.in_batches(spectra.by_graph(bundle), clips, FRONT_END)
+    assert exact.shape == (40, sum(1 + 10 * (number % 7) for number in range(70)))
+    assert 0 < np.abs(rounded - exact).mean() < TOLERANCE_OF_ROUNDING_DB
 
 
-def test_the_network_of_the_peers_is_that_of_params(peer: Peer, toy: Path, files: list[Path]) -> None:
-    """With as many weights as one that is trained, ready to be asked."""
-    untrained = networks.untrained("cnn", toy / "params.yaml", files[:8])
-    counts = [sum(weights.numel() for weights in one.network.parameters()) for one in (peer, untrained)]
-    assert counts[0] == counts[1]
+def test_the_network_of_the_peers_is_that_of_the_bundle(tmp_path: Path, files: list[Path]) -> None:
+    """In evaluation mode, with the bundle's settings."""
+    description, _ = describe(small_bundles.write("cnn", tmp_path / "cnn", channels=(5, 7)))
+    untrained = peers.untrained(description)
+    shapes = [weights.shape[0] for name, weights in untrained.network.named_parameters() if weights.ndim == 4]
+    assert {5, 7} <= set(shapes)
     assert untrained.front_end == FRONT_END
     assert not untrained.network.training
     assert peers.notebook(untrained, files[:2]).shape == (2, 10)
+
+
+def test_a_model_over_transcripts_has_no_peers(tmp_path: Path) -> None:
+    """The error says which option names another."""
+    description, _ = describe(small_bundles.write("lstm", tmp_path / "lstm"))
+    with pytest.raises(BenchmarkError, match="--model names another bundle"):
+        peers.untrained(description)
