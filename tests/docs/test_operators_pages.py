@@ -12,9 +12,9 @@ import typer
 
 from audiomnist.cli import main
 from audiomnist.cli.score import (
-    HINDERED,
     INTERRUPTED,
     MODEL_UNUSABLE,
+    NEEDS_ATTENTION,
     TABLE_HELD,
     TABLE_UNWRITABLE,
     TOO_MANY_REJECTED,
@@ -31,7 +31,7 @@ COMMANDS, SCORING, RUNBOOK = (
 )
 # Typer's own copy of click, or click: no type says which.
 COMMAND: Any = typer.main.get_command(main.app)
-STATUSES = [0, USAGE, TOO_MANY_REJECTED, MODEL_UNUSABLE, TABLE_HELD, TABLE_UNWRITABLE, HINDERED, INTERRUPTED]
+STATUSES = [0, USAGE, TOO_MANY_REJECTED, MODEL_UNUSABLE, TABLE_HELD, TABLE_UNWRITABLE, NEEDS_ATTENTION, INTERRUPTED]
 DEFERRED = {
     "changing",
     "io_error",

@@ -131,7 +131,7 @@ class Books:
             if path.endswith(".part"):
                 outcomes["deferred"] += 1
             elif (path, file.sha256) in known or (path, *_stat(file)) in stats:
-                outcomes["known"] += 1
+                outcomes["unchanged"] += 1
             else:
                 outcomes[_status(file)] += 1
                 new[path, file.sha256, model] = file

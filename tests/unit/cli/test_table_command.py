@@ -12,7 +12,7 @@ from deltalake import write_deltalake
 from inbox_files import SETTLED_NS, encoded, put, put_bad, put_good, tone
 from runs import Ended, Row, audiomnist, by_path, rows, score, tree
 
-from audiomnist.scoring.run import Order
+from audiomnist.scoring.run import ScoringConfig
 from audiomnist.scoring.summary import Summary
 from audiomnist.scoring.table import lock
 from audiomnist.scoring.table.history import RUN_ID
@@ -29,15 +29,15 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Summary
     """A table that three runs have written to, and their summaries, the latest first; to be read only."""
     folder = tmp_path_factory.mktemp("nights")
     bundle = small_bundles.write("cnn", folder / "bundle")
-    order = Order(folder / "inbox", folder / "table", bundle)
-    put_good(order.inbox, 30)
-    first = score(order)
-    put_bad(order.inbox, 6)
-    put(order.inbox, HOSTILE, encoded(tone(3)))
-    second = score(order)
-    put(order.inbox, LONG, encoded(tone(4)))
-    put(order.inbox, "late.part", b"")
-    return order.table, [score(order), second, first]
+    config = ScoringConfig(folder / "inbox", folder / "table", bundle)
+    put_good(config.inbox, 30)
+    first = score(config)
+    put_bad(config.inbox, 6)
+    put(config.inbox, HOSTILE, encoded(tone(3)))
+    second = score(config)
+    put(config.inbox, LONG, encoded(tone(4)))
+    put(config.inbox, "late.part", b"")
+    return config.table, [score(config), second, first]
 
 
 @pytest.fixture
@@ -246,16 +246,16 @@ class TestVacuum:
 
     def test_what_a_crash_left_is_removed_and_told(self, table: Path, tmp_path: Path) -> None:
         """And nothing that is used: all rows are still there."""
-        order = Order(tmp_path / "inbox", tmp_path / "table", table.parent / "bundle" / "served")
-        put_good(order.inbox, 5)
-        score(order)
-        before = rows(order.table)
-        orphan = put(order.table, "part-of-a-crash.parquet", b"left", SETTLED_NS)
-        ended = audiomnist("table", "vacuum", order.table)
+        config = ScoringConfig(tmp_path / "inbox", tmp_path / "table", table.parent / "bundle" / "served")
+        put_good(config.inbox, 5)
+        score(config)
+        before = rows(config.table)
+        orphan = put(config.table, "part-of-a-crash.parquet", b"left", SETTLED_NS)
+        ended = audiomnist("table", "vacuum", config.table)
         assert (ended.status, ended.out) == (0, "part-of-a-crash.parquet\n1 files removed\n")
         assert not orphan.exists()
-        assert rows(order.table) == before
-        assert audiomnist("table", "vacuum", order.table).out == "0 files removed\n"
+        assert rows(config.table) == before
+        assert audiomnist("table", "vacuum", config.table).out == "0 files removed\n"
 
     def test_while_a_run_holds_the_table_nothing_is_removed(self, table: Path) -> None:
         """What it has not yet committed would be among it."""

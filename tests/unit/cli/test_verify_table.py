@@ -58,7 +58,13 @@ def rejected(path: str) -> dict[str, Any]:
         ["content_sha256", "digit", "confidence", "ood_score", "duration_s", "sample_rate_hz", "channels", "peak"]
     )
     nothing = dict.fromkeys([*facts, *PROBABILITIES])
-    return {**scored(path), **nothing, "status": "rejected", "reason": "not_a_file", "message": f"{path}: is a pipe"}
+    return {
+        **scored(path),
+        **nothing,
+        "status": "rejected",
+        "reason": "not_regular_file",
+        "message": f"{path}: is a pipe",
+    }
 
 
 def write(folder: Path, *rows: dict[str, Any]) -> Path:

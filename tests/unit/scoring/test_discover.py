@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiomnist.scoring.inbox import discover
-from audiomnist.scoring.inbox.discover import Candidate, Deferred, Found, InboxError, NotReadError, Unusable
+from audiomnist.scoring.inbox.discover import Candidate, Deferred, Entry, InboxError, NotReadError, Unusable
 
 LIMIT_BYTES = 1000
 STRANGE_NAMES = [
@@ -118,14 +118,14 @@ def place(folder: Path, path: bytes) -> Path:
     return whole
 
 
-def found_in(folder: Path) -> dict[bytes, Found]:
+def found_in(folder: Path) -> dict[bytes, Entry]:
     """Return what is found by its path."""
     found = list(discover.discover(folder))
     assert len({item.path for item in found}) == len(found)
     return {item.path: item for item in found}
 
 
-def described(found: Found) -> str:
+def described(found: Entry) -> str:
     """Return the class of what is found, and its reason if it has one."""
     return " ".join([type(found).__name__, *([] if isinstance(found, Candidate) else [found.reason])])
 
@@ -337,13 +337,13 @@ def test_pipes_and_sockets_are_unusable(folder: Path, monkeypatch: pytest.Monkey
     os.mkfifo("pipe")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("socket")
-    assert reasons_in(folder) == dict.fromkeys((b"pipe", b"socket"), "Unusable not_a_file")
+    assert reasons_in(folder) == dict.fromkeys((b"pipe", b"socket"), "Unusable not_regular_file")
 
 
 def test_devices_are_unusable() -> None:
     """As in the folder where they stand."""
     null = next(found for found in discover.discover(Path("/dev")) if found.path == b"null")
-    assert described(null) == "Unusable not_a_file"
+    assert described(null) == "Unusable not_regular_file"
 
 
 def test_what_vanishes_while_the_folder_is_walked_is_deferred(folder: Path) -> None:

@@ -63,7 +63,7 @@ def test_below_200_files_chance_alone_would_too_often_look_like_drift() -> None:
 
 
 @pytest.mark.parametrize(
-    ("observed", "verdict"),
+    ("observed", "level"),
     [
         ([500, 500], "stable"),
         ([650, 350], "stable"),
@@ -77,16 +77,16 @@ def test_below_200_files_chance_alone_would_too_often_look_like_drift() -> None:
         ([200, 0], "major"),
     ],
 )
-def test_the_verdict_follows_the_thresholds_and_the_number_of_files(observed: list[int], verdict: str) -> None:
+def test_the_level_follows_the_thresholds_and_the_number_of_files(observed: list[int], level: str) -> None:
     """Below 0.1, from there on, from 0.25 on; and none below 200 files."""
     found = drift.drift((0.5, 0.5), observed)
-    assert found.verdict == verdict
+    assert found.level == level
     assert found.psi == drift.psi((0.5, 0.5), observed)
 
 
 def test_a_threshold_belongs_to_the_verdict_above_it() -> None:
     """Moderate begins at 0.1, major at 0.25."""
-    assert [drift.verdict(index, 200) for index in (0.0999, 0.1, 0.2499, 0.25)] == [
+    assert [drift.level(index, 200) for index in (0.0999, 0.1, 0.2499, 0.25)] == [
         "stable",
         "moderate",
         "moderate",
@@ -96,7 +96,7 @@ def test_a_threshold_belongs_to_the_verdict_above_it() -> None:
 
 def test_a_run_without_files_has_no_index() -> None:
     """Nought would claim that nothing has changed."""
-    assert drift.drift((0.5, 0.5), [0, 0]) == Drift(psi=None, verdict="too_few")
+    assert drift.drift((0.5, 0.5), [0, 0]) == Drift(psi=None, level="too_few")
 
 
 def test_each_quantity_is_counted_against_its_own_reference() -> None:
@@ -107,24 +107,24 @@ def test_each_quantity_is_counted_against_its_own_reference() -> None:
     found = counts.drifts()
     assert counts.labels == (20,) * 10
     assert found == Drifts(
-        labels=Drift(psi=0, verdict="stable"),
+        labels=Drift(psi=0, level="stable"),
         confidence=drift.drift((0.5, 0.5), [0, 400]),
-        duration_s=Drift(psi=0, verdict="stable"),
+        duration_s=Drift(psi=0, level="stable"),
     )
-    assert found.confidence.verdict == "major"
+    assert found.confidence.level == "major"
 
 
 def test_each_verdict_is_told_in_words_and_in_its_colour() -> None:
     """One line per quantity; too few files say how many are needed."""
     told = Drifts(
-        labels=Drift(psi=0.01234, verdict="stable"),
-        confidence=Drift(psi=1.5, verdict="major"),
-        duration_s=Drift(psi=None, verdict="too_few"),
+        labels=Drift(psi=0.01234, level="stable"),
+        confidence=Drift(psi=1.5, level="major"),
+        duration_s=Drift(psi=None, level="too_few"),
     )
     assert list(drift.styled_lines(told)) == [
         ("  labels       0.012  stable", "green"),
         ("  confidence   1.500  major", "bold red"),
-        ("  duration         -  fewer than 200 files: no verdict", "dim"),
+        ("  duration         -  fewer than 200 files: not rated", "dim"),
     ]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from audiomnist.scoring.progress import Silence, shown
+from audiomnist.scoring.progress import NullProgress, shown
 
 ESCAPE = "\x1b"
 
@@ -43,7 +43,7 @@ def inbox(tmp_path: Path) -> Path:
 
 def counts(**changed: int) -> dict[str, int]:
     """Return the counts of a run."""
-    outcomes = ("found", "scored", "abstained", "rejected", "known", "deferred", "left")
+    outcomes = ("found", "scored", "abstained", "rejected", "unchanged", "deferred", "remaining")
     return dict.fromkeys(outcomes, 0) | changed
 
 
@@ -65,8 +65,8 @@ def test_in_a_log_there_is_a_line_now_and_then(inbox: Path, clock: Clock) -> Non
             )
     lines = out.getvalue().splitlines()
     assert lines == [
-        "10,000 found, 2,500 known, 7,500 new at 750 files/s, 500 rejected",
-        "20,000 found, 5,000 known, 15,000 new at 750 files/s, 1,000 rejected",
+        "10,000 found, 2,500 unchanged, 7,500 new at 750 files/s, 500 rejected",
+        "20,000 found, 5,000 unchanged, 15,000 new at 750 files/s, 1,000 rejected",
     ]
 
 
@@ -87,7 +87,7 @@ def test_a_line_in_a_log_has_neither_escape_codes_nor_carriage_returns(inbox: Pa
     with shown(inbox, log) as bar:
         clock.seconds += 60
         bar.update(counts(found=40, scored=40))
-    assert out.getvalue() == "40 found, 0 known, 40 new at 1 files/s, 0 rejected\n"
+    assert out.getvalue() == "40 found, 0 unchanged, 40 new at 1 files/s, 0 rejected\n"
 
 
 def test_on_a_terminal_a_bar_says_how_far_the_run_is_and_goes_at_the_end(inbox: Path, clock: Clock) -> None:
@@ -98,7 +98,7 @@ def test_on_a_terminal_a_bar_says_how_far_the_run_is_and_goes_at_the_end(inbox: 
         bar.update(counts(found=10, scored=6, rejected=2, known=2))
         clock.seconds += 2
         bar.update(counts(found=30, scored=20, rejected=4, known=6))
-    assert re.search(r"75% 6 known, 24 new at 6 files/s, 4 rejected +\d:\d\d:\d\d", out.getvalue())
+    assert re.search(r"75% 6 unchanged, 24 new at 6 files/s, 4 rejected +\d:\d\d:\d\d", out.getvalue())
     assert out.getvalue().endswith(f"{ESCAPE}[2K")
 
 
@@ -122,4 +122,4 @@ def test_a_quiet_console_shows_nothing(inbox: Path, clock: Clock, *, terminal: b
 
 def test_silence_shows_nothing() -> None:
     """It can be told anything."""
-    Silence().update(counts(found=1))
+    NullProgress().update(counts(found=1))

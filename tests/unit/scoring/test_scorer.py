@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 from inbox_files import BAD, SETTLED_NS, encoded, put, put_bad, tone, wave
-from runs import STAMP, Row, answer
+from runs import RUN_INFO, Row, answer
 
 from audiomnist.audio.waveform import Waveform
 from audiomnist.scoring.inbox import discover
 from audiomnist.scoring.inbox.discover import Candidate, Deferred, Unusable
 from audiomnist.scoring.workers import scorer
-from audiomnist.scoring.workers.scorer import Labelled, Labeller, Task
+from audiomnist.scoring.workers.scorer import ScoredChunk, Scorer, ScoringTask
 from audiomnist.serving.predictor import Answer
 
 DEAF_S = 0.777
@@ -66,9 +66,9 @@ def loud(level: float, seconds: float = 0.3, seed: int = 0) -> bytes:
     return encoded(level * noise / np.abs(noise).max())
 
 
-def task(folder: Path, **changes: Any) -> Task:
+def task(folder: Path, **changes: Any) -> ScoringTask:
     """Return what files are labelled by."""
-    return replace(Task(folder, folder / "no bundle", STAMP), **changes)
+    return replace(ScoringTask(folder, folder / "no bundle", RUN_INFO), **changes)
 
 
 def candidates(folder: Path) -> list[Candidate | Unusable]:
@@ -76,17 +76,17 @@ def candidates(folder: Path) -> list[Candidate | Unusable]:
     return [item for item in discover.discover(folder) if not isinstance(item, Deferred)]
 
 
-def labelled(the_task: Task, ear: Ear, files: Sequence[Candidate | Unusable] | None = None) -> Labelled:
+def labelled(the_task: ScoringTask, ear: Ear, files: Sequence[Candidate | Unusable] | None = None) -> ScoredChunk:
     """Label some files, or all that there are."""
-    return Labeller(the_task, ear).label(candidates(the_task.inbox) if files is None else files)
+    return Scorer(the_task, ear).score(candidates(the_task.inbox) if files is None else files)
 
 
-def by_path(done: Labelled) -> dict[str, Row]:
+def by_path(done: ScoredChunk) -> dict[str, Row]:
     """Return the rows."""
     return {row["path"]: row for row in done.rows.to_pylist()}
 
 
-def deferred(done: Labelled) -> dict[str, str]:
+def deferred(done: ScoredChunk) -> dict[str, str]:
     """Return the reason for each deferred file."""
     return {item.path.decode(): item.reason for item in done.deferred}
 
@@ -116,7 +116,7 @@ def test_a_row_says_all_that_is_known_of_a_file_and_of_the_model(folder: Path, e
         "sample_rate_hz": 16_000,
         "channels": 2,
         "peak": pytest.approx(np.abs(samples).max()),
-        **STAMP.columns,
+        **RUN_INFO.columns,
     }
 
 
@@ -160,7 +160,7 @@ def test_an_unsure_label_is_withheld_and_the_probabilities_are_not(
 ) -> None:
     """Who reads the table may think otherwise."""
     put(folder, "5.wav", loud(0.55))
-    row = by_path(labelled(task(folder, stamp=replace(STAMP, min_confidence=least)), ear))["5.wav"]
+    row = by_path(labelled(task(folder, stamp=replace(RUN_INFO, min_confidence=least)), ear))["5.wav"]
     assert (row["status"], row["digit"]) == (status, digit)
     assert row["confidence"] == pytest.approx(0.91)
     assert answer(row).sum() == pytest.approx(1)
@@ -250,7 +250,7 @@ def test_a_file_that_changes_between_listing_and_reading_is_deferred(
 
 def test_no_more_sounds_are_held_than_fit_into_memory(folder: Path, ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are heard in portions, and come in the order of the files all the same."""
-    monkeypatch.setattr(scorer, "_HELD_BYTES", 4 * 8000 * 0.5)
+    monkeypatch.setattr(scorer, "_PORTION_BYTES", 4 * 8000 * 0.5)
     for number in range(5):
         put(folder, f"{number}.wav", loud(0.15 + number / 10, 0.3))
     put(folder, "5.wav", b"no sound")
