@@ -98,7 +98,7 @@ def test_every_field_of_the_summary_is_documented() -> None:
 
 
 def test_the_thresholds_of_drift_are_documented() -> None:
-    """Those of the index, and the fewest files that allow a verdict."""
+    """Those of the index, and the minimum number of files."""
     section = SCORING.partition("## Drift")[2]
     shown = (f"below {drift.MODERATE_PSI}", f"from {drift.MAJOR_PSI} `major`", f"Fewer than {drift.FEWEST_FILES} files")
     assert [text for text in shown if text not in section] == []

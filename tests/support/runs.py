@@ -62,12 +62,12 @@ def audiomnist(*arguments: object) -> Ended:
 
 
 def _ended(code: object, out: str, err: str) -> Ended:
-    """Return what Python makes of an exit code, which may be a text."""
+    """Return the result of an exit code, which may be a text."""
     return Ended(1, out, f"{err}{code}\n") if isinstance(code, str) else Ended(int(str(code or 0)), out, err)
 
 
 def score(config: ScoringConfig) -> Summary:
-    """Carry out an order."""
+    """Carry out a run."""
     return run.score(config, NullProgress(), Stop())
 
 

@@ -128,7 +128,7 @@ def _exit_statuses(rev: str | None) -> Iterator[None]:
 
 def _check_revision(rev: str | None) -> None:
     if rev is not None and not rev.strip():
-        raise typer.BadParameter("it is empty: name a revision", param_hint="--rev")
+        raise typer.BadParameter("it names no revision", param_hint="--rev")
 
 
 def _check_target(csv: Path | None, inbox: Path, table: Path) -> None:

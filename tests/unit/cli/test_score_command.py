@@ -40,10 +40,10 @@ LOADED = """
 import sys
 from pathlib import Path
 from audiomnist.scoring.shutdown import Stop
-from audiomnist.scoring.run import Order, score
-from audiomnist.scoring.progress import Silence
+from audiomnist.scoring.run import ScoringConfig, score
+from audiomnist.scoring.progress import NullProgress
 
-summary = score(Order(*map(Path, sys.argv[1:4])), Silence(), Stop())
+summary = score(ScoringConfig(*map(Path, sys.argv[1:4])), NullProgress(), Stop())
 heavy = {"torch", "torchaudio", "librosa", "great_expectations"}
 print(summary.scored, sys.modules.keys() & (heavy | {*sys.argv[4:]}))
 """
@@ -346,7 +346,7 @@ class TestHindered:
         defers(reason)
         ended = score()
         assert ended.status == 7
-        assert f"audiomnist score: deferred until somebody sees to it: 1 {reason}" in ended.err
+        assert f"audiomnist score: deferred files need attention: 1 {reason}" in ended.err
         assert len(rows(table)) == 9
 
     @pytest.mark.parametrize("reason", ["changing", "vanished"])
@@ -446,7 +446,7 @@ class TestUsage:
 
 
 class TestHeldTable:
-    """Status 5: another run holds the table."""
+    """Status 5: another run holds the lock of the table."""
 
     def test_the_holder_is_named(self, score: Score, table: Path) -> None:
         """Nothing is scored."""

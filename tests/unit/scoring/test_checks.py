@@ -1,4 +1,4 @@
-"""Which sounds are worth asking a model about: each limit, and what is told of a sound beyond it."""
+"""Checks of decoded audio: each limit, and the error beyond it."""
 
 import math
 from dataclasses import replace
@@ -43,7 +43,7 @@ def test_the_peak_is_the_largest_magnitude_in_any_channel(samples: list[list[flo
 
 
 def test_the_swing_is_the_largest_within_a_channel() -> None:
-    """What lies between channels is none."""
+    """Differences between channels do not count."""
     samples = np.array([[0.5, -0.5], [0.25, -0.125]], dtype=np.float32)
     assert Amplitude.of(Sound(samples, RATE_HZ)).peak_to_peak == 0.375
 
@@ -63,7 +63,7 @@ def test_a_common_sound_is_taken(channels: int) -> None:
 
 
 def test_durations_are_taken_up_to_the_limits_and_not_beyond() -> None:
-    """Frames count, not samples; the sentence says what was found and what is allowed."""
+    """Frames count, not samples; the message has the value and the limit."""
     accepted(noise(400))
     accepted(noise(80_000))
     assert refusal(noise(399))[0] == "too_short"
@@ -75,7 +75,7 @@ def test_durations_are_taken_up_to_the_limits_and_not_beyond() -> None:
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("place", [0, 2000, -1])
 def test_one_sample_that_is_no_finite_number_is_enough(value: float, place: int) -> None:
-    """Wherever it stands, and though it is in one of two channels only."""
+    """At any position, and in one of two channels only."""
     samples = noise(channels=2)
     samples[place, 1] = value
     assert refusal(samples) == ("not_finite", "holds samples that are not finite numbers")
@@ -118,7 +118,7 @@ def test_clipping_is_borne_up_to_a_share_of_the_samples(fraction: float, ceiling
     else:
         assert refusal(samples) == (
             "clipped",
-            f"is clipped beyond use: {fraction:.0%} of its samples stand at full scale",
+            f"is clipped beyond use: {fraction:.0%} of its samples are at full scale",
         )
 
 

@@ -45,7 +45,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def config(bundle: Path, tmp_path: Path) -> ScoringConfig:
-    """An order to score an inbox, which is empty, into a table, which does not exist."""
+    """Settings for an empty inbox and a table that does not exist yet."""
     (tmp_path / "inbox").mkdir()
     return ScoringConfig(tmp_path / "inbox", tmp_path / "table", bundle)
 
@@ -81,7 +81,7 @@ def test_bad_files_are_rejected_with_their_reasons_and_the_good_ones_are_scored(
 
 
 def test_files_of_every_accepted_kind_have_the_models_answer_to_their_sound(config: ScoringConfig) -> None:
-    """Encodings, rates and numbers of channels stand in the row as in the file; libsndfile is the reference."""
+    """Encodings, rates and numbers of channels in the row are those of the file; libsndfile is the reference."""
     files = put_good(config.inbox, len(ENCODINGS) * len(CHANNELS))
     assert score(config).scored == len(files)
     found = by_path(config.table)
@@ -140,7 +140,7 @@ def test_strange_names_have_rows_and_are_shown_safely(config: ScoringConfig, tmp
 
 
 def harmless(path: str) -> str:
-    """Return a path as it stands in CSV, where no text begins as a formula does."""
+    """Return a path as written in CSV, where no text begins as a formula does."""
     return f"\\x{ord(path[0]):02x}{path[1:]}" if path[0] in "=-" else path
 
 

@@ -1,4 +1,4 @@
-"""What is new goes on to be read, in chunks; all else that lies in the inbox is counted at once."""
+"""Selection of new files: new ones are passed on in chunks, all others are counted."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -42,7 +42,7 @@ def table_with(*paths: str) -> SeenFiles:
 
 
 class Sorted:
-    """An intake that has run, and what came of it."""
+    """The chunks and counts of a finished selection."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ def test_large_files_come_in_smaller_chunks() -> None:
 
 
 def test_no_more_is_taken_from_the_inbox_than_the_chunk_in_hand_needs() -> None:
-    """So memory does not grow with the inbox."""
+    """Memory does not grow with the inbox."""
     found = iter(numbered(100))
     new_files = NewFiles(found, table_with(), Counters(REFERENCE), RunLimits(None, False, 4, Stop()))
     chunks = new_files.chunks()
@@ -84,8 +84,8 @@ def test_no_more_is_taken_from_the_inbox_than_the_chunk_in_hand_needs() -> None:
     assert len([*found]) == 96
 
 
-def test_known_files_are_counted_and_not_handed_on() -> None:
-    """What tells is path, size and modification time together."""
+def test_unchanged_files_are_counted_and_not_passed_on() -> None:
+    """Path, size and modification time together decide."""
     changed = [
         Candidate(b"longer.wav", SIZE_BYTES + 1, MODIFIED_NS),
         Candidate(b"touched.wav", SIZE_BYTES, MODIFIED_NS + 1),
@@ -95,8 +95,8 @@ def test_known_files_are_counted_and_not_handed_on() -> None:
     assert done.counts == {"found": 4, "unchanged": 1}
 
 
-def test_rereading_hands_on_known_files_too() -> None:
-    """They are counted by who reads them."""
+def test_rereading_passes_on_unchanged_files_too() -> None:
+    """They are counted after they were read."""
     done = Sorted(files("a.wav", "new.wav"), "a.wav", reread=True)
     assert done.chunks == [["a.wav", "new.wav"]]
     assert done.counts == {"found": 2}
@@ -104,7 +104,7 @@ def test_rereading_hands_on_known_files_too() -> None:
 
 @pytest.mark.parametrize(("limit", "taken"), [(0, 0), (1, 1), (4, 4), (5, 5), (9, 9), (10, 9)])
 def test_the_limit_is_of_files_that_are_taken_and_the_rest_is_counted_as_remaining(limit: int, taken: int) -> None:
-    """Known ones do not use it up."""
+    """Unchanged files do not use it up."""
     done = Sorted(numbered(12), "000.wav", "004.wav", "011.wav", limit=limit)
     assert sum(map(len, done.chunks)) == taken
     assert done.counters.counts["remaining"] == 9 - taken
@@ -127,7 +127,7 @@ def test_what_cannot_be_read_is_known_once_it_has_its_row() -> None:
 
 
 def test_what_cannot_be_read_counts_as_new_under_the_limit() -> None:
-    """It gets a row like the others, or is left."""
+    """It gets a row like the others, or remains."""
     done = Sorted([*files("a.wav"), PIPE, PART], limit=1)
     assert done.chunks == [["a.wav"]]
     assert done.counts == {"found": 3, "remaining": 1, "deferred": 1}

@@ -1,4 +1,4 @@
-"""Runs of the scorer, one after the other: what is new gets its row exactly once, what is known gets none."""
+"""Consecutive runs: a new file gets its row exactly once, an unchanged one gets none."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -44,7 +44,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def config(cnn: Path, tmp_path: Path) -> ScoringConfig:
-    """An order to score an inbox, which is empty, into a table, which does not exist."""
+    """Settings for an empty inbox and a table that does not exist yet."""
     (tmp_path / "inbox").mkdir()
     return ScoringConfig(tmp_path / "inbox", tmp_path / "table", cnn)
 
@@ -71,8 +71,8 @@ def versions(config: ScoringConfig) -> set[str]:
     return {row["model_version"] for row in rows(config.table)}
 
 
-def test_a_row_says_all_there_is_to_say(config: ScoringConfig) -> None:
-    """Each column, held against the file, the bundle and the clock; the probabilities against the model itself."""
+def test_every_column_of_a_row(config: ScoringConfig) -> None:
+    """Each column matches the file, the bundle or the clock; the probabilities are those of the model."""
     path = put(config.inbox / "deep", "3.wav", encoded(tone(3, 0.25, 16_000), 16_000))
     started = datetime.now(UTC)
     summary = score(config)
@@ -111,7 +111,7 @@ def test_a_row_says_all_there_is_to_say(config: ScoringConfig) -> None:
 
 
 def test_the_summary_is_that_of_the_last_commit(config: ScoringConfig) -> None:
-    """What the run returns is what the table's history says of it."""
+    """The run returns the summary that is in the history of the table."""
     put_good(config.inbox, 30)
     put_bad(config.inbox, 5)
     summary = score(replace(config, batch_size=10))
@@ -132,7 +132,7 @@ def test_an_empty_inbox_is_a_run_like_any_other(config: ScoringConfig) -> None:
     assert rows(config.table) == []
 
 
-def test_what_is_known_is_not_even_read(config: ScoringConfig) -> None:
+def test_unchanged_files_are_not_read(config: ScoringConfig) -> None:
     """A second run finds nothing new, though the files' contents can no longer be had."""
     put_numbered(config.inbox, 1, 2, 3)
     put(config.inbox, "bad.wav", b"no sound")
@@ -182,7 +182,7 @@ def test_a_changed_file_has_a_new_row_and_keeps_the_old_one(config: ScoringConfi
     assert (old["modified_ns"], new["modified_ns"]) == (SETTLED_NS, SETTLED_NS + 5)
 
 
-def test_a_file_that_was_mended_has_its_label_beside_the_rejection(config: ScoringConfig) -> None:
+def test_a_file_that_was_corrected_has_its_label_beside_the_rejection(config: ScoringConfig) -> None:
     """And one that was spoiled the other way round."""
     put(config.inbox, "a.wav", content(1)[:-10])
     score(config)
@@ -191,7 +191,7 @@ def test_a_file_that_was_mended_has_its_label_beside_the_rejection(config: Scori
     assert {row["status"] for row in rows(config.table)} == {"rejected", "scored"}
 
 
-def test_a_file_that_was_only_touched_is_known(config: ScoringConfig) -> None:
+def test_a_file_that_was_only_touched_is_unchanged(config: ScoringConfig) -> None:
     """It is read and predicted again, and its row is not written twice."""
     put_numbered(config.inbox, 1, 2)
     score(config)
@@ -211,8 +211,8 @@ def test_rereading_finds_what_changed_behind_an_unchanged_size_and_time(config: 
     assert counts(score(replace(config, reread=True))) == {"found": 2, "unchanged": 2}
 
 
-def test_what_another_model_has_judged_is_judged_again_only_if_asked(config: ScoringConfig, other: Path) -> None:
-    """Old rows stay; the new model has rows of its own, once; what is new is its own from the start."""
+def test_files_scored_by_another_model_are_scored_again_only_with_rescore(config: ScoringConfig, other: Path) -> None:
+    """Old rows stay; the new model adds one row per file; new files have rows of the new model only."""
     put_numbered(config.inbox, 1, 2)
     put_bad(config.inbox, 40)
     first = score(config)
@@ -234,8 +234,8 @@ def test_what_another_model_has_judged_is_judged_again_only_if_asked(config: Sco
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 4096])
-def test_what_the_limit_leaves_is_for_the_next_run(config: ScoringConfig, batch_size: int) -> None:
-    """Known files do not count towards it; in the end all have their row."""
+def test_files_beyond_the_limit_remain_for_the_next_run(config: ScoringConfig, batch_size: int) -> None:
+    """Unchanged files do not count towards it; in the end all have their row."""
     put_numbered(config.inbox, *range(10))
     limited = replace(config, limit=4, batch_size=batch_size)
     assert [counts(score(limited)) for _ in range(4)] == [
@@ -249,7 +249,7 @@ def test_what_the_limit_leaves_is_for_the_next_run(config: ScoringConfig, batch_
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_limit_counts_files_that_are_taken_whatever_becomes_of_them(config: ScoringConfig, workers: int) -> None:
-    """Those whose times alone have changed have to be read before they are known, and use it up."""
+    """Those whose times alone have changed have to be read before they count as unchanged, and use it up."""
     put_numbered(config.inbox, *range(3))
     score(config)
     for number in range(3):
@@ -264,7 +264,7 @@ def test_the_limit_counts_files_that_are_taken_whatever_becomes_of_them(config: 
 
 
 def test_a_file_from_beyond_the_years_that_64_bits_hold_is_a_file_like_others(config: ScoringConfig) -> None:
-    """Whoever sends files sets their times. The row has the last time there is, by which the file is known again."""
+    """Senders set the times of files. The row has the latest possible time, by which the file is recognized later."""
     path = put(config.inbox, "a.wav", content(1))
     put_numbered(config.inbox, 2)
     os.utime(path, (2**34, 2**34))
@@ -274,7 +274,7 @@ def test_a_file_from_beyond_the_years_that_64_bits_hold_is_a_file_like_others(co
     assert counts(score(config)) == {"found": 2, "unchanged": 2}
 
 
-def test_a_model_that_fails_in_mid_run_is_told_with_what_was_committed(
+def test_a_model_that_fails_during_a_run_is_reported_with_the_committed_rows(
     config: ScoringConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that takes the place of one that died opens the model anew, and may find another."""
@@ -374,15 +374,15 @@ def test_a_file_that_changes_between_listing_and_reading_is_taken_by_the_next_ru
 
 
 class Stopping:
-    """Is told of progress, and stops the run as soon as there is some."""
+    """A progress display that stops the run at the first update."""
 
     def __init__(self) -> None:
         self.stop = Stop()
-        self.told: list[dict[str, int]] = []
+        self.updates: list[dict[str, int]] = []
 
     def update(self, counts: Mapping[str, int]) -> None:
         """Stop."""
-        self.told.append(dict(counts))
+        self.updates.append(dict(counts))
         self.stop.set()
 
 
@@ -390,7 +390,7 @@ class Stopping:
 def test_a_stopped_run_commits_what_is_done_and_the_next_does_the_rest(
     config: ScoringConfig, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
-    """Its summary says that it was interrupted, and its counts add up."""
+    """Its summary has `interrupted`, and its counts add up."""
     monkeypatch.setattr(scoring_run, "_CHUNK_WAVEFORMS", 3)
     put_numbered(config.inbox, *range(40))
     stopping = Stopping()
@@ -405,13 +405,13 @@ def test_a_stopped_run_commits_what_is_done_and_the_next_does_the_rest(
     assert len(by_path(config.table)) == 40
 
 
-def test_progress_is_told_as_the_run_goes_on(config: ScoringConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_updated_during_the_run(config: ScoringConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     """After each chunk."""
     monkeypatch.setattr(scoring_run, "_CHUNK_WAVEFORMS", 3)
     put_numbered(config.inbox, *range(9))
     stopping = Stopping()
     scoring_run.score(config, stopping, Stop())
-    assert [told["scored"] for told in stopping.told] == [3, 6, 9]
+    assert [counts["scored"] for counts in stopping.updates] == [3, 6, 9]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -452,7 +452,7 @@ def test_inbox_and_table_lie_beside_each_other(config: ScoringConfig, tmp_path: 
 
 
 def test_a_folder_of_other_things_is_no_table(config: ScoringConfig, tmp_path: Path) -> None:
-    """It stays as it is."""
+    """It is not changed."""
     put(tmp_path / "thesis", "chapter.odt", b"")
     before = tree(tmp_path)
     for run in (score, lambda config: preview(config, NullProgress(), Stop())):

@@ -1,4 +1,4 @@
-"""What the table has is known, and nothing else."""
+"""The index has what the table has, and nothing else."""
 
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -21,7 +21,7 @@ MODIFIED_NS = 1_795_417_987_381_000_001
 
 
 def content(text: str) -> str:
-    """Return a hash as it stands in the table."""
+    """Return a hash as in the table."""
     return sha256(text.encode()).hexdigest()
 
 
@@ -51,21 +51,21 @@ def row(path: str, **changes: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def table(tmp_path: Path) -> Table:
-    """A table with a file that both models have judged, and a file of each that only it has."""
+    """A table with a file that both models have scored, and a file of each that only it has."""
     table = Table.create(tmp_path / "table")
     table.append(rows("both", "only other", model_version=OTHER), {RUN_ID: "old"})
     table.append(rows("both", "only this"), {RUN_ID: "new"})
     return table
 
 
-def test_without_a_table_nothing_is_known() -> None:
+def test_without_a_table_nothing_is_seen() -> None:
     """The first run of all scores every file."""
     nothing = SeenFiles.read(None, THIS)
     assert not nothing.has_stat("both", SIZE_BYTES, MODIFIED_NS)
     assert not nothing.has_row("both", content("both"))
 
 
-def test_a_file_is_known_by_its_path_size_and_time(table: Table) -> None:
+def test_a_file_is_recognized_by_its_path_size_and_time(table: Table) -> None:
     """All three, to the nanosecond."""
     files = SeenFiles.read(table, THIS)
     assert files.has_stat("both", SIZE_BYTES, MODIFIED_NS)
@@ -74,8 +74,8 @@ def test_a_file_is_known_by_its_path_size_and_time(table: Table) -> None:
     assert not files.has_stat("both", SIZE_BYTES, MODIFIED_NS + 1)
 
 
-def test_a_row_is_known_by_its_path_and_content(table: Table) -> None:
-    """A file that was altered and one that was copied are new; a file without content is known by its path."""
+def test_a_row_is_recognized_by_its_path_and_content(table: Table) -> None:
+    """A file that was altered and one that was copied are new; a file without content is recognized by its path."""
     table.append(rows("link", content_sha256=None), {RUN_ID: "link"})
     files = SeenFiles.read(table, THIS)
     assert files.has_row("both", content("both"))

@@ -1,4 +1,4 @@
-"""What a run tells: the counts add up, the extremes are the right ones, and no name can disturb a terminal."""
+"""Summary of a run: counts add up, the slowest and least certain files are right, and no name disturbs a terminal."""
 
 import io
 import json
@@ -32,7 +32,7 @@ HOSTILE_SHOWN = "[bold red]a[/] :bomb: \\n\\x1b[2J\\u202e.wav"
 
 
 def score(counters: Counters, path: str, digit: int | None = 3, confidence: float = 0.9, seconds: float = 0.01) -> None:
-    """Count a file that the model heard."""
+    """Count a file with a prediction."""
     status = "abstained" if digit is None else "scored"
     counters.add_row(path, status, digit, confidence, 0.4, None, None, seconds)
 
@@ -48,8 +48,8 @@ def ended(counters: Counters, seconds: float = 4.0, *, interrupted: bool = False
     return counters.summary(RUN, STARTED + timedelta(seconds=seconds), seconds, interrupted=interrupted)
 
 
-def night() -> Counters:
-    """Return the tally of a night with every outcome: 2,214 files."""
+def full_run() -> Counters:
+    """Return the counts of a run with every outcome: 2,214 files."""
     counters = Counters(REFERENCE)
     counters.add_found(2214)
     for index in range(1990):
@@ -73,9 +73,9 @@ def printed(summary: Summary, *, colours: bool = False, width: int = 80) -> str:
     return out.getvalue()
 
 
-def test_the_counts_of_a_night_add_up() -> None:
+def test_the_counts_of_a_run_add_up() -> None:
     """Every outcome, every label and every reason."""
-    summary = ended(night())
+    summary = ended(full_run())
     summary.check()
     assert summary.sums["found"] == {
         "scored": 1990,
@@ -92,9 +92,9 @@ def test_the_counts_of_a_night_add_up() -> None:
     assert summary.files_per_s == 2200 / 4
 
 
-def test_the_drift_is_that_of_the_files_that_the_model_heard() -> None:
+def test_the_drift_is_that_of_the_files_with_a_prediction() -> None:
     """Rejected files, even with a duration, are none of them; withheld labels count as no label."""
-    counters = night()
+    counters = full_run()
     for index in range(500):
         counters.add_row(f"{index}.wav", "rejected", None, None, 99.0, "too_long", "too long", 0.001)
     found = ended(counters).drift
@@ -117,7 +117,7 @@ def test_the_drift_is_that_of_the_files_that_the_model_heard() -> None:
 )
 def test_a_file_that_is_not_both_found_and_ended_is_a_contradiction(spoil: object) -> None:
     """Whatever it was counted as, and whichever count lacks it."""
-    counters = night()
+    counters = full_run()
     assert callable(spoil)
     spoil(counters)
     with pytest.raises(CountError, match=r"counts of run 20260301T020000Z do not add up: found 2,21[45] = 1,99"):
@@ -125,7 +125,7 @@ def test_a_file_that_is_not_both_found_and_ended_is_a_contradiction(spoil: objec
 
 
 @pytest.mark.parametrize(
-    ("status", "digit", "confidence", "reason", "told"),
+    ("status", "digit", "confidence", "reason", "output"),
     [
         ("scored", None, 0.9, None, "scored 1 = 0 as 0"),
         ("scored", 3, None, None, "scored 1 = 0 as 0"),
@@ -135,18 +135,18 @@ def test_a_file_that_is_not_both_found_and_ended_is_a_contradiction(spoil: objec
     ],
 )
 def test_a_row_whose_columns_contradict_its_status_is_a_contradiction(
-    status: str, digit: int | None, confidence: float | None, reason: str | None, told: str
+    status: str, digit: int | None, confidence: float | None, reason: str | None, output: str
 ) -> None:
     """A label exactly if scored, a reason exactly if rejected."""
     counters = Counters(REFERENCE)
     counters.add_found()
     counters.add_row("x.wav", status, digit, confidence, 0.4, reason, None, 0.01)
-    with pytest.raises(CountError, match=re.escape(told)):
+    with pytest.raises(CountError, match=re.escape(output)):
         ended(counters).check()
 
 
 def test_the_ten_slowest_and_the_ten_least_certain_are_kept_in_order() -> None:
-    """Whatever the order in which the files come."""
+    """In any order of the files."""
     paths = {f"{index:03}.wav": index / 1000 for index in range(300)}
     kept = []
     for seed in range(3):
@@ -172,7 +172,7 @@ def test_which_of_equally_certain_files_are_kept_does_not_depend_on_their_order(
     assert summaries[0].slowest == summaries[1].slowest
 
 
-def test_a_withheld_label_stands_among_the_least_certain_without_a_digit() -> None:
+def test_a_withheld_label_is_among_the_least_certain_without_a_digit() -> None:
     """Nought is a digit, and none is not nought."""
     counters = Counters(REFERENCE)
     score(counters, "zero.wav", 0, confidence=0.4)
@@ -182,7 +182,7 @@ def test_a_withheld_label_stands_among_the_least_certain_without_a_digit() -> No
 
 def test_rejected_files_have_a_duration_of_work_too() -> None:
     """A decoder that ran into its time limit is what an operator looks for."""
-    counters = night()
+    counters = full_run()
     counters.add_row("hang.flac", "rejected", None, None, None, "undecodable", "gave up", 10.0)
     assert ended(counters).slowest[0].path == "hang.flac"
 
@@ -200,7 +200,7 @@ def test_memory_is_bounded_by_naming_the_first_hundred_only() -> None:
     assert len(summary.slowest) == 10
 
 
-@pytest.mark.parametrize("counters", [night(), Counters(REFERENCE)], ids=["night", "nothing"])
+@pytest.mark.parametrize("counters", [full_run(), Counters(REFERENCE)], ids=["full", "nothing"])
 def test_a_summary_comes_back_from_json_as_it_was(counters: Counters) -> None:
     """One line of JSON that any reader takes, without NaN."""
     summary = ended(counters, interrupted=True)
@@ -220,7 +220,7 @@ def test_hostile_names_come_back_from_json_as_they_were() -> None:
 @pytest.mark.parametrize("altered", [{"schema_version": 2}, {"found": -1}, {"unknown": 1}, {"seconds": "NaN"}])
 def test_what_is_no_summary_of_this_version_is_refused(altered: dict[str, object]) -> None:
     """Rather than read by halves."""
-    record = json.loads(ended(night()).to_json()) | altered
+    record = json.loads(ended(full_run()).to_json()) | altered
     with pytest.raises(ValidationError):
         Summary.from_json(json.dumps(record))
 
@@ -235,8 +235,8 @@ def test_times_are_in_utc_whatever_zone_they_came_in() -> None:
         RunHeader(**(RUN.model_dump() | {"started_at": STARTED.replace(tzinfo=None)}))
 
 
-def test_an_empty_night_has_no_mean_and_no_drift() -> None:
-    """Three lines say whose run it was, one that nothing was found."""
+def test_an_empty_run_has_no_mean_and_no_drift() -> None:
+    """Three lines describe the run, one has the counts."""
     summary = ended(Counters(REFERENCE), seconds=0)
     summary.check()
     assert summary.mean_confidence is None
@@ -250,22 +250,24 @@ def test_an_empty_night_has_no_mean_and_no_drift() -> None:
     ]
 
 
-def test_the_counts_stand_in_one_line_and_the_reasons_in_one_each() -> None:
+def test_the_counts_are_in_one_line_and_the_reasons_in_one_each() -> None:
     """Each with its sum, the most frequent reason first."""
-    told = lines(ended(night()))
-    assert "found 2,214 = 1,990 scored + 10 abstained + 200 rejected + 12 unchanged + 2 deferred + 0 remaining" in told
-    assert "rejected 200 = 150 truncated + 50 empty" in told
-    assert "deferred 2 = 1 unfinished_name + 1 vanished" in told
+    output = lines(ended(full_run()))
+    assert (
+        "found 2,214 = 1,990 scored + 10 abstained + 200 rejected + 12 unchanged + 2 deferred + 0 remaining" in output
+    )
+    assert "rejected 200 = 150 truncated + 50 empty" in output
+    assert "deferred 2 = 1 unfinished_name + 1 vanished" in output
 
 
-def test_the_labels_stand_in_columns() -> None:
+def test_the_labels_are_in_columns() -> None:
     """Digits, files and shares are aligned to the right."""
     counters = Counters(REFERENCE)
     for index in range(1250):
         score(counters, f"{index}.wav", 7 if index < 1200 else 0)
-    told = lines(ended(counters))
-    start = told.index(next(line for line in told if line.startswith("label")))
-    assert told[start : start + 3] == [
+    output = lines(ended(counters))
+    start = output.index(next(line for line in output if line.startswith("label")))
+    assert output[start : start + 3] == [
         "label     0     1     2     3     4     5     6      7     8     9",
         "files    50     0     0     0     0     0     0  1,200     0     0",
         "share  4.0%  0.0%  0.0%  0.0%  0.0%  0.0%  0.0%  96.0%  0.0%  0.0%",
@@ -274,38 +276,38 @@ def test_the_labels_stand_in_columns() -> None:
 
 def test_the_first_ten_rejected_files_are_named_and_the_way_to_the_others() -> None:
     """Each with its reason and its sentence, and its path once."""
-    told = lines(ended(night()))
-    start = told.index("rejected")
-    assert told[start + 1] == "  truncated             bad/0.wav: holds no samples"
-    assert told[start + 10] == "  truncated             bad/9.wav: holds no samples"
-    assert told[start + 11] == "  and 190 more: audiomnist table show TABLE --status rejected"
+    output = lines(ended(full_run()))
+    start = output.index("rejected")
+    assert output[start + 1] == "  truncated             bad/0.wav: holds no samples"
+    assert output[start + 10] == "  truncated             bad/9.wav: holds no samples"
+    assert output[start + 11] == "  and 190 more: audiomnist table show TABLE --status rejected"
 
 
 def test_deferred_files_are_named_with_what_keeps_them() -> None:
     """A sentence without the path gets it."""
-    told = lines(ended(night()))
-    start = told.index("deferred to the next run")
-    assert told[start + 1 :] == [
+    output = lines(ended(full_run()))
+    start = output.index("deferred to the next run")
+    assert output[start + 1 :] == [
         "  unfinished_name       late.wav.part: is still being written",
         "  vanished              gone.wav: is no longer there",
     ]
 
 
-def test_an_uncertain_file_is_told_with_its_label_or_that_it_was_withheld() -> None:
+def test_an_uncertain_file_is_printed_with_its_label_or_that_it_was_withheld() -> None:
     """The lowest confidence first."""
     counters = Counters(REFERENCE)
     score(counters, "seven.wav", 7, confidence=0.3333)
     score(counters, "cough.wav", None, confidence=0.1)
-    told = lines(ended(counters))
-    start = told.index("least certain")
-    assert told[start + 1 : start + 3] == ["   10.00%  withheld  cough.wav", "   33.33%         7  seven.wav"]
+    output = lines(ended(counters))
+    start = output.index("least certain")
+    assert output[start + 1 : start + 3] == ["   10.00%  withheld  cough.wav", "   33.33%         7  seven.wav"]
 
 
-def test_an_interrupted_run_says_so() -> None:
+def test_an_interrupted_run_is_marked() -> None:
     """And what that means for the rest."""
-    told = "interrupted: finished rows are in the table, the next run continues"
-    assert told in lines(ended(night(), interrupted=True))
-    assert told not in lines(ended(night()))
+    output = "interrupted: finished rows are in the table, the next run continues"
+    assert output in lines(ended(full_run(), interrupted=True))
+    assert output not in lines(ended(full_run()))
 
 
 def test_no_name_disturbs_the_terminal() -> None:
@@ -316,11 +318,11 @@ def test_no_name_disturbs_the_terminal() -> None:
     counters.add_deferred(HOSTILE, "vanished", "is gone")
     run = RUN.model_copy(update={"inbox": HOSTILE})
     summary = counters.summary(run, STARTED, 1, interrupted=False)
-    told = printed(summary, colours=True)
+    output = printed(summary, colours=True)
     plain = printed(summary)
-    assert plain.count(HOSTILE_SHOWN) == told.count(HOSTILE_SHOWN) == 6  # slowest twice: it is scored and rejected
-    assert "\x1b[2J" not in told
-    assert "\u202e" not in told
+    assert plain.count(HOSTILE_SHOWN) == output.count(HOSTILE_SHOWN) == 6  # slowest twice: it is scored and rejected
+    assert "\x1b[2J" not in output
+    assert "\u202e" not in output
     assert plain.isascii()
     assert all(line.isprintable() for line in plain.splitlines())
     assert plain.splitlines() == lines(summary)
@@ -333,9 +335,9 @@ def test_a_long_name_is_neither_cut_nor_broken() -> None:
     assert f"{'x' * 255}: holds no samples\n" in printed(ended(counters), width=40)
 
 
-def test_a_verdict_has_its_colour_on_a_terminal_and_none_in_a_log() -> None:
+def test_a_level_has_its_colour_on_a_terminal_and_none_in_a_log() -> None:
     """Red is for a major change."""
-    summary = ended(night())
+    summary = ended(full_run())
     assert summary.drift.confidence.level == "major"
     assert "\x1b[1;31m  confidence" in printed(summary, colours=True)
     assert "\x1b[32m  labels" in printed(summary, colours=True)

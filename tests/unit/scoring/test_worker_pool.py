@@ -1,4 +1,4 @@
-"""The processes that label: one or several give the same, and a file that ends its process harms no other."""
+"""Worker pool: one or several processes give the same rows, and a file that kills its process affects no other."""
 
 import os
 import signal
@@ -41,7 +41,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def task(folder: Path, bundle: Path) -> ScoringTask:
-    """What files are judged by."""
+    """A scoring task for the inbox."""
     version = model.load(bundle, threads=1).version
     return ScoringTask(folder, bundle, replace(RUN_INFO, model_version=version))
 
@@ -111,14 +111,14 @@ def test_no_chunks_no_work(task: ScoringTask, workers: int) -> None:
 @pytest.mark.usefixtures("libsndfile")
 @pytest.mark.parametrize("act", ["crash", "kill", "starve"])
 def test_a_file_that_ends_its_process_is_deferred_and_no_other(task: ScoringTask, act: str) -> None:
-    """A crash of the decoder, SIGKILL, want of memory: all others have their rows, in the order of the chunks."""
+    """A crash of the decoder, SIGKILL, lack of memory: all others have their rows, in the order of the chunks."""
     expected = rows(together([*pool.scored_chunks(task, chunks(task, 24), 1)]))
     put(task.inbox, "good-0003 deadly.flac", act.encode())
     parts = chunks(task, 2)[2:5]
     done = list(pool.scored_chunks(task, parts, 2))
     (lost,) = [item for part in done for item in part.deferred]
     assert (lost.path, lost.reason) == (b"good-0003 deadly.flac", "worker_died")
-    assert lost.sentence == "made the process die that read it, perhaps for want of memory"
+    assert lost.sentence == "made the process die that read it, perhaps because memory ran out"
     others = [item.path.decode() for part in parts for item in part if item.path != lost.path]
     assert [name for part in done for name in paths(part)] == others
     assert_same_answers(rows(together(done)), {name: expected[name] for name in others})
@@ -197,7 +197,7 @@ def test_an_error_that_nobody_foresaw_is_raised_here(task: ScoringTask) -> None:
 def test_a_model_that_is_exchanged_meanwhile_is_told(task: ScoringTask, tmp_path: Path) -> None:
     """Rows would otherwise bear the version of one model and the answers of another; no file is to blame."""
     exchanged = replace(task, bundle=small_bundles.write("cnn", tmp_path / "other", seed=1))
-    with pytest.raises(BundleError, match="was exchanged while the run was beginning"):
+    with pytest.raises(BundleError, match="was replaced while the run was starting"):
         list(pool.scored_chunks(exchanged, chunks(task, 12), 2))
 
 

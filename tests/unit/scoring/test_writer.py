@@ -1,4 +1,4 @@
-"""Entering rows: each is counted once and committed once, in batches, the run's summary with the last."""
+"""Writing rows: each is counted once and committed once, in batches, the summary with the last."""
 
 import json
 from collections.abc import Sequence
@@ -30,19 +30,19 @@ LINK = FileInfo("e", 0, 0), records.rejected("e", "link", "is a symbolic link")
 
 
 def info(path: str, content: int = 0) -> FileInfo:
-    """Return what is known of a file whose content is a number."""
+    """Return the properties of a file whose content is a number."""
     return FileInfo(path, 1000, 1_700_000_000_000_000_000, f"{content:032x}{content:032x}", 0.3, 8000, 1, 0.5)
 
 
 def prediction(digit: int, confidence: float = 0.91) -> Answer:
-    """Return what a model says that hears a digit."""
+    """Return a prediction of a digit."""
     probabilities = np.full(10, (1 - confidence) / 9, dtype=np.float32)
     probabilities[digit] = confidence
     return Answer(probabilities, 0.25)
 
 
 def scored(*contents: int) -> ScoredChunk:
-    """Return new files, labelled, of certain contents."""
+    """Return a chunk of new, scored files."""
     made = [
         (info(f"{content:03}.wav", content), records.predicted(prediction(content % 10), 0.0)) for content in contents
     ]
@@ -56,7 +56,7 @@ def of(made: Sequence[tuple[FileInfo, Outcome]], deferred: Sequence[Deferred] = 
 
 
 class WritingRun:
-    """A ledger at the beginning of a run."""
+    """A table writer at the start of a run."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -96,7 +96,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(folder: Path) -> WritingRun:
-    """A ledger of a table without rows, with four rows to a commit."""
+    """A writer for an empty table, with four rows per commit."""
     return WritingRun(folder)
 
 
@@ -155,7 +155,7 @@ def test_every_outcome_is_counted_once(run: WritingRun) -> None:
     assert [row["path"] for row in rows(run.folder)] == ["a.wav", "b.wav", "c.wav", "e"]
 
 
-def test_a_row_that_the_table_has_is_known_and_not_written_again(folder: Path) -> None:
+def test_a_row_that_the_table_has_is_unchanged_and_not_written_again(folder: Path) -> None:
     """As of a file that was touched, or read again; of the others in its chunk each has its row."""
     first = WritingRun(folder)
     first.writer.add(scored(1, 2).joined(of([LINK])))
@@ -182,6 +182,6 @@ def test_a_table_that_cannot_be_written_says_what_was_committed_before(
     monkeypatch.setattr(run.table, "append", failing)
     with pytest.raises(TableWriteError) as caught:
         run.writer.add(scored(*range(20)))
-    told = "the table cannot be written: No space left on device (this run has committed 8 rows)"
-    assert str(caught.value) == told
+    message = "the table cannot be written: No space left on device (this run has committed 8 rows)"
+    assert str(caught.value) == message
     assert len(rows(run.folder)) == 8
