@@ -28,7 +28,7 @@ class Series:
     inbox: ChangingInbox
     expected: ExpectedRows
 
-    def night(self, *options: str) -> Summary:
+    def run(self, *options: str) -> Summary:
         """Run, and compare the summary and the table with the expected rows."""
         model = self.model_version()
         outcomes, new = self.expected.run(self.inbox.files, model, rescore="--rescore" in options)
@@ -83,7 +83,7 @@ class Series:
         pytest.param(4, 600, 100, 2, marks=pytest.mark.long),
     ],
 )
-def test_fourteen_nights(
+def test_fourteen_repeated_runs(
     seed: int, arrivals: int, batch_size: int, workers: int, bundle: Path, other_bundle: Path, tmp_path: Path
 ) -> None:
     """Arrivals, renames, edits, deletions, touches, copies, bad files; another model, all scored again; a crash."""
