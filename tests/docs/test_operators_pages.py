@@ -12,9 +12,9 @@ import typer
 
 from audiomnist.cli import main
 from audiomnist.cli.score import (
-    HINDERED,
     INTERRUPTED,
     MODEL_UNUSABLE,
+    NEEDS_ATTENTION,
     TABLE_HELD,
     TABLE_UNWRITABLE,
     TOO_MANY_REJECTED,
@@ -31,7 +31,7 @@ COMMANDS, SCORING, RUNBOOK = (
 )
 # Typer's own copy of click, or click: no type says which.
 COMMAND: Any = typer.main.get_command(main.app)
-STATUSES = [0, USAGE, TOO_MANY_REJECTED, MODEL_UNUSABLE, TABLE_HELD, TABLE_UNWRITABLE, HINDERED, INTERRUPTED]
+STATUSES = [0, USAGE, TOO_MANY_REJECTED, MODEL_UNUSABLE, TABLE_HELD, TABLE_UNWRITABLE, NEEDS_ATTENTION, INTERRUPTED]
 DEFERRED = {
     "changing",
     "io_error",
@@ -98,7 +98,7 @@ def test_every_field_of_the_summary_is_documented() -> None:
 
 
 def test_the_thresholds_of_drift_are_documented() -> None:
-    """Those of the index, and the fewest files that are classified."""
+    """Those of the index, and the minimum number of files."""
     section = SCORING.partition("## Drift")[2]
     shown = (f"below {drift.MODERATE_PSI}", f"from {drift.MAJOR_PSI} `major`", f"Fewer than {drift.FEWEST_FILES} files")
     assert [text for text in shown if text not in section] == []

@@ -13,7 +13,7 @@ from deltalake import DeltaTable
 from inbox_files import put_bad, put_good
 from runs import score
 
-from audiomnist.scoring.run import Order
+from audiomnist.scoring.run import ScoringConfig
 
 SCORING = (Path(__file__).parents[2] / "docs" / "scoring.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.+?)```", SCORING.partition("## Reading the table")[2], re.DOTALL)
@@ -28,7 +28,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     put_bad(folder / "inbox", 4)
     for model in ("cnn", "rnn"):
         served = small_bundles.write(model, folder / model)
-        score(Order(folder / "inbox", folder / "table", served, rescore=True))
+        score(ScoringConfig(folder / "inbox", folder / "table", served, rescore=True))
     return folder / "table"
 
 

@@ -54,7 +54,7 @@ def undisturbed(inbox: Path, bundle: Path, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="session")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six hundred sounds, no two alike, the first one FLAC: more than are labelled in one go."""
+    """Six hundred sounds, no two alike, the first one FLAC: more than a chunk."""
     folder = tmp_path_factory.mktemp("many")
     for number in range(600):
         container = "WAV" if number else "FLAC"

@@ -52,7 +52,7 @@ def test_a_table_on_a_full_disk(
     committed = assert_told(scorer.ended(), disk.copied("table", tmp_path / "full"))
     assert 0 < committed < ROWS or free_kib != 64
     disk.make_space()
-    assert scorer.summary().known == committed
+    assert scorer.summary().unchanged == committed
     assert_same(disk.copied("table", tmp_path / "with space"), undisturbed)
 
 
@@ -71,7 +71,7 @@ def test_a_table_on_a_disk_that_says_it_is_full(
     scorer = Scorer(inbox, tmp_path / "table", bundle)
     full = replace(scorer, launcher=(*LET_DOWN, step, "full", "1" if step == "creation" else "3"))
     assert assert_told(full.ended(), scorer.table) == committed
-    assert scorer.summary().known == committed
+    assert scorer.summary().unchanged == committed
     assert_same(scorer.table, undisturbed)
 
 
@@ -81,7 +81,7 @@ def test_a_disk_without_space_for_compaction(inbox: Path, bundle: Path, undistur
     full = replace(scorer, launcher=(*LET_DOWN, "compaction", "full", "1"))
     assert assert_told(full.ended(), scorer.table) == ROWS
     assert commits(scorer.table) == ROWS
-    assert scorer.summary().known == ROWS
+    assert scorer.summary().unchanged == ROWS
     assert commits(scorer.table) == ROWS + 2
     assert_same(scorer.table, undisturbed)
 

@@ -72,7 +72,7 @@ def assert_interrupted(scorer: Scorer, process: Process) -> int:
 def assert_completed(scorer: Scorer, committed: int, expected: pa.Table) -> None:
     """Check that the next run completes the table."""
     summary = scorer.summary()
-    assert (summary.known, summary.scored, summary.interrupted) == (committed, len(expected) - committed, False)
+    assert (summary.unchanged, summary.scored, summary.interrupted) == (committed, len(expected) - committed, False)
     assert_same(scorer.table, expected)
 
 

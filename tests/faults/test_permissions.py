@@ -130,5 +130,5 @@ def test_a_file_and_a_folder_that_may_not_be_read(scorer: Scorer) -> None:
     assert set(rows(scorer.table)["path"].to_pylist()).isdisjoint({"0", "1/07.wav"})
     permit(scorer.inbox, 0o777)
     after = scorer.summary()
-    assert (after.found, after.scored, after.known) == (SOUNDS, 11, 9)
+    assert (after.found, after.scored, after.unchanged) == (SOUNDS, 11, 9)
     assert len(rows(scorer.table)) == SOUNDS

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from changing_inbox import Books, ChangingInbox, Identity
+from changing_inbox import ChangingInbox, ExpectedRows, Identity
 from score_process import AUDIOMNIST, LET_DOWN, Scorer
 from table_files import rows
 
@@ -22,35 +22,35 @@ COMMITS_OF_THE_CRASH = 2
 
 @dataclass(frozen=True)
 class Series:
-    """Runs over an inbox, night after night, with the books of what they must have done."""
+    """Repeated runs over an inbox, with the rows that they must write."""
 
     scorer: Scorer
     inbox: ChangingInbox
-    books: Books
+    expected: ExpectedRows
 
-    def night(self, *options: str) -> Summary:
-        """Run, and hold the summary and the table against the books."""
+    def run(self, *options: str) -> Summary:
+        """Run, and compare the summary and the table with the expected rows."""
         model = self.model_version()
-        outcomes, new = self.books.night(self.inbox.files, model, rescore="--rescore" in options)
+        outcomes, new = self.expected.run(self.inbox.files, model, rescore="--rescore" in options)
         summary = self.scorer.summary(*options)
         assert summary.model_version == model
         assert summary.found == len(self.inbox.files)
         assert {outcome: getattr(summary, outcome) for outcome in OUTCOMES} == {
             outcome: outcomes[outcome] for outcome in OUTCOMES
         }
-        self.books.enter(new)
-        assert self.in_table() == self.books.rows
+        self.expected.add(new)
+        assert self.in_table() == self.expected.rows
         return summary
 
     def crashed_night(self) -> None:
-        """Be killed after some commits, whose rows go into the books."""
-        _, new = self.books.night(self.inbox.files, self.model_version(), rescore=False)
+        """Be killed after some commits, whose rows are added to the expected ones."""
+        _, new = self.expected.run(self.inbox.files, self.model_version(), rescore=False)
         doomed = replace(self.scorer, launcher=(*LET_DOWN, "entry", "after", str(COMMITS_OF_THE_CRASH)))
         assert doomed.ended().status == -signal.SIGKILL
-        made = self.in_table().keys() - self.books.rows.keys()
+        made = self.in_table().keys() - self.expected.rows.keys()
         assert len(made) == COMMITS_OF_THE_CRASH * self.scorer.batch_size < len(new)
-        self.books.enter({row: new[row] for row in made})
-        assert self.in_table() == self.books.rows
+        self.expected.add({row: new[row] for row in made})
+        assert self.in_table() == self.expected.rows
 
     def in_table(self) -> dict[Identity, str]:
         """Return the status of each row, having checked that none is there twice."""
@@ -83,12 +83,12 @@ class Series:
         pytest.param(4, 600, 100, 2, marks=pytest.mark.long),
     ],
 )
-def test_fourteen_nights(
+def test_fourteen_repeated_runs(
     seed: int, arrivals: int, batch_size: int, workers: int, bundle: Path, other_bundle: Path, tmp_path: Path
 ) -> None:
     """Arrivals, renames, edits, deletions, touches, copies, bad files; another model, all scored again; a crash."""
     scorer = Scorer(tmp_path / "inbox", tmp_path / "table", bundle, batch_size, workers)
-    series = Series(scorer, ChangingInbox(scorer.inbox, seed), Books())
+    series = Series(scorer, ChangingInbox(scorer.inbox, seed), ExpectedRows())
     summaries: list[Summary | None] = []
     for night in NIGHTS:
         series.inbox.change(arrivals)
@@ -97,7 +97,7 @@ def test_fourteen_nights(
         if night == CRASHED:
             series.crashed_night()
             summaries.append(None)
-        summaries.append(series.night("--rescore") if night == RESCORED else series.night())
+        summaries.append(series.run("--rescore") if night == RESCORED else series.run())
     assert [run["summary"] for run in series.history()] == [
         summary and json.loads(summary.to_json()) for summary in summaries
     ]

@@ -78,7 +78,7 @@ def assert_made_up_for(scorer: Scorer, expected: pa.Table) -> None:
     committed = len(rows(scorer.table)) if commits(scorer.table) >= 0 else 0
     left_over = unused(scorer.table)
     summary = scorer.summary()
-    assert (summary.known, summary.scored + summary.rejected) == (committed, len(expected) - committed)
+    assert (summary.unchanged, summary.scored + summary.rejected) == (committed, len(expected) - committed)
     assert_same(scorer.table, expected)
     assert left_over <= set(Table.open(scorer.table).vacuum())
     assert unused(scorer.table) == set()

@@ -35,5 +35,5 @@ def test_a_terminal_that_is_closed_ends_a_run_after_what_it_has_in_hand(
     assert run.summary["interrupted"]
     committed = len(rows(scorer.table))
     assert run.summary["scored"] == committed < FILES
-    assert scorer.summary().known == committed
+    assert scorer.summary().unchanged == committed
     assert_same(scorer.table, undisturbed_many)

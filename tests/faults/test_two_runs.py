@@ -64,7 +64,7 @@ def test_a_second_run_names_the_first_and_ends(scorer: Scorer, first: Process, u
         committed = len(rows(scorer.table))
         summary = summary_of(end_of(third), 0)
     assert 0 < committed < FILES
-    assert (summary.known, summary.scored) == (committed, FILES - committed)
+    assert (summary.unchanged, summary.scored) == (committed, FILES - committed)
     assert_same(scorer.table, undisturbed_many)
     assert Table.open(scorer.table).runs()[0].run_id == summary.run_id
 
@@ -88,7 +88,7 @@ def test_a_run_that_waits_finds_what_the_first_has_done(
         go_on(first)
         assert summary_of(end_of(first), 0).scored == FILES
         summary = summary_of(end_of(second), 0)
-    assert (summary.known, summary.scored) == (FILES, 0)
+    assert (summary.unchanged, summary.scored) == (FILES, 0)
     assert_same(scorer.table, undisturbed_many)
     assert len(Table.open(scorer.table).runs()) == 2
 

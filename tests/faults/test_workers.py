@@ -32,7 +32,7 @@ from audiomnist.scoring.table.table import Table
 
 FILES = 600
 KILLS, TRIALS = 12, 60
-# The command, each of whose processes that label holds itself before it has loaded anything.
+# The command, each of whose workers stops itself before it has loaded anything.
 HESITANT = """
 import os, signal
 if __name__ == "__mp_main__":
@@ -42,7 +42,7 @@ from audiomnist.cli import main
 if __name__ == "__main__":
     main.main()
 """
-# The command, the first of whose processes that label holds itself in mid work, with fifty files read.
+# The command, the first of whose workers stops itself during a chunk, with fifty files read.
 HALTING = """
 import os, signal
 from itertools import count

@@ -82,7 +82,7 @@ def test_it_looks_after_a_table(run: Run, tmp_path: Path) -> None:
     assert len(rows(tmp_path / "table")) == 3
     assert run("audiomnist", "table", "show", "table").stdout.endswith("3 of 3 rows\n")
     runs = run("audiomnist", "table", "history", "table", "--json").stdout.splitlines()
-    assert [json.loads(line)["summary"]["known"] for line in runs] == [3, 0]
+    assert [json.loads(line)["summary"]["unchanged"] for line in runs] == [3, 0]
     for name in ("all.parquet", "all.csv", "all.jsonl"):
         assert run("audiomnist", "table", "export", "table", "--to", name).returncode == 0
     assert run("audiomnist", "table", "vacuum", "table").returncode == 0

@@ -12,12 +12,12 @@ import small_bundles
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from inbox_files import encoded, put, put_bad, put_good
-from runs import STAMP, Row, assert_same_answers, by_path, score
+from runs import RUN_INFO, Row, assert_same_answers, by_path, score
 
 from audiomnist.scoring.inbox import discover as inbox
 from audiomnist.scoring.inbox.discover import Candidate
-from audiomnist.scoring.run import Order
-from audiomnist.scoring.workers.scorer import Labeller, Task
+from audiomnist.scoring.run import ScoringConfig
+from audiomnist.scoring.workers.scorer import Scorer, ScoringTask
 from audiomnist.serving import model
 from audiomnist.serving.predictor import hearing
 from audiomnist.synthesis.corpus import SyntheticParams, write_corpus
@@ -34,7 +34,7 @@ class Alone:
 
     inbox: Path
     bundle: Path
-    labeller: Labeller
+    labeller: Scorer
     files: list[Candidate]
     rows: dict[str, Row]
 
@@ -42,8 +42,8 @@ class Alone:
 def labelled_alone(folder: Path, bundle: Path) -> Alone:
     """Label each file of an inbox by itself."""
     files = [item for item in inbox.discover(folder) if isinstance(item, Candidate)]
-    labeller = Labeller(Task(folder, bundle, STAMP), hearing(model.load(bundle, threads=1)))
-    rows = [row for file in files for row in labeller.label([file]).rows.to_pylist()]
+    labeller = Scorer(ScoringTask(folder, bundle, RUN_INFO), hearing(model.load(bundle, threads=1)))
+    rows = [row for file in files for row in labeller.score([file]).rows.to_pylist()]
     return Alone(folder, bundle, labeller, files, {row["path"]: row for row in rows})
 
 
@@ -81,10 +81,10 @@ def transcribed(tmp_path_factory: pytest.TempPathFactory) -> Alone:
 
 def assert_answers_are_those_of_each_file_alone(alone: Alone, data: st.DataObject) -> None:
     """Label some of the files, in any order and in chunks of any size."""
-    order = data.draw(st.permutations(alone.files))
-    chosen = order[: data.draw(st.integers(1, len(order)))]
+    config = data.draw(st.permutations(alone.files))
+    chosen = config[: data.draw(st.integers(1, len(config)))]
     size = data.draw(st.integers(1, len(chosen)))
-    parts = [alone.labeller.label(chosen[start : start + size]) for start in range(0, len(chosen), size)]
+    parts = [alone.labeller.score(chosen[start : start + size]) for start in range(0, len(chosen), size)]
     found = {row["path"]: row for part in parts for row in part.rows.to_pylist()}
     assert_same_answers(found, only(alone, chosen))
 
@@ -126,15 +126,15 @@ def test_neighbours_never_change_an_answer_through_a_recogniser(transcribed: Alo
 
 def assert_runs_give_what_each_file_gets_alone(alone: Alone, data: st.DataObject, workers: int) -> None:
     """Score some of the files under other names, and so in another order, with commits of any size."""
-    order = data.draw(st.permutations(alone.files))
-    chosen = order[: data.draw(st.integers(1, len(order)))]
+    config = data.draw(st.permutations(alone.files))
+    chosen = config[: data.draw(st.integers(1, len(config)))]
     batch_size = data.draw(st.integers(1, 200).filter(lambda rows: len(chosen) / rows < 20))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for number, file in enumerate(chosen):
             path = os.fsdecode(file.path)
             put(folder / "inbox" / f"{number:03}", path, (alone.inbox / path).read_bytes())
-        score(Order(folder / "inbox", folder / "table", alone.bundle, batch_size=batch_size, workers=workers))
+        score(ScoringConfig(folder / "inbox", folder / "table", alone.bundle, batch_size=batch_size, workers=workers))
         found = {path.partition("/")[2]: row for path, row in by_path(folder / "table").items()}
     for path, row in found.items():
         row["message"] = row["message"] and alone.rows[path]["message"]

@@ -1,4 +1,4 @@
-"""An inbox that changes from night to night, and what a table of it must hold."""
+"""An inbox that changes between runs, and the expected rows of its table."""
 
 import hashlib
 import random
@@ -13,7 +13,7 @@ Identity = tuple[str, str | None, str]
 
 @dataclass(frozen=True)
 class File:
-    """What lies in the inbox under some name; a link out of it has no content."""
+    """A file of the inbox; a link has no content."""
 
     content: bytes | None
     is_good: bool
@@ -114,31 +114,31 @@ class ChangingInbox:
 
 
 @dataclass
-class Books:
-    """Which rows a table must have: their status, and the size and time that the file had."""
+class ExpectedRows:
+    """Expected rows of a table: their status, and the size and time of the file."""
 
     rows: dict[Identity, str] = field(default_factory=dict)
     _stats: dict[Identity, tuple[int, int]] = field(default_factory=dict)
 
-    def night(self, files: dict[str, File], model: str, *, rescore: bool) -> tuple[Counter[str], dict[Identity, File]]:
+    def run(self, files: dict[str, File], model: str, *, rescore: bool) -> tuple[Counter[str], dict[Identity, File]]:
         """Return how many files of each outcome a run has, and the rows that it makes."""
         outcomes: Counter[str] = Counter()
         new: dict[Identity, File] = {}
         relevant = {row for row in self.rows if row[2] == model or not rescore}
-        known = {(path, content) for path, content, _ in relevant}
+        present = {(path, content) for path, content, _ in relevant}
         stats = {(row[0], *self._stats[row]) for row in relevant}
         for path, file in files.items():
             if path.endswith(".part"):
                 outcomes["deferred"] += 1
-            elif (path, file.sha256) in known or (path, *_stat(file)) in stats:
-                outcomes["known"] += 1
+            elif (path, file.sha256) in present or (path, *_stat(file)) in stats:
+                outcomes["unchanged"] += 1
             else:
                 outcomes[_status(file)] += 1
                 new[path, file.sha256, model] = file
         return outcomes, new
 
-    def enter(self, new: dict[Identity, File]) -> None:
-        """Take note of rows."""
+    def add(self, new: dict[Identity, File]) -> None:
+        """Add rows."""
         self.rows |= {row: _status(file) for row, file in new.items()}
         self._stats |= {row: _stat(file) for row, file in new.items()}
 

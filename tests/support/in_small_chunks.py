@@ -1,4 +1,4 @@
-"""The command `audiomnist`, whose processes label few files in one go."""
+"""The command `audiomnist`, with small chunks."""
 
 from audiomnist.cli import main
 from audiomnist.scoring import run

@@ -184,5 +184,5 @@ BAD: dict[str, tuple[str, Spoil]] = {
     "64 MiB": ("too_large", _sparse),
     "FLAC damaged": ("undecodable", _holding(lambda draw: _damaged(_flac(draw, seconds=5)))),
     "link": ("link", lambda path, _: path.symlink_to("/")),
-    "pipe": ("not_a_file", lambda path, _: os.mkfifo(path)),
+    "pipe": ("not_regular_file", lambda path, _: os.mkfifo(path)),
 }

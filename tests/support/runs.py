@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from audiomnist.cli import main
 from audiomnist.core.digits import PROBABILITIES
 from audiomnist.scoring import run
-from audiomnist.scoring.progress import Silence
-from audiomnist.scoring.records import Stamp
-from audiomnist.scoring.run import Order
+from audiomnist.scoring.progress import NullProgress
+from audiomnist.scoring.records import RunInfo
+from audiomnist.scoring.run import ScoringConfig
 from audiomnist.scoring.shutdown import Stop
 from audiomnist.scoring.summary import Summary
 from audiomnist.scoring.table.table import Table
@@ -26,7 +26,7 @@ Row = dict[str, Any]
 
 HALVES = Histogram(edges=(0.5,), shares=(0.5, 0.5))
 REFERENCE = Reference(labels=(0.1,) * 10, confidence=HALVES, duration_s=HALVES)
-STAMP = Stamp(
+RUN_INFO = RunInfo(
     model_version="f" * 64,
     min_confidence=0.0,
     columns={
@@ -62,13 +62,13 @@ def audiomnist(*arguments: object) -> Ended:
 
 
 def _ended(code: object, out: str, err: str) -> Ended:
-    """Return what Python makes of an exit code, which may be a text."""
+    """Return the result of an exit code, which may be a text."""
     return Ended(1, out, f"{err}{code}\n") if isinstance(code, str) else Ended(int(str(code or 0)), out, err)
 
 
-def score(order: Order) -> Summary:
-    """Carry out an order."""
-    return run.score(order, Silence(), Stop())
+def score(config: ScoringConfig) -> Summary:
+    """Carry out a run."""
+    return run.score(config, NullProgress(), Stop())
 
 
 def rows(table: Path, **only: str) -> list[Row]:

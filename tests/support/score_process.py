@@ -153,7 +153,7 @@ def wait_until(condition: Callable[[], Found]) -> Found:
 
 
 def wait_for_workers(process: Process, count: int = 1) -> None:
-    """Wait until a run has started so many processes that label; raises TooLateError if it has come to its end."""
+    """Wait until a run has started so many workers; raises TooLateError if it has come to its end."""
     wait_until(lambda: len(workers(process)) >= count or process.poll() is not None)
     _check_alive(process)
 
@@ -170,7 +170,7 @@ def members(process: Process) -> list[int]:
 
 
 def workers(process: Process) -> list[int]:
-    """Return the ids of a run's processes that label, or are about to."""
+    """Return the ids of a run's workers."""
     return [pid for pid in members(process) if b"multiprocessing-fork" in _read(pid, "cmdline")]
 
 

@@ -20,8 +20,8 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:  # noqa: FBT001 - Typer passes it by position
-    if not wanted:
+def _print_version(requested: bool) -> None:  # noqa: FBT001 - Typer passes it by position
+    if not requested:
         return
     from importlib.metadata import version  # noqa: PLC0415 - keeps --help quick
 
@@ -41,7 +41,7 @@ def _options(
         typer.Option("--version", is_eager=True, callback=_print_version, help="Print program and model, and exit."),
     ] = False,
 ) -> None:
-    """Take the options that stand before the command."""
+    """Handle the options before the command."""
 
 
 app.command()(score)
@@ -51,18 +51,18 @@ app.add_typer(table, name="table")
 
 @app.command()
 def results(
-    comparison: Annotated[Path, typer.Argument(help="What the stage compare wrote.")] = Path("reports/comparison.json"),
+    comparison: Annotated[Path, typer.Argument(help="Output of the stage compare.")] = Path("reports/comparison.json"),
     *,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
 ) -> None:
     """Print the three models beside the paper's numbers."""
     from audiomnist.report import tables as report  # noqa: PLC0415
 
-    found = report.read(comparison)
+    models = report.read(comparison)
     if markdown:
-        typer.echo(report.markdown(report.HEAD, report.rows(found)))
+        typer.echo(report.markdown(report.HEAD, report.rows(models)))
     else:
-        Console().print(report.table(found))
+        Console().print(report.table(models))
 
 
 @app.command()
@@ -75,7 +75,7 @@ def protocols(
     run: Annotated[bool, typer.Option("--run", help="Run the protocols of this checkout first.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="With --run: print DVC's messages, too.")] = False,
 ) -> None:
-    """Print how the models do on several random splits, on upstream's own, and on speakers that they never heard."""
+    """Print the accuracy of the models on random splits, on upstream's split, and on unseen speakers."""
     from audiomnist.report import protocol_table, tables  # noqa: PLC0415
 
     if run:
@@ -94,7 +94,7 @@ def manifest(
     folder: Annotated[
         Path, typer.Argument(exists=True, file_okay=False, help="Folder of {digit}_{speaker}_{take}.wav files.")
     ],
-    out: Annotated[Path, typer.Option(help="Where the manifest goes.")] = Path("data/manifest.csv"),
+    out: Annotated[Path, typer.Option(help="File to write.")] = Path("data/manifest.csv"),
 ) -> None:
     """Write the manifest of a folder of recordings: name, digit, speaker, take and SHA-256 of each."""
     from audiomnist.corpus import manifest as manifests  # noqa: PLC0415
@@ -112,8 +112,8 @@ def quickstart(
 ) -> None:
     """Run the whole pipeline, score twenty recordings of the test part, compare with the committed results.
 
-    Without access to the recordings, the same on synthetic voices, in build/synthetic. The exit status is that of the
-    stage that failed.
+    Without access to the recordings, use synthetic voices, in build/synthetic. The exit status is that of the stage
+    that failed.
     """
     from audiomnist.cli import quickstart as first_run  # noqa: PLC0415
 
@@ -121,7 +121,7 @@ def quickstart(
 
 
 def main() -> None:
-    """Run the command; an error that the user can mend is a sentence, not a traceback."""
+    """Run the command; an error that the user can resolve is printed as a sentence, without a traceback."""
     try:
         with extras.explained("pipeline"):
             app()

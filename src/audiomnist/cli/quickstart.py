@@ -20,8 +20,8 @@ from audiomnist.evaluation.names import TITLES
 from audiomnist.ingest import download
 from audiomnist.report import tables
 from audiomnist.scoring import run
-from audiomnist.scoring.progress import Silence
-from audiomnist.scoring.run import Order
+from audiomnist.scoring.progress import NullProgress
+from audiomnist.scoring.run import ScoringConfig
 from audiomnist.scoring.shutdown import Stop
 from audiomnist.scoring.table.schema import SCHEMA
 from audiomnist.scoring.table.table import Table as ScoredTable
@@ -145,7 +145,7 @@ def _labels(folder: Path, inbox: Path) -> list[dict[str, Any]]:
     """Score the inbox into a new table; return its rows, ordered by path."""
     table = folder / "build" / "table"
     shutil.rmtree(table, ignore_errors=True)
-    run.score(Order(inbox, table, folder / "models" / "selected"), Silence(), Stop())
+    run.score(ScoringConfig(inbox, table, folder / "models" / "selected"), NullProgress(), Stop())
     rows = pa.Table.from_batches(ScoredTable.open(table).scan(), SCHEMA)
     return cast("list[dict[str, Any]]", rows.sort_by("path").to_pylist())
 

@@ -11,10 +11,10 @@ import typer
 from audiomnist.scoring.inbox.paths import shown
 
 if TYPE_CHECKING:
-    from audiomnist.scoring.table.history import Run
+    from audiomnist.scoring.table.history import CommittedRun
     from audiomnist.scoring.table.table import Table
 
-app = typer.Typer(help="Look at the table that `audiomnist score` fills, and keep it.", no_args_is_help=True)
+app = typer.Typer(help="Show, export, check and clean up the table of `audiomnist score`.", no_args_is_help=True)
 
 Folder = Annotated[Path, typer.Argument(metavar="TABLE", readable=False, help="Folder of the table.")]
 
@@ -30,21 +30,25 @@ def _opened(folder: Path) -> "Table":
 @app.command()
 def show(
     folder: Folder,
-    status: Annotated[str | None, typer.Option(help="Only rows of this status: scored, abstained or rejected.")] = None,
+    status: Annotated[
+        str | None, typer.Option(help="Only rows with this status: scored, abstained or rejected.")
+    ] = None,
     reason: Annotated[str | None, typer.Option(help="Only rows rejected for this reason.")] = None,
-    rows: Annotated[int, typer.Option(min=0, help="How many rows to print.")] = 20,
+    rows: Annotated[int, typer.Option(min=0, help="Maximum number of rows.")] = 20,
 ) -> None:
-    """Print rows of the table, the latest first, and how many there are."""
-    from audiomnist.scoring.table.schema import REASONS, STATUSES  # noqa: PLC0415 - keeps --help quick
+    """Print rows of the table, the latest first, and their number."""
+    from audiomnist.scoring.table.schema import FORMER_REASONS, REASONS, STATUSES  # noqa: PLC0415 - keeps --help quick
     from audiomnist.scoring.table.view import latest  # noqa: PLC0415
 
     _check_is_among(STATUSES, status, "--status")
-    _check_is_among(REASONS, reason, "--reason")
-    only = {column: [value] for column, value in (("status", status), ("reason", reason)) if value is not None}
-    found, total = latest(_opened(folder), only, rows)
-    for line in _aligned([list(_SHOWN), *([_cell(row[column]) for column in _SHOWN] for row in found)]):
+    _check_is_among(REASONS | FORMER_REASONS, reason, "--reason")
+    only = {} if status is None else {"status": [status]}
+    if reason is not None:
+        only["reason"] = [reason, *(former for former, current in FORMER_REASONS.items() if current == reason)]
+    latest_rows, total = latest(_opened(folder), only, rows)
+    for line in _aligned([list(_SHOWN), *([_cell(row[column]) for column in _SHOWN] for row in latest_rows)]):
         typer.echo(line)
-    typer.echo(f"{len(found):,} of {total:,} rows")
+    typer.echo(f"{len(latest_rows):,} of {total:,} rows")
 
 
 def _check_is_among(codes: Iterable[str], code: str | None, option: str) -> None:
@@ -56,7 +60,9 @@ def _check_is_among(codes: Iterable[str], code: str | None, option: str) -> None
 def history(
     folder: Folder,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON per run, its whole summary.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one line of JSON per run, with its whole summary.")
+    ] = False,
 ) -> None:
     """Print the runs that wrote to the table, the latest first."""
     from audiomnist.scoring.summary import OUTCOMES  # noqa: PLC0415 - keeps --help quick
@@ -85,7 +91,7 @@ def export(
 
 @app.command()
 def verify(folder: Folder) -> None:
-    """Hold every row against the rules of the data dictionary; status 1 if one is broken."""
+    """Check every row with the rules of the data dictionary; status 1 if one is broken."""
     from audiomnist.cli import verify_table  # noqa: PLC0415 - keeps --help quick
 
     rows = verify_table.verify(folder)
@@ -94,9 +100,9 @@ def verify(folder: Folder) -> None:
 
 @app.command()
 def vacuum(folder: Folder) -> None:
-    """Remove the files that the table does not use: what crashes left, and what was put together since.
+    """Remove the files that the table does not use: those left by crashes, and those replaced by larger ones.
 
-    Versions of the table before now can no longer be read afterwards. Status 1: another run holds the table.
+    Earlier versions of the table can no longer be read afterwards. Status 1: another run holds the lock of the table.
     """
     from audiomnist.scoring.table import lock  # noqa: PLC0415 - keeps --help quick
 
@@ -108,15 +114,18 @@ def vacuum(folder: Folder) -> None:
     typer.echo(f"{len(removed):,} files removed")
 
 
-def _identity(run: "Run") -> list[str]:
+def _identity(run: "CommittedRun") -> list[str]:
     model = run.summary["model"] if run.summary else "(did not end)"
     return [f"{run.committed_at:%Y-%m-%d %H:%M}", run.run_id, str(run.version), model]
 
 
-def _counts(run: "Run") -> list[str]:
-    from audiomnist.scoring.summary import OUTCOMES  # noqa: PLC0415 - keeps --help quick
+def _counts(run: "CommittedRun") -> list[str]:
+    from audiomnist.scoring.summary import FORMER_OUTCOMES, OUTCOMES  # noqa: PLC0415 - keeps --help quick
 
-    return [f"{run.summary[name]:,}" if run.summary else "-" for name in ("found", *OUTCOMES)]
+    counts = run.summary
+    if counts is None:
+        return ["-"] * (1 + len(OUTCOMES))
+    return [f"{counts[name if name in counts else FORMER_OUTCOMES[name]]:,}" for name in ("found", *OUTCOMES)]
 
 
 def _cell(value: object) -> str:
@@ -130,7 +139,7 @@ def _cell(value: object) -> str:
 
 
 def _aligned(rows: list[list[str]]) -> Iterator[str]:
-    """Yield rows as lines whose columns stand one under the other; the last one is as long as it is."""
+    """Yield rows as lines with aligned columns; the last column is not padded."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(map(str.ljust, row, [*widths[:-1], 0]))

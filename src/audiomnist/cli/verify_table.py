@@ -1,6 +1,6 @@
-"""The scorer's table, held against rules with Great Expectations: outside the hot path, for who wants to be sure.
+"""Checks of the scorer's table with Great Expectations, for `audiomnist table verify`.
 
-The columns that are checked are in memory as a whole meanwhile.
+The checked columns are in memory as a whole.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from audiomnist.core.digits import PROBABILITIES
-from audiomnist.scoring.table.schema import IDENTITY, REASONS, SCHEMA, STATUSES
+from audiomnist.scoring.table.schema import FORMER_REASONS, IDENTITY, REASONS, SCHEMA, STATUSES
 from audiomnist.scoring.table.table import Table
 from audiomnist.validation import gate
 from audiomnist.validation.rules import Rule, among, between, unique
@@ -21,16 +21,16 @@ _SHA256 = "[0-9a-f]{64}"
 
 
 def verify(path: Path) -> int:
-    """Hold every row of a table against the rules; return how many rows there are.
+    """Check every row of a table with `RULES`; return the number of rows.
 
     Raises:
         TableError: the table cannot be read, or its columns are not those of the schema.
-        UnmetError: a rule is broken; names the files whose rows break it.
+        UnmetError: a rule is broken; the message names the files whose rows break it.
     """
     schema = pa.schema([SCHEMA.field(name) for name in _COLUMNS])
-    measured = measure(pa.Table.from_batches(Table.open(path).scan(_COLUMNS), schema))
-    gate.hold("table", measured, RULES)
-    return len(measured)
+    measurements = measure(pa.Table.from_batches(Table.open(path).scan(_COLUMNS), schema))
+    gate.hold("table", measurements, RULES)
+    return len(measurements)
 
 
 RULES: list[Rule] = [
@@ -38,7 +38,7 @@ RULES: list[Rule] = [
     among(f"the status is one of {', '.join(STATUSES)}", "status", list(STATUSES)),
     among("there is a digit exactly where the status is scored", "digit_fits_status", [True]),
     among("there is a reason, with a message, exactly where the status is rejected", "reason_fits_status", [True]),
-    among("the reason is a documented one", "reason", list(REASONS)),
+    among("the reason is a documented one", "reason", [*REASONS, *FORMER_REASONS]),
     among(
         "there are ten probabilities and a confidence unless the status is rejected", "likelihood_fits_status", [True]
     ),
@@ -57,7 +57,7 @@ RULES: list[Rule] = [
 
 
 def measure(rows: pa.Table) -> pd.DataFrame:
-    """Return the columns that `RULES` speak of, one row for each of the table's; `recording` names the file."""
+    """Return the columns that `RULES` check, one row per row of the table; `recording` is the path of the file."""
     frame: pd.DataFrame = rows.to_pandas()
     rejected = frame["status"] == "rejected"
     absent = frame["content_sha256"].isna()

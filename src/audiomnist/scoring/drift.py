@@ -1,16 +1,16 @@
-"""How far a run's files lie from those that the model was trained on: the population stability index.
+"""Drift of a run's files from the training data: the population stability index (PSI).
 
 With e and o the shares of a bin among the training clips and in the run, PSI = sum of (o - e) ln(o / e) over the
 bins. The thresholds are the usual ones (N. Siddiqi, Credit Risk Scorecards, Wiley 2006): below 0.1 stable, from
 0.25 on a major change, moderate between.
 
-A bin that is empty on either side would make the index infinite. So both sides are written as counts among the
-run's n files, and half a count is added to each bin of both: a run with just the shares of the reference still
-has the index 0, and the effect fades as n grows.
+A bin that is empty on either side would make the index infinite. Both sides are therefore converted to counts among
+the run's n files, and half a count is added to each bin: a run with exactly the shares of the reference still has
+the index 0, and the effect vanishes as n grows.
 
-Chance alone gives a run of n files, drawn from the very distribution of the reference, an index of about
-(bins - 1) / n. With ten bins, 31% of such runs of 100 files reach 0.1, 2% of those of 200, none of 20,000 simulated
-runs of 500. Below 200 files there is therefore no verdict. A reference made of m clips adds about (bins - 1) / m.
+By chance, a run of n files drawn from the distribution of the reference has an index of about (bins - 1) / n. With
+ten bins, 31% of such runs of 100 files reach 0.1, 2% of those of 200, none of 20,000 simulated runs of 500. A run of
+fewer than 200 files is therefore not rated. A reference made of m clips adds about (bins - 1) / m.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,20 +30,20 @@ _ADDED_COUNT = 0.5
 _NAMES = {"labels": "labels", "confidence": "confidence", "duration_s": "duration"}
 _STYLES = {"stable": "green", "moderate": "yellow", "major": "bold red", "too_few": "dim"}
 
-Verdict = Literal["stable", "moderate", "major", "too_few"]
+Level = Literal["stable", "moderate", "major", "too_few"]
 
 
 class Drift(BaseModel):
-    """The drift of one quantity: `psi` >= 0, None for a run without files; `too_few` files allow no verdict."""
+    """Drift of one quantity: `psi` >= 0, None for a run without files; `level` is its meaning."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     psi: float | None = Field(ge=0)
-    verdict: Verdict
+    level: Level
 
 
 class Drifts(BaseModel):
-    """The drift of the labels, and of the confidence and the duration of what the model heard."""
+    """Drift of the labels, the confidence and the duration of files with a prediction."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -53,7 +53,7 @@ class Drifts(BaseModel):
 
 
 class DriftCounts:
-    """How many files of a run fell into each bin of a reference, in memory that does not grow with the files."""
+    """Files of a run in each bin of a reference, in constant memory."""
 
     def __init__(self, reference: Reference) -> None:
         self._reference = reference
@@ -62,7 +62,7 @@ class DriftCounts:
         self._duration_s = [0] * len(reference.duration_s.shares)
 
     def add(self, digit: int | None, confidence: float, duration_s: float) -> None:
-        """Count one file that the model heard; `digit` is None if the label was withheld."""
+        """Count a file with a prediction; `digit` is None if the label was withheld."""
         if digit is not None:
             self._labels[digit] += 1
         self._confidence[self._reference.confidence.bin_of(confidence)] += 1
@@ -74,7 +74,7 @@ class DriftCounts:
         return tuple(self._labels)
 
     def drifts(self) -> Drifts:
-        """Return the drift of what was counted up to now."""
+        """Return the drift of the files counted so far."""
         return Drifts(
             labels=drift(self._reference.labels, self._labels),
             confidence=drift(self._reference.confidence.shares, self._confidence),
@@ -83,12 +83,12 @@ class DriftCounts:
 
 
 def drift(expected_shares: Sequence[float], observed_counts: Sequence[int]) -> Drift:
-    """Return the index and what it means; the arguments are those of `psi`."""
+    """Return the index and its level; the arguments are those of `psi`."""
     files = sum(observed_counts)
     if files == 0:
-        return Drift(psi=None, verdict="too_few")
+        return Drift(psi=None, level="too_few")
     index = psi(expected_shares, observed_counts)
-    return Drift(psi=index, verdict=verdict(index, files))
+    return Drift(psi=index, level=level(index, files))
 
 
 def psi(expected_shares: Sequence[float], observed_counts: Sequence[int]) -> float:
@@ -116,8 +116,8 @@ def psi(expected_shares: Sequence[float], observed_counts: Sequence[int]) -> flo
     return index
 
 
-def verdict(index: float, files: int) -> Verdict:
-    """Return what an index means in a run of so many files."""
+def level(index: float, files: int) -> Level:
+    """Return the level of an index in a run of `files` files."""
     if files < FEWEST_FILES:
         return "too_few"
     if index < MODERATE_PSI:
@@ -126,9 +126,9 @@ def verdict(index: float, files: int) -> Verdict:
 
 
 def styled_lines(drifts: Drifts) -> Iterator[tuple[str, str]]:
-    """Yield a line for each quantity, with the style in which Rich prints it."""
+    """Yield a line for each quantity, and its style for Rich."""
     for field, name in _NAMES.items():
-        found: Drift = getattr(drifts, field)
-        index = "-" if found.psi is None else f"{found.psi:.3f}"
-        meaning = f"fewer than {FEWEST_FILES} files: no verdict" if found.verdict == "too_few" else found.verdict
-        yield f"  {name:<10}  {index:>6}  {meaning}", _STYLES[found.verdict]
+        value: Drift = getattr(drifts, field)
+        index = "-" if value.psi is None else f"{value.psi:.3f}"
+        meaning = f"fewer than {FEWEST_FILES} files: not rated" if value.level == "too_few" else value.level
+        yield f"  {name:<10}  {index:>6}  {meaning}", _STYLES[value.level]

@@ -1,4 +1,4 @@
-"""Rows of the table in the making."""
+"""Construction of table rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from audiomnist.serving.bundle.description import Description
 from audiomnist.serving.predictor import Answer
 
 
-class Facts(NamedTuple):
-    """What is known of a file before a model is asked; the fields are columns of the table."""
+class FileInfo(NamedTuple):
+    """Properties of a file that do not depend on the model; the fields are columns of the table."""
 
     path: str
     size_bytes: int
@@ -30,8 +30,8 @@ class Facts(NamedTuple):
     peak: float | None = None
 
 
-class Verdict(NamedTuple):
-    """What the scorer says of a file; the fields are columns of the table, but for `probabilities`, p0 to p9."""
+class Outcome(NamedTuple):
+    """Label or rejection of a file; the fields are columns of the table, except `probabilities` (p0 to p9)."""
 
     status: str
     digit: int | None = None
@@ -43,13 +43,13 @@ class Verdict(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Stamp:
-    """What all rows of a run share.
+class RunInfo:
+    """What all rows of a run have in common.
 
     Attributes:
         model_version: SHA-256 of the model's description.
-        min_confidence: below it the label is withheld.
-        columns: those columns of the table that say which model and which program it was.
+        min_confidence: labels with a lower confidence are withheld.
+        columns: the columns of the table that identify the run, the model and the program.
     """
 
     model_version: str
@@ -57,8 +57,8 @@ class Stamp:
     columns: dict[str, str]
 
     @classmethod
-    def of(cls, run_id: str, min_confidence: float, description: Description, model_version: str) -> "Stamp":
-        """Return the stamp of a run with a model."""
+    def of(cls, run_id: str, min_confidence: float, description: Description, model_version: str) -> "RunInfo":
+        """Return the information about a run of this program with a model."""
         columns = {
             "model": description.model,
             "model_version": model_version,
@@ -70,32 +70,32 @@ class Stamp:
         return cls(model_version, min_confidence, columns)
 
 
-def answered(answer: Answer, min_confidence: float) -> Verdict:
-    """Return the verdict that a model's answer amounts to."""
-    digit = int(answer.probabilities.argmax())
-    confidence = float(answer.probabilities[digit])
+def predicted(prediction: Answer, min_confidence: float) -> Outcome:
+    """Return the outcome of a file with a prediction: scored, or abstained below the minimum confidence."""
+    digit = int(prediction.probabilities.argmax())
+    confidence = float(prediction.probabilities[digit])
     withheld = confidence < min_confidence
-    return Verdict(
+    return Outcome(
         "abstained" if withheld else "scored",
         None if withheld else digit,
         confidence,
-        answer.probabilities,
-        answer.ood_score,
+        prediction.probabilities,
+        prediction.ood_score,
     )
 
 
-def rejected(path: str, reason: str, sentence: str) -> Verdict:
-    """Return the verdict on a file that cannot be scored."""
-    return Verdict("rejected", reason=reason, message=f"{shown(path)}: {sentence}")
+def rejected(path: str, reason: str, sentence: str) -> Outcome:
+    """Return the outcome of a file that cannot be scored."""
+    return Outcome("rejected", reason=reason, message=f"{shown(path)}: {sentence}")
 
 
-def table(rows: Sequence[tuple[Facts, Verdict]], stamp: Stamp, scored_at: datetime) -> pa.Table:
-    """Return rows of the table, made at a time in UTC."""
-    shared = {**stamp.columns, "scored_at": scored_at}
-    return pa.Table.from_pylist([_row(facts, verdict) | shared for facts, verdict in rows], SCHEMA)
+def table(files: Sequence[tuple[FileInfo, Outcome]], run: RunInfo, scored_at: datetime) -> pa.Table:
+    """Return one row per file; `scored_at` is in UTC."""
+    shared = {**run.columns, "scored_at": scored_at}
+    return pa.Table.from_pylist([_row(info, outcome) | shared for info, outcome in files], SCHEMA)
 
 
-def _row(facts: Facts, verdict: Verdict) -> dict[str, Any]:
-    row = facts._asdict() | verdict._asdict()
+def _row(info: FileInfo, outcome: Outcome) -> dict[str, Any]:
+    row = info._asdict() | outcome._asdict()
     probabilities = row.pop("probabilities")
     return row if probabilities is None else row | dict(zip(PROBABILITIES, probabilities.tolist(), strict=True))

@@ -1,8 +1,8 @@
-"""One run: every file of the inbox that the table does not have gets its row, exactly once.
+"""One scoring run: every file of the inbox that the table lacks gets its row, exactly once.
 
-Files are labelled in chunks and committed in batches, so that memory does not grow with the inbox and a crash costs
-at most the work of one batch and of the chunks in hand. What the table has is read before the inbox is looked at, and
-nothing but the table remembers what was done: `scoring.table.table` says why that gives every row exactly once.
+Files are scored in chunks and committed in batches, so memory does not grow with the inbox, and a crash costs at most
+one batch and the chunks in progress. The table is read before the inbox is listed, and only the table records what was
+done: see `scoring.table.table` for why every row is written exactly once.
 """
 
 import os
@@ -17,41 +17,41 @@ from uuid import uuid4
 from audiomnist.asr.recognizer import RecognitionError
 from audiomnist.scoring.inbox import paths
 from audiomnist.scoring.inbox.discover import InboxError, check_listable, discover
-from audiomnist.scoring.new_files import Intake, Terms
+from audiomnist.scoring.new_files import NewFiles, RunLimits
 from audiomnist.scoring.progress import Progress
-from audiomnist.scoring.records import Stamp
-from audiomnist.scoring.seen import Known
+from audiomnist.scoring.records import RunInfo
+from audiomnist.scoring.seen import SeenFiles
 from audiomnist.scoring.shutdown import Stop
-from audiomnist.scoring.summary import Run, Summary, Tally
+from audiomnist.scoring.summary import Counters, RunHeader, Summary
 from audiomnist.scoring.table import lock
 from audiomnist.scoring.table.table import Table
 from audiomnist.scoring.workers import pool
-from audiomnist.scoring.workers.scorer import Task
-from audiomnist.scoring.writer import Ledger
+from audiomnist.scoring.workers.scorer import ScoringTask
+from audiomnist.scoring.writer import TableWriter
 from audiomnist.serving import model as inference
 from audiomnist.serving.bundle.description import BundleError, TranscriptInput
 from audiomnist.serving.model import Model
 from audiomnist.serving.predictor import hearing
 
-# Files that a process labels in one go: enough for batches of like length, few where each takes long.
+# Files per chunk: enough for batches of similar length, few where each file takes long.
 _CHUNK_WAVEFORMS, _CHUNK_TRANSCRIPTS = 512, 32
 
 
 @dataclass(frozen=True)
-class Order:
-    """What a run is to do.
+class ScoringConfig:
+    """Settings of a run.
 
     Attributes:
-        inbox: the folder of files.
-        table: the folder of the table; neither lies in the other.
-        model: the folder of the bundle.
-        min_confidence: below it the label is withheld, in [0, 1].
-        batch_size: rows of a commit (>= 1).
-        workers: processes that label (>= 1).
-        limit: how many new files are taken at most, whatever becomes of them; None for all.
-        rescore: whether files that only other models have judged are new.
-        reread: whether files are read whose size and time the table has.
-        wait: whether to wait for another run that holds the table.
+        inbox: folder of the files to score.
+        table: folder of the table; neither folder may contain the other.
+        model: folder of the model bundle.
+        min_confidence: labels with a lower confidence are withheld; in [0, 1].
+        batch_size: rows per commit (>= 1).
+        workers: number of scoring processes (>= 1).
+        limit: maximum number of new files, whatever their outcome; None for all.
+        rescore: whether files that only other models have scored are new.
+        reread: whether to read files whose size and modification time are in the table.
+        wait: whether to wait for another run that holds the lock.
     """
 
     inbox: Path
@@ -66,113 +66,107 @@ class Order:
     wait: bool = False
 
 
-def score(order: Order, progress: Progress, stop: Stop) -> Summary:
-    """Give every new file of the inbox its row; return what came of the run.
+def score(config: ScoringConfig, progress: Progress, stop: Stop) -> Summary:
+    """Write a row for every new file of the inbox; return the summary of the run.
 
     Args:
-        order: what to do.
-        progress: is told of the counts as they grow.
-        stop: once it is set the run takes no more files, commits what is done, and ends.
+        config: settings of the run.
+        progress: receives the counts after each chunk.
+        stop: once it is set, the run takes no more files, commits finished rows and returns.
 
     Raises:
-        BundleError, RecognitionError: the model cannot be used; says what this run committed before, if it did.
+        BundleError, RecognitionError: the model cannot be used; the message has the number of committed rows, if any.
         InboxError: the inbox cannot be listed, or the table lies in it; nothing was written.
-        LockedError: another run holds the table.
-        TableError: the folder is no table of ours, or cannot be read.
-        TableWriteError: the table cannot be written; says what this run committed before.
+        LockedError: another run holds the lock of the table.
+        TableError: the folder is not a table of this program, or cannot be read.
+        TableWriteError: the table cannot be written; the message has the number of committed rows.
     """
-    model = _usable(order.model)
-    _check_places(order)
-    Table.find(order.table)
-    with lock.held(order.table, wait=order.wait, stop=stop):
-        return _Run(order, model, progress, stop).score()
+    model = _checked_model(config)
+    Table.find(config.table)
+    with lock.held(config.table, wait=config.wait, stop=stop):
+        return _ScoringRun(config, model, progress, stop).score()
 
 
-def preview(order: Order, progress: Progress, stop: Stop) -> Summary:
-    """Return what a run would find, its new files counted as left; nothing is read, and nothing written."""
-    model = _usable(order.model)
-    _check_places(order)
-    return _Run(order, model, progress, stop).preview()
+def preview(config: ScoringConfig, progress: Progress, stop: Stop) -> Summary:
+    """Return the summary of a run that counts new files as remaining; nothing is read or written."""
+    return _ScoringRun(config, _checked_model(config), progress, stop).preview()
 
 
-def _check_places(order: Order) -> None:
-    inbox, table = order.inbox.resolve(), order.table.resolve()
-    if inbox == table or inbox in table.parents or table in inbox.parents:
-        raise InboxError(f"{order.inbox} and {order.table} lie one in the other: keep the table outside of the inbox")
-    check_listable(order.inbox)
-
-
-def _usable(folder: Path) -> Model:
-    """Return the model of a bundle, its recogniser tried as well."""
-    model = inference.load(folder, threads=1)
+def _checked_model(config: ScoringConfig) -> Model:
+    """Return the model, after checking that it can predict, and where inbox and table are."""
+    model = inference.load(config.model, threads=1)
     hearing(model)
+    inbox, table = config.inbox.resolve(), config.table.resolve()
+    if inbox == table or inbox in table.parents or table in inbox.parents:
+        raise InboxError(f"{config.inbox} and {config.table} lie one in the other: keep the table outside of the inbox")
+    check_listable(config.inbox)
     return model
 
 
-class _Run:
-    """A run with its model, and what is counted; it begins here."""
+class _ScoringRun:
+    """Settings, model and counts of one run, which starts when this object is made."""
 
-    def __init__(self, order: Order, model: Model, progress: Progress, stop: Stop) -> None:
-        self._order, self._progress, self._stop = order, progress, stop
-        self._began = time.monotonic()
-        self._about = _about(order, model)
-        self._stamp = Stamp.of(self._about.run_id, order.min_confidence, model.description, model.version)
-        self._tally = Tally(model.description.reference)
+    def __init__(self, config: ScoringConfig, model: Model, progress: Progress, stop: Stop) -> None:
+        self._config, self._progress, self._stop = config, progress, stop
+        self._start = time.monotonic()
+        self._header = _header(config, model)
+        self._info = RunInfo.of(self._header.run_id, config.min_confidence, model.description, model.version)
+        self._counters = Counters(model.description.reference)
         of_transcripts = isinstance(model.description.input, TranscriptInput)
         self._chunk_files = _CHUNK_TRANSCRIPTS if of_transcripts else _CHUNK_WAVEFORMS
 
     def preview(self) -> Summary:
-        intake = self._intake(self._known(Table.find(self._order.table)))
-        for chunk in intake.chunks():
-            self._tally.add_left(len(chunk))
-            self._progress.update(self._tally.counts)
+        for chunk in self._new_files(self._seen_files(Table.find(self._config.table))).chunks():
+            self._counters.add_remaining(len(chunk))
+            self._progress.update(self._counters.counts)
         return self._summary()
 
     def score(self) -> Summary:
-        table = Table.create(self._order.table)
-        known = self._known(table)
-        chunks = self._intake(known).chunks()
-        ledger = Ledger(table, known, self._tally, self._about.run_id, self._order.batch_size)
-        task = Task(self._order.inbox, self._order.model, self._stamp)
-        with closing(pool.labelled(task, chunks, self._order.workers)) as parts, _telling(ledger):
-            for labelled in parts:
-                ledger.enter(labelled)
-                self._progress.update(self._tally.counts)
+        config = self._config
+        table = Table.create(config.table)
+        seen = self._seen_files(table)
+        new_files = self._new_files(seen).chunks()
+        writer = TableWriter(table, seen, self._counters, self._header.run_id, config.batch_size)
+        task = ScoringTask(config.inbox, config.model, self._info)
+        with closing(pool.scored_chunks(task, new_files, config.workers)) as chunks, _committed_in_error(writer):
+            for chunk in chunks:
+                writer.add(chunk)
+                self._progress.update(self._counters.counts)
         summary = self._summary()
-        ledger.end(summary)
+        writer.end(summary)
         return summary
 
-    def _known(self, table: Table | None) -> Known:
-        return Known.read(table, self._about.model_version, rescore=self._order.rescore)
+    def _seen_files(self, table: Table | None) -> SeenFiles:
+        return SeenFiles.read(table, self._header.model_version, rescore=self._config.rescore)
 
-    def _intake(self, known: Known) -> Intake:
-        terms = Terms(self._order.limit, self._order.reread, self._chunk_files, self._stop)
-        return Intake(discover(self._order.inbox), known, self._tally, terms)
+    def _new_files(self, seen: SeenFiles) -> NewFiles:
+        limits = RunLimits(self._config.limit, self._config.reread, self._chunk_files, self._stop)
+        return NewFiles(discover(self._config.inbox), seen, self._counters, limits)
 
     def _summary(self) -> Summary:
-        seconds = time.monotonic() - self._began
-        summary = self._tally.summary(self._about, datetime.now(UTC), seconds, interrupted=self._stop.is_set())
+        seconds = time.monotonic() - self._start
+        summary = self._counters.summary(self._header, datetime.now(UTC), seconds, interrupted=self._stop.is_set())
         summary.check()
         return summary
 
 
 @contextmanager
-def _telling(ledger: Ledger) -> Iterator[None]:
-    """Add to an error about the model how much was committed before."""
+def _committed_in_error(writer: TableWriter) -> Iterator[None]:
+    """Add the number of committed rows to the message of an error of the model."""
     try:
         yield
     except (BundleError, RecognitionError) as error:
-        if not ledger.committed:
+        if not writer.committed:
             raise
-        raise type(error)(f"{error} (this run has committed {ledger.committed:,} rows)") from error
+        raise type(error)(f"{error} (this run has committed {writer.committed:,} rows)") from error
 
 
-def _about(order: Order, model: Model) -> Run:
+def _header(config: ScoringConfig, model: Model) -> RunHeader:
     started_at = datetime.now(UTC)
-    return Run(
+    return RunHeader(
         run_id=f"{started_at:%Y%m%dT%H%M%SZ}-{uuid4().hex[:8]}",
         started_at=started_at,
-        inbox=paths.text(os.fsencode(order.inbox)),
+        inbox=paths.text(os.fsencode(config.inbox)),
         model=model.description.model,
         model_version=model.version,
         dataset=model.description.dataset.name,

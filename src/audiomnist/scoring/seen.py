@@ -1,4 +1,4 @@
-"""What the table has already: two hashes of 16 bytes for each row, long enough that no two things share one."""
+"""Index of the files in the table: two 16-byte hashes per row, long enough to rule out collisions."""
 
 from collections.abc import Iterable
 from hashlib import blake2b
@@ -11,11 +11,11 @@ from audiomnist.scoring.table.table import Table
 _COLUMNS = ("path", "size_bytes", "modified_ns", "content_sha256")
 
 
-class Known:
-    """What needs no reading, or no row, because the table has it."""
+class SeenFiles:
+    """Files that need not be read, or need no new row, because the table has them."""
 
     def __init__(self, rows: Iterable[pa.RecordBatch]) -> None:
-        """Take rows of a table, or at least those of their columns that say which file it is."""
+        """Index rows of the table, which need only the columns that identify the file."""
         self._stats: set[bytes] = set()
         self._rows: set[bytes] = set()
         for batch in rows:
@@ -25,12 +25,12 @@ class Known:
 
     @classmethod
     def read(cls, table: Table | None, model_version: str, *, rescore: bool = False) -> Self:
-        """Return what a table has.
+        """Index a table.
 
         Args:
-            table: None has nothing.
-            model_version: of the model that is in use.
-            rescore: whether only its rows count, so that a file known from another model is new.
+            table: None for a table that does not exist yet.
+            model_version: version of the model in use.
+            rescore: whether to index only rows of this version, so that files scored by other models are new.
 
         Raises:
             TableError: the table cannot be read.
@@ -39,14 +39,14 @@ class Known:
         return cls(table.scan(_COLUMNS, only) if table else ())
 
     def has_stat(self, path: str, size_bytes: int, modified_ns: int) -> bool:
-        """Return whether there is a row of this path with this size and time, so that it need not be read."""
+        """Return whether a row has this path, size and modification time, so that the file need not be read."""
         return _key(size_bytes, modified_ns, path) in self._stats
 
     def has_row(self, path: str, content_sha256: str | None) -> bool:
-        """Return whether there is a row of this path with this content, None for what was not read."""
+        """Return whether a row has this path and content (None for a file that was not read)."""
         return _key(content_sha256, path) in self._rows
 
 
 def _key(*parts: object) -> bytes:
-    """Return the hash of some values; only the last one may have blanks in it."""
+    """Return the hash of some values; only the last one may contain spaces."""
     return blake2b(" ".join(map(str, parts)).encode(), digest_size=16).digest()

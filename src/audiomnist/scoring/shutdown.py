@@ -1,4 +1,4 @@
-"""Ending a run when a terminal or a service manager asks it to."""
+"""Graceful shutdown: a run ends when a terminal or a service manager asks for it."""
 
 import signal
 from collections.abc import Iterator
@@ -8,30 +8,30 @@ from audiomnist.core.processes import ENDING_SIGNALS
 
 
 class Stop:
-    """A request to end, which a signal may make at any instant.
+    """A request to end, safe to set from a signal handler.
 
-    threading.Event takes a lock for that: a signal that falls into a wait for the event, or into another signal's
-    setting it, would wait for ever for what it has interrupted.
+    threading.Event is not: it takes a lock, and a signal that arrives during a wait, or during another signal's
+    `set`, would wait forever for the code that it interrupted.
     """
 
     def __init__(self) -> None:
         self._requested = False
 
     def set(self) -> None:
-        """Ask for the end."""
+        """Request the end."""
         self._requested = True
 
     def is_set(self) -> bool:
-        """Return whether the end was asked for."""
+        """Return whether the end was requested."""
         return self._requested
 
 
 @contextmanager
 def stoppable() -> Iterator[Stop]:
-    """Yield what Ctrl-C, or a service manager, sets; a second time it ends the run at once.
+    """Yield a `Stop` that the first SIGINT, SIGTERM or SIGHUP sets; the second one ends the run at once.
 
     Raises:
-        KeyboardInterrupt: that second time, whatever the code that it fell into made of it.
+        KeyboardInterrupt: at the second signal, even if the interrupted code raises another error.
     """
     stop, at_once = Stop(), Stop()
 
@@ -39,7 +39,7 @@ def stoppable() -> Iterator[Stop]:
         if stop.is_set():
             at_once.set()
             for number in ENDING_SIGNALS:
-                signal.signal(number, signal.SIG_IGN)  # the end is near: nothing shall break it off
+                signal.signal(number, signal.SIG_IGN)  # further signals must not interrupt the cleanup
             raise KeyboardInterrupt
         stop.set()
 

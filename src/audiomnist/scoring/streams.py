@@ -1,4 +1,4 @@
-"""Output that must not get lost."""
+"""Output streams whose write errors are reported."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,20 +7,20 @@ from typing import Any, TextIO
 from audiomnist.scoring.table.formats import OutputError
 
 
-class Checked:
-    """A text stream that raises OutputError where it cannot be written."""
+class CheckedStream:
+    """A text stream that raises OutputError if it cannot be written."""
 
     def __init__(self, stream: TextIO | None, name: str) -> None:
-        """Take a stream, or None for one that is closed, and the name by which errors speak of it."""
+        """Wrap a stream (None if it is closed); `name` is used in error messages."""
         self._stream, self._name = stream, name
 
     def write(self, text: str) -> int:
-        """Write a text."""
+        """Write text."""
         with self._checked() as stream:
             return stream.write(text)
 
     def flush(self) -> None:
-        """Hand on what was written."""
+        """Flush the stream."""
         with self._checked() as stream:
             stream.flush()
 

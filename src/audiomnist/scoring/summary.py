@@ -1,8 +1,8 @@
-"""What a run tells: how many files met which end, what drifted, which were slowest and which least certain.
+"""Summary of a run: files per outcome, drift, the slowest and the least certain files.
 
-A `Tally` counts while the run goes on, in memory that does not grow with the number of files. A `Summary` is what
-stands at the end: on the terminal, as JSON, and in the metadata of the run's last commit. Every path in them is
-text, as `audiomnist.scoring.inbox.paths.text` writes it.
+`Counters` count during the run, in memory that does not grow with the number of files. A `Summary` is the result: it
+is printed, written as JSON, and committed in the metadata of the run's last commit. Every path in them is text from
+`audiomnist.scoring.inbox.paths.text`.
 """
 
 import json
@@ -22,13 +22,15 @@ from audiomnist.serving.bundle.reference import Reference
 if TYPE_CHECKING:
     from rich.console import Console
 
-OUTCOMES = ("scored", "abstained", "rejected", "known", "deferred", "left")
+OUTCOMES = ("scored", "abstained", "rejected", "unchanged", "deferred", "remaining")
+# Their names in summaries up to schema version 2, which older commits contain.
+FORMER_OUTCOMES = {"unchanged": "known", "remaining": "left"}
 
-# Deferred files that are likely to be taken by one of the next runs, without anybody's doing.
-PASSING = {"unfinished_name", "changing", "vanished"}
+# Reasons that usually go away before one of the next runs.
+_TRANSIENT = {"unfinished_name", "changing", "vanished"}
 
-_FIRST = 10
-_NAMED = 100
+_PRINTED = 10
+_LISTED = 100
 
 Count = Annotated[int, Field(ge=0)]
 UtcTime = Annotated[AwareDatetime, AfterValidator(lambda time: time.astimezone(UTC))]
@@ -44,7 +46,7 @@ class _Part(BaseModel):
 
 
 class SlowFile(_Part):
-    """A file and the seconds that it took."""
+    """A file and its processing time."""
 
     path: str
     seconds: float
@@ -58,16 +60,16 @@ class UncertainFile(_Part):
     confidence: float
 
 
-class SetAside(_Part):
-    """A rejected or deferred file, the code of the reason, and the reason in a sentence."""
+class UnscoredFile(_Part):
+    """A rejected or deferred file, the code of the reason, and a sentence that explains it."""
 
     path: str
     reason: str
     sentence: str
 
 
-class Run(_Part):
-    """Which run it is, of which model (`model_version` is the SHA-256 of its bundle) trained on which dataset."""
+class RunHeader(_Part):
+    """A run, its model (`model_version` is the SHA-256 of its bundle), and the dataset of the model."""
 
     run_id: str
     started_at: UtcTime
@@ -77,11 +79,12 @@ class Run(_Part):
     dataset: str
 
 
-class Summary(Run):
-    """A run and what came of it: found = scored + abstained + rejected + known + deferred + left.
+class Summary(RunHeader):
+    """Results of a run: found = scored + abstained + rejected + unchanged + deferred + remaining.
 
     Attributes:
-        left: files that the run did not come to, because of its limit or an interruption.
+        unchanged: files that the table already has.
+        remaining: new files that the run did not take, because of its limit or an interruption.
         by_label: scored files of each digit, "0" to "9".
         by_reason: rejected files of each reason, the most frequent first; `by_deferred_reason` likewise.
         mean_confidence: of scored and abstained files; None if there are none.
@@ -91,7 +94,7 @@ class Summary(Run):
         files_per_s: scored, abstained and rejected files per second of the run.
     """
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
     ended_at: UtcTime
     seconds: float
     files_per_s: float
@@ -100,9 +103,9 @@ class Summary(Run):
     scored: Count
     abstained: Count
     rejected: Count
-    known: Count
+    unchanged: Count
     deferred: Count
-    left: Count
+    remaining: Count
     by_label: dict[str, Count]
     by_reason: dict[str, Count]
     by_deferred_reason: dict[str, Count]
@@ -110,26 +113,26 @@ class Summary(Run):
     drift: Drifts
     slowest: tuple[SlowFile, ...]
     least_certain: tuple[UncertainFile, ...]
-    deferred_files: tuple[SetAside, ...]
-    rejected_files: tuple[SetAside, ...]
+    deferred_files: tuple[UnscoredFile, ...]
+    rejected_files: tuple[UnscoredFile, ...]
 
     @classmethod
     def from_json(cls, text: str) -> "Summary":
-        """Return the summary that `to_json` wrote; raises ValueError if the text is another."""
+        """Parse the output of `to_json`; raises ValueError for any other text."""
         return cls.model_validate_json(text)
 
     def to_json(self) -> str:
-        """Return one line of JSON, in ASCII, which every terminal and pipe takes."""
+        """Return one line of JSON in ASCII, which is safe in every terminal and pipe."""
         return json.dumps(self.model_dump(mode="json"), separators=(",", ":"))
 
     @property
-    def hindered(self) -> dict[str, int]:
-        """How many files are deferred for each reason that does not pass by itself."""
-        return {reason: files for reason, files in self.by_deferred_reason.items() if reason not in PASSING}
+    def needs_attention(self) -> dict[str, int]:
+        """Files deferred for reasons that do not go away without an operator, by reason."""
+        return {reason: files for reason, files in self.by_deferred_reason.items() if reason not in _TRANSIENT}
 
     @property
     def sums(self) -> dict[str, dict[str, int]]:
-        """What `found`, `scored`, `rejected` and `deferred` are the sums of."""
+        """The parts of which `found`, `scored`, `rejected` and `deferred` are the sums."""
         return {
             "found": {outcome: getattr(self, outcome) for outcome in OUTCOMES},
             "scored": {f"as {digit}": files for digit, files in self.by_label.items()},
@@ -142,39 +145,39 @@ class Summary(Run):
         for name, parts in self.sums.items():
             if getattr(self, name) != sum(parts.values()):
                 raise CountError(
-                    f"the counts of run {self.run_id} do not add up: {_equation(self, name)}. This is a fault of "
-                    "audiomnist: please report it, and see what audiomnist table verify says of the table"
+                    f"the counts of run {self.run_id} do not add up: {_equation(self, name)}. This is a bug in "
+                    "audiomnist: please report it, and check the table with audiomnist table verify"
                 )
 
 
-class Tally:
-    """The counts of a run while it goes on; `counts` has those in `OUTCOMES`, and `found`."""
+class Counters:
+    """Counts during a run; `counts` has `found` and those in `OUTCOMES`."""
 
     def __init__(self, reference: Reference) -> None:
         self.counts = dict.fromkeys(("found", *OUTCOMES), 0)
-        self._heard = DriftCounts(reference)
+        self._predicted = DriftCounts(reference)
         self._confidence_sum = 0.0
         self._reasons: dict[str, Counter[str]] = {"rejected": Counter(), "deferred": Counter()}
-        self._set_aside: dict[str, list[SetAside]] = {"rejected": [], "deferred": []}
+        self._unscored: dict[str, list[UnscoredFile]] = {"rejected": [], "deferred": []}
         self._slowest: list[tuple[float, str]] = []
         self._least_certain: list[tuple[float, str, int]] = []
 
     def add_found(self, files: int = 1) -> None:
-        """Count files that the inbox holds, whatever becomes of them."""
+        """Count files of the inbox, whatever their outcome."""
         self.counts["found"] += files
 
-    def add_known(self, files: int) -> None:
-        """Count files that the table has already."""
-        self.counts["known"] += files
+    def add_unchanged(self, files: int) -> None:
+        """Count files that the table already has."""
+        self.counts["unchanged"] += files
 
-    def add_left(self, files: int) -> None:
-        """Count files that the run does not come to."""
-        self.counts["left"] += files
+    def add_remaining(self, files: int) -> None:
+        """Count new files that the run does not take."""
+        self.counts["remaining"] += files
 
     def add_deferred(self, path: str, reason: str, sentence: str) -> None:
-        """Count a file that gets no row this time."""
+        """Count a file that gets no row in this run."""
         self.counts["deferred"] += 1
-        self._give_reason("deferred", path, reason, sentence)
+        self._add_unscored("deferred", path, reason, sentence)
 
     def add_row(
         self,
@@ -187,52 +190,54 @@ class Tally:
         message: str | None,
         seconds: float,
     ) -> None:
-        """Count a row of the table: its columns, and the seconds it took."""
+        """Count a row of the table; `seconds` is its processing time."""
         self.counts[status] += 1
         _keep_largest(self._slowest, (seconds, path))
         if confidence is not None and duration_s is not None:
-            self._heard.add(digit, confidence, duration_s)
+            self._predicted.add(digit, confidence, duration_s)
             self._confidence_sum += confidence
             _keep_largest(self._least_certain, (-confidence, path, -1 if digit is None else digit))
         if reason is not None:
-            self._give_reason("rejected", path, reason, message or reason)
+            self._add_unscored("rejected", path, reason, message or reason)
 
-    def _give_reason(self, outcome: str, path: str, reason: str, sentence: str) -> None:
+    def _add_unscored(self, outcome: str, path: str, reason: str, sentence: str) -> None:
         self._reasons[outcome][reason] += 1
-        if len(self._set_aside[outcome]) < _NAMED:
-            self._set_aside[outcome].append(SetAside(path=path, reason=reason, sentence=sentence))
+        if len(self._unscored[outcome]) < _LISTED:
+            self._unscored[outcome].append(UnscoredFile(path=path, reason=reason, sentence=sentence))
 
-    def summary(self, run: Run, ended_at: datetime, seconds: float, *, interrupted: bool) -> Summary:
-        """Return what was counted; `seconds` is what the run took."""
-        heard = self.counts["scored"] + self.counts["abstained"]
+    def summary(self, header: RunHeader, ended_at: datetime, seconds: float, *, interrupted: bool) -> Summary:
+        """Return the summary of everything counted; `seconds` is the duration of the run."""
+        predicted = self.counts["scored"] + self.counts["abstained"]
         return Summary(
-            **(run.model_dump() | self.counts),
+            **(header.model_dump() | self.counts),
             ended_at=ended_at,
             seconds=seconds,
-            files_per_s=(heard + self.counts["rejected"]) / seconds if seconds > 0 else 0.0,
+            files_per_s=(predicted + self.counts["rejected"]) / seconds if seconds > 0 else 0.0,
             interrupted=interrupted,
-            by_label={str(digit): files for digit, files in enumerate(self._heard.labels)},
+            by_label={str(digit): files for digit, files in enumerate(self._predicted.labels)},
             by_reason=dict(self._reasons["rejected"].most_common()),
             by_deferred_reason=dict(self._reasons["deferred"].most_common()),
-            mean_confidence=self._confidence_sum / heard if heard else None,
-            drift=self._heard.drifts(),
-            slowest=tuple(SlowFile(path=path, seconds=took) for took, path in sorted(self._slowest, reverse=True)),
+            mean_confidence=self._confidence_sum / predicted if predicted else None,
+            drift=self._predicted.drifts(),
+            slowest=tuple(
+                SlowFile(path=path, seconds=seconds) for seconds, path in sorted(self._slowest, reverse=True)
+            ),
             least_certain=tuple(
                 UncertainFile(path=path, digit=None if digit < 0 else digit, confidence=-negated)
                 for negated, path, digit in sorted(self._least_certain, reverse=True)
             ),
-            deferred_files=tuple(self._set_aside["deferred"]),
-            rejected_files=tuple(self._set_aside["rejected"]),
+            deferred_files=tuple(self._unscored["deferred"]),
+            rejected_files=tuple(self._unscored["rejected"]),
         )
 
 
 def lines(summary: Summary) -> list[str]:
-    """Return what an operator reads after a run; no line holds a character that a terminal would obey."""
+    """Return the summary as lines of text, with control characters escaped."""
     return [shown(text) for text, _ in _sections(summary)]
 
 
 def render(summary: Summary, console: "Console") -> None:
-    """Print `lines`, in colour where the console has colours; a line longer than the console is not cut."""
+    """Print `lines`, in colour if the console has colours; lines longer than the console are not cut."""
     from rich.text import Text  # noqa: PLC0415 - a run without a terminal needs no Rich
 
     for text, style in _sections(summary):
@@ -242,7 +247,7 @@ def render(summary: Summary, console: "Console") -> None:
 def _sections(summary: Summary) -> Iterator[tuple[str, str]]:
     yield f"run {summary.run_id}: {summary.seconds:,.1f} s, {summary.files_per_s:,.1f} files/s", "bold"
     if summary.interrupted:
-        yield "interrupted: what was done is in the table, the next run takes up the rest", "yellow"
+        yield "interrupted: finished rows are in the table, the next run continues", "yellow"
     yield f"inbox {summary.inbox}", ""
     yield f"model {summary.model}, version {summary.model_version[:12]}, trained on {summary.dataset}", ""
     yield _equation(summary, "found"), "bold"
@@ -257,7 +262,7 @@ def _sections(summary: Summary) -> Iterator[tuple[str, str]]:
     yield from _section("least certain", [_uncertainty(file) for file in summary.least_certain])
     more = "audiomnist table show TABLE --status rejected"
     yield from _section("rejected", _listed(summary.rejected_files, summary.rejected, more))
-    more = f"the summary in JSON names the first {_NAMED}"
+    more = f"the summary in JSON names the first {_LISTED}"
     yield from _section("deferred to the next run", _listed(summary.deferred_files, summary.deferred, more))
 
 
@@ -283,9 +288,9 @@ def _uncertainty(file: UncertainFile) -> str:
     return f"{file.confidence:7.2%}  {label:>8}  {file.path}"
 
 
-def _listed(files: Sequence[SetAside], total: int, more: str) -> list[str]:
+def _listed(files: Sequence[UnscoredFile], total: int, more: str) -> list[str]:
     rows = [
-        f"{file.reason:<20}  {file.path}: {file.sentence.removeprefix(f'{file.path}: ')}" for file in files[:_FIRST]
+        f"{file.reason:<20}  {file.path}: {file.sentence.removeprefix(f'{file.path}: ')}" for file in files[:_PRINTED]
     ]
     return [*rows, f"and {total - len(rows):,} more: {more}"] if total > len(rows) else rows
 
@@ -296,4 +301,4 @@ def _equation(summary: Summary, name: str) -> str:
 
 
 def _keep_largest(heap: list[T], item: T) -> None:
-    (heappush if len(heap) < _FIRST else heappushpop)(heap, item)
+    (heappush if len(heap) < _PRINTED else heappushpop)(heap, item)

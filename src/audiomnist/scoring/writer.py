@@ -1,4 +1,4 @@
-"""Entering what came of files: each is counted once, and each new row goes to the table in a commit."""
+"""Writing the rows of a run: each file is counted once, and new rows are committed in batches."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,65 +7,65 @@ from itertools import compress
 import pyarrow as pa
 
 from audiomnist.scoring.inbox import paths
-from audiomnist.scoring.seen import Known
-from audiomnist.scoring.summary import Summary, Tally
+from audiomnist.scoring.seen import SeenFiles
+from audiomnist.scoring.summary import Counters, Summary
 from audiomnist.scoring.table.history import RUN, RUN_ID
 from audiomnist.scoring.table.location import TableWriteError
 from audiomnist.scoring.table.schema import SCHEMA
 from audiomnist.scoring.table.table import Table
-from audiomnist.scoring.workers.scorer import Labelled
+from audiomnist.scoring.workers.scorer import ScoredChunk
 
 _COUNTED = ["path", "status", "digit", "confidence", "duration_s", "reason", "message"]
 
 
-class Ledger:
-    """The rows of one run on their way to the table.
+class TableWriter:
+    """Counts the files of one run and commits their rows.
 
     Attributes:
-        committed: how many rows the run has committed.
+        committed: number of rows committed.
     """
 
-    def __init__(self, table: Table, known: Known, tally: Tally, run_id: str, batch_size: int) -> None:
-        """Take the table and what it has, what counts, which run it is, and how many rows a commit has."""
+    def __init__(self, table: Table, seen: SeenFiles, counters: Counters, run_id: str, batch_size: int) -> None:
+        """Write to a table, in commits of `batch_size` rows, what is not in `seen`."""
         self.committed = 0
-        self._table, self._known, self._tally = table, known, tally
+        self._table, self._seen, self._counters = table, seen, counters
         self._run_id, self._batch_size = run_id, batch_size
         self._pending: pa.Table = SCHEMA.empty_table()
 
-    def enter(self, labelled: Labelled) -> None:
-        """Count what came of some files, and commit their rows once there are enough."""
-        for item in labelled.deferred:
-            self._tally.add_deferred(paths.text(item.path), item.reason, item.sentence)
-        self._pending = pa.concat_tables([self._pending, self._counted(labelled)])
+    def add(self, chunk: ScoredChunk) -> None:
+        """Count the files of a chunk, and commit rows as soon as there are more than a batch."""
+        for file in chunk.deferred:
+            self._counters.add_deferred(paths.text(file.path), file.reason, file.sentence)
+        self._pending = pa.concat_tables([self._pending, self._new_rows(chunk)])
         while len(self._pending) > self._batch_size:
             self._commit({})
 
     def end(self, summary: Summary) -> None:
-        """Commit the rest, and the run's summary with it."""
+        """Commit the remaining rows together with the summary."""
         self._commit({RUN: summary.to_json()})
-        with self._telling():
+        with self._committed_in_error():
             self._table.compact()
 
-    def _counted(self, labelled: Labelled) -> pa.Table:
-        """Return those rows that the table does not have; all are counted, as new or as known."""
-        rows = labelled.rows
+    def _new_rows(self, chunk: ScoredChunk) -> pa.Table:
+        """Return the rows that the table lacks; count all of them, as new or as unchanged."""
+        rows = chunk.rows
         identities = zip(rows["path"].to_pylist(), rows["content_sha256"].to_pylist(), strict=True)
-        is_new = [not self._known.has_row(*identity) for identity in identities]
-        self._tally.add_known(is_new.count(False))
-        counted = zip(rows.select(_COUNTED).to_pylist(), labelled.seconds, strict=True)
+        is_new = [not self._seen.has_row(*identity) for identity in identities]
+        self._counters.add_unchanged(is_new.count(False))
+        counted = zip(rows.select(_COUNTED).to_pylist(), chunk.seconds, strict=True)
         for row, seconds in compress(counted, is_new):
-            self._tally.add_row(**row, seconds=seconds)
+            self._counters.add_row(**row, seconds=seconds)
         return rows if all(is_new) else rows.filter(pa.array(is_new, pa.bool_()))
 
     def _commit(self, metadata: dict[str, str]) -> None:
         batch, self._pending = self._pending[: self._batch_size], self._pending[self._batch_size :]
-        with self._telling():
+        with self._committed_in_error():
             self._table.append(batch, {RUN_ID: self._run_id, **metadata})
         self.committed += len(batch)
 
     @contextmanager
-    def _telling(self) -> Iterator[None]:
-        """Add to what goes wrong how much was committed before."""
+    def _committed_in_error(self) -> Iterator[None]:
+        """Add the number of committed rows to the message of an error."""
         try:
             yield
         except TableWriteError as error:

@@ -26,8 +26,8 @@ from onnx import helper
 from runs import Ended, audiomnist, by_path, rows, tree
 
 from audiomnist.cli import main
-from audiomnist.scoring import run as nightly
-from audiomnist.scoring.inbox.discover import Deferred, Found, discover
+from audiomnist.scoring import run as scoring_run
+from audiomnist.scoring.inbox.discover import Deferred, Entry, discover
 from audiomnist.scoring.summary import Summary
 from audiomnist.scoring.table import lock
 from audiomnist.scoring.table.schema import SCHEMA
@@ -40,10 +40,10 @@ LOADED = """
 import sys
 from pathlib import Path
 from audiomnist.scoring.shutdown import Stop
-from audiomnist.scoring.run import Order, score
-from audiomnist.scoring.progress import Silence
+from audiomnist.scoring.run import ScoringConfig, score
+from audiomnist.scoring.progress import NullProgress
 
-summary = score(Order(*map(Path, sys.argv[1:4])), Silence(), Stop())
+summary = score(ScoringConfig(*map(Path, sys.argv[1:4])), NullProgress(), Stop())
 heavy = {"torch", "torchaudio", "librosa", "great_expectations"}
 print(summary.scored, sys.modules.keys() & (heavy | {*sys.argv[4:]}))
 """
@@ -109,11 +109,11 @@ def defers(inbox: Path, monkeypatch: pytest.MonkeyPatch) -> Defer:
     one = os.fsencode(min(path.name for path in inbox.glob("good*")))
 
     def defer(reason: str) -> None:
-        def found(folder: Path) -> Iterator[Found]:
+        def found(folder: Path) -> Iterator[Entry]:
             for item in discover(folder):
                 yield Deferred(one, reason, "is deferred") if item.path == one else item
 
-        monkeypatch.setattr(nightly, "discover", found)
+        monkeypatch.setattr(scoring_run, "discover", found)
 
     return defer
 
@@ -130,7 +130,7 @@ class TestOutput:
         """Without a terminal there is no escape code in it."""
         ended = score()
         assert (ended.status, ended.out) == (0, "")
-        assert "found 10 = 8 scored + 0 abstained + 2 rejected + 0 known + 0 deferred + 0 left\n" in ended.err
+        assert "found 10 = 8 scored + 0 abstained + 2 rejected + 0 unchanged + 0 deferred + 0 remaining\n" in ended.err
         assert ESCAPE not in ended.err
         assert len(by_path(table)) == 10
 
@@ -208,7 +208,7 @@ class TestOutput:
         before = tree(tmp_path)
         ended = score("--dry-run", "--csv", tmp_path / "rows.csv")
         assert ended.status == 0
-        assert "found 10 = 0 scored + 0 abstained + 0 rejected + 0 known + 0 deferred + 10 left" in ended.err
+        assert "found 10 = 0 scored + 0 abstained + 0 rejected + 0 unchanged + 0 deferred + 10 remaining" in ended.err
         assert tree(tmp_path) == before
         assert not table.exists()
 
@@ -226,14 +226,14 @@ class TestOutput:
             "found": 10,
             "rejected": 2,
             "scored": 1,
-            "left": 7,
+            "remaining": 7,
         }
         assert Table.open(table).version == 2
-        assert told(score("--json", "--min-confidence", 1)) == {"found": 10, "abstained": 7, "known": 3}
-        assert told(score("--json", "--reread")) == {"found": 10, "known": 10}
-        assert told(score("--json", "--rescore")) == {"found": 10, "known": 10}
+        assert told(score("--json", "--min-confidence", 1)) == {"found": 10, "abstained": 7, "unchanged": 3}
+        assert told(score("--json", "--reread")) == {"found": 10, "unchanged": 10}
+        assert told(score("--json", "--rescore")) == {"found": 10, "unchanged": 10}
         put(inbox, "a.part", b"")
-        assert told(score("--json", "--workers", 2, "--wait")) == {"found": 11, "known": 10, "deferred": 1}
+        assert told(score("--json", "--workers", 2, "--wait")) == {"found": 11, "unchanged": 10, "deferred": 1}
 
     def test_all_that_was_deferred_is_listed(self, score: Score, inbox: Path) -> None:
         """With the reason, safely."""
@@ -346,7 +346,7 @@ class TestHindered:
         defers(reason)
         ended = score()
         assert ended.status == 7
-        assert f"audiomnist score: deferred until somebody sees to it: 1 {reason}" in ended.err
+        assert f"audiomnist score: deferred files need attention: 1 {reason}" in ended.err
         assert len(rows(table)) == 9
 
     @pytest.mark.parametrize("reason", ["changing", "vanished"])
@@ -446,7 +446,7 @@ class TestUsage:
 
 
 class TestHeldTable:
-    """Status 5: another run holds the table."""
+    """Status 5: another run holds the lock of the table."""
 
     def test_the_holder_is_named(self, score: Score, table: Path) -> None:
         """Nothing is scored."""

@@ -1,8 +1,9 @@
-"""The commands `audiomnist table ...`: what they say of a table, and what of a folder that is none."""
+"""The commands `audiomnist table ...`: output for a table, and errors for other folders."""
 
 import csv
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -10,12 +11,14 @@ import pytest
 import small_bundles
 from deltalake import write_deltalake
 from inbox_files import SETTLED_NS, encoded, put, put_bad, put_good, tone
-from runs import Ended, Row, audiomnist, by_path, rows, score, tree
+from runs import RUN_INFO, Ended, Row, audiomnist, by_path, rows, score, tree
 
-from audiomnist.scoring.run import Order
+from audiomnist.scoring import records
+from audiomnist.scoring.records import FileInfo, Outcome
+from audiomnist.scoring.run import ScoringConfig
 from audiomnist.scoring.summary import Summary
 from audiomnist.scoring.table import lock
-from audiomnist.scoring.table.history import RUN_ID
+from audiomnist.scoring.table.history import RUN, RUN_ID
 from audiomnist.scoring.table.schema import SCHEMA
 from audiomnist.scoring.table.table import Table
 
@@ -25,35 +28,35 @@ LONG = f"{'folder/' * 20}{'n' * 100}.wav"
 
 
 @pytest.fixture(scope="module")
-def nights(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Summary]]:
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Summary]]:
     """A table that three runs have written to, and their summaries, the latest first; to be read only."""
-    folder = tmp_path_factory.mktemp("nights")
+    folder = tmp_path_factory.mktemp("runs")
     bundle = small_bundles.write("cnn", folder / "bundle")
-    order = Order(folder / "inbox", folder / "table", bundle)
-    put_good(order.inbox, 30)
-    first = score(order)
-    put_bad(order.inbox, 6)
-    put(order.inbox, HOSTILE, encoded(tone(3)))
-    second = score(order)
-    put(order.inbox, LONG, encoded(tone(4)))
-    put(order.inbox, "late.part", b"")
-    return order.table, [score(order), second, first]
+    config = ScoringConfig(folder / "inbox", folder / "table", bundle)
+    put_good(config.inbox, 30)
+    first = score(config)
+    put_bad(config.inbox, 6)
+    put(config.inbox, HOSTILE, encoded(tone(3)))
+    second = score(config)
+    put(config.inbox, LONG, encoded(tone(4)))
+    put(config.inbox, "late.part", b"")
+    return config.table, [score(config), second, first]
 
 
 @pytest.fixture
-def table(nights: tuple[Path, list[Summary]]) -> Path:
+def table(runs: tuple[Path, list[Summary]]) -> Path:
     """Its folder."""
-    return nights[0]
+    return runs[0]
 
 
 @pytest.fixture
-def summaries(nights: tuple[Path, list[Summary]]) -> list[Summary]:
+def summaries(runs: tuple[Path, list[Summary]]) -> list[Summary]:
     """Its runs' summaries, the latest first."""
-    return nights[1]
+    return runs[1]
 
 
 def cells(line: str) -> list[str]:
-    """Return the cells of a line, which stand two blanks or more apart."""
+    """Return the cells of a line, which are two spaces or more apart."""
     return re.split(" {2,}", line.rstrip())
 
 
@@ -78,11 +81,11 @@ class TestShow:
         assert ended.out.splitlines()[-1] == "20 of 38 rows"
 
     def test_a_row_says_what_the_table_has(self, table: Path) -> None:
-        """Label, confidence, strangeness and model; for a rejected file its reason."""
-        told = {row["path"]: row for row in shown(audiomnist("table", "show", table, "--rows", 100))}
-        assert len(told) == 38
+        """Label, confidence, OOD score and model; for a rejected file its reason."""
+        printed = {row["path"]: row for row in shown(audiomnist("table", "show", table, "--rows", 100))}
+        assert len(printed) == 38
         row = by_path(table)[LONG]
-        assert told[LONG] == {
+        assert printed[LONG] == {
             "scored_at": f"{row['scored_at']:%Y-%m-%d %H:%M:%S}",
             "status": "scored",
             "digit": str(row["digit"]),
@@ -92,7 +95,7 @@ class TestShow:
             "model": "cnn",
             "path": LONG,
         }
-        bad = told["bad-000 no bytes.wav"]
+        bad = printed["bad-000 no bytes.wav"]
         assert (bad["status"], bad["digit"], bad["confidence"], bad["reason"]) == ("rejected", "-", "-", "empty")
 
     @pytest.mark.parametrize(
@@ -110,11 +113,20 @@ class TestShow:
         assert len(shown(ended)) == count
         assert ended.out.splitlines()[-1] == f"{count} of {count} rows"
 
+    @pytest.mark.parametrize(("reason", "count"), [("not_regular_file", 2), ("not_a_file", 1)])
+    def test_a_reason_includes_its_former_code(self, tmp_path: Path, reason: str, count: int) -> None:
+        """Older rows keep theirs, which can be chosen too."""
+        codes = ["not_a_file", "not_regular_file", "empty"]
+        files = [(FileInfo(code, 0, 0), Outcome("rejected", reason=code, message=code)) for code in codes]
+        table = Table.create(tmp_path / "table")
+        table.append(records.table(files, RUN_INFO, datetime(2026, 1, 1, tzinfo=UTC)), {RUN_ID: "old"})
+        assert len(shown(audiomnist("table", "show", table.path, "--reason", reason))) == count
+
     @pytest.mark.parametrize(("option", "among"), [("--status", "abstained"), ("--reason", "not_audio")])
     def test_a_code_that_there_is_not_is_told_with_those_that_there_are(
         self, table: Path, option: str, among: str
     ) -> None:
-        """A slip of the pen does not look like an empty table."""
+        """A typing error does not look like an empty table."""
         ended = audiomnist("table", "show", table, option, "rejcted")
         assert ended.status == 2
         assert "rejcted is none of" in ended.err
@@ -143,10 +155,10 @@ class TestHistory:
     def test_each_run_has_its_line(self, table: Path, summaries: list[Summary]) -> None:
         """When it ended, its id, the table's version, the model, and what came of its files."""
         head, *lines = audiomnist("table", "history", table).out.splitlines()
-        told = [dict(zip(cells(head), cells(line), strict=True)) for line in lines]
-        assert [row["run"] for row in told] == [summary.run_id for summary in summaries]
-        assert [row["version"] for row in told] == ["3", "2", "1"]
-        for row, summary in zip(told, summaries, strict=True):
+        printed = [dict(zip(cells(head), cells(line), strict=True)) for line in lines]
+        assert [row["run"] for row in printed] == [summary.run_id for summary in summaries]
+        assert [row["version"] for row in printed] == ["3", "2", "1"]
+        for row, summary in zip(printed, summaries, strict=True):
             assert row["model"] == summary.model
             assert {name: row[name] for name in ("found", *summary.sums["found"])} == {
                 "found": str(summary.found),
@@ -156,9 +168,9 @@ class TestHistory:
 
     def test_json_has_the_whole_summary_of_each_run_on_a_line(self, table: Path, summaries: list[Summary]) -> None:
         """For machines."""
-        told = [json.loads(line) for line in audiomnist("table", "history", table, "--json").out.split("\n") if line]
-        assert [Summary.model_validate(run["summary"]) for run in told] == summaries
-        assert [(run["run_id"], run["version"]) for run in told] == [
+        printed = [json.loads(line) for line in audiomnist("table", "history", table, "--json").out.split("\n") if line]
+        assert [Summary.model_validate(run["summary"]) for run in printed] == summaries
+        assert [(run["run_id"], run["version"]) for run in printed] == [
             (summary.run_id, version) for summary, version in zip(summaries, (3, 2, 1), strict=True)
         ]
 
@@ -172,6 +184,16 @@ class TestHistory:
         (run,) = audiomnist("table", "history", table.path, "--json").out.splitlines()
         assert json.loads(run)["summary"] is None
 
+    def test_a_summary_with_former_names_is_shown(self, tmp_path: Path, summaries: list[Summary]) -> None:
+        """A table keeps the summaries of older programs, in which two counts have other names."""
+        former = json.loads(summaries[0].to_json()) | {"schema_version": 2}
+        former |= {"known": former.pop("unchanged"), "left": former.pop("remaining")}
+        table = Table.create(tmp_path / "table")
+        table.append(SCHEMA.empty_table(), {RUN_ID: "old", RUN: json.dumps(former)})
+        head, line = audiomnist("table", "history", table.path).out.splitlines()
+        row = dict(zip(cells(head), cells(line), strict=True))
+        assert (row["unchanged"], row["remaining"]) == (str(summaries[0].unchanged), "0")
+
 
 class TestExport:
     """All rows in one file."""
@@ -181,25 +203,25 @@ class TestExport:
         target = tmp_path / "rows.csv"
         assert audiomnist("table", "export", table, "--to", target) == Ended(0, f"{target}\n", "")
         with target.open(newline="", encoding="utf-8") as file:
-            told = {row["path"]: row for row in csv.DictReader(file)}
+            printed = {row["path"]: row for row in csv.DictReader(file)}
         found = by_path(table)
-        assert told.keys() == found.keys()
-        assert told[HOSTILE]["content_sha256"] == found[HOSTILE]["content_sha256"]
+        assert printed.keys() == found.keys()
+        assert printed[HOSTILE]["content_sha256"] == found[HOSTILE]["content_sha256"]
 
     def test_parquet_has_the_rows_as_they_are(self, table: Path, tmp_path: Path) -> None:
         """Types and values."""
         target = tmp_path / "rows.parquet"
         assert audiomnist("table", "export", table, "--to", target).status == 0
-        told = sorted(pq.read_table(target).to_pylist(), key=identity)
-        assert told == sorted(rows(table), key=identity)
+        printed = sorted(pq.read_table(target).to_pylist(), key=identity)
+        assert printed == sorted(rows(table), key=identity)
         assert pq.read_schema(target).names == SCHEMA.names
 
     def test_lines_of_json_are_read_back(self, table: Path, tmp_path: Path) -> None:
         """One per row, whatever is in the names."""
         target = tmp_path / "rows.jsonl"
         assert audiomnist("table", "export", table, "--to", target).status == 0
-        told = [json.loads(line) for line in target.read_text(encoding="utf-8").split("\n") if line]
-        assert {row["path"] for row in told} == by_path(table).keys()
+        printed = [json.loads(line) for line in target.read_text(encoding="utf-8").split("\n") if line]
+        assert {row["path"] for row in printed} == by_path(table).keys()
 
     def test_another_suffix_is_no_format(self, table: Path, tmp_path: Path) -> None:
         """Those that are, are named."""
@@ -246,16 +268,16 @@ class TestVacuum:
 
     def test_what_a_crash_left_is_removed_and_told(self, table: Path, tmp_path: Path) -> None:
         """And nothing that is used: all rows are still there."""
-        order = Order(tmp_path / "inbox", tmp_path / "table", table.parent / "bundle" / "served")
-        put_good(order.inbox, 5)
-        score(order)
-        before = rows(order.table)
-        orphan = put(order.table, "part-of-a-crash.parquet", b"left", SETTLED_NS)
-        ended = audiomnist("table", "vacuum", order.table)
+        config = ScoringConfig(tmp_path / "inbox", tmp_path / "table", table.parent / "bundle" / "served")
+        put_good(config.inbox, 5)
+        score(config)
+        before = rows(config.table)
+        orphan = put(config.table, "part-of-a-crash.parquet", b"left", SETTLED_NS)
+        ended = audiomnist("table", "vacuum", config.table)
         assert (ended.status, ended.out) == (0, "part-of-a-crash.parquet\n1 files removed\n")
         assert not orphan.exists()
-        assert rows(order.table) == before
-        assert audiomnist("table", "vacuum", order.table).out == "0 files removed\n"
+        assert rows(config.table) == before
+        assert audiomnist("table", "vacuum", config.table).out == "0 files removed\n"
 
     def test_while_a_run_holds_the_table_nothing_is_removed(self, table: Path) -> None:
         """What it has not yet committed would be among it."""

@@ -1,4 +1,4 @@
-"""Which sounds are worth asking a model about: each limit, and what is told of a sound beyond it."""
+"""Checks of decoded audio: each limit, and the error beyond it."""
 
 import math
 from dataclasses import replace
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from audiomnist.audio.wav import Sound
 from audiomnist.scoring.decoding import checks
-from audiomnist.scoring.decoding.checks import Extent, Limits, UnusableSoundError
+from audiomnist.scoring.decoding.checks import Amplitude, Limits, UnusableSoundError
 
 LIMITS = Limits()
 RATE_HZ = 8000
@@ -30,7 +30,7 @@ def refusal(samples: NDArray[np.float32], limits: Limits = LIMITS) -> tuple[str,
 def accepted(samples: NDArray[np.float32], limits: Limits = LIMITS) -> None:
     """Check that a sound of 8 kHz is taken."""
     sound = Sound(samples, RATE_HZ)
-    checks.check(sound, Extent.of(sound), limits)
+    checks.check(sound, Amplitude.of(sound), limits)
 
 
 @pytest.mark.parametrize(
@@ -39,13 +39,13 @@ def accepted(samples: NDArray[np.float32], limits: Limits = LIMITS) -> None:
 )
 def test_the_peak_is_the_largest_magnitude_in_any_channel(samples: list[list[float]], expected: float) -> None:
     """Before the channels are mixed, in which they may cancel."""
-    assert Extent.of(Sound(np.array(samples, dtype=np.float32), RATE_HZ)).peak == expected
+    assert Amplitude.of(Sound(np.array(samples, dtype=np.float32), RATE_HZ)).peak == expected
 
 
 def test_the_swing_is_the_largest_within_a_channel() -> None:
-    """What lies between channels is none."""
+    """Differences between channels do not count."""
     samples = np.array([[0.5, -0.5], [0.25, -0.125]], dtype=np.float32)
-    assert Extent.of(Sound(samples, RATE_HZ)).swing == 0.375
+    assert Amplitude.of(Sound(samples, RATE_HZ)).peak_to_peak == 0.375
 
 
 def test_the_peak_of_what_is_not_a_number_is_none_either() -> None:
@@ -53,7 +53,7 @@ def test_the_peak_of_what_is_not_a_number_is_none_either() -> None:
     for channels, where in ((1, 0), (3, 0), (3, 2)):
         samples = noise(channels=channels)
         samples[17, where] = np.nan
-        assert math.isnan(Extent.of(Sound(samples, RATE_HZ)).peak)
+        assert math.isnan(Amplitude.of(Sound(samples, RATE_HZ)).peak)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 8])
@@ -63,7 +63,7 @@ def test_a_common_sound_is_taken(channels: int) -> None:
 
 
 def test_durations_are_taken_up_to_the_limits_and_not_beyond() -> None:
-    """Frames count, not samples; the sentence says what was found and what is allowed."""
+    """Frames count, not samples; the message has the value and the limit."""
     accepted(noise(400))
     accepted(noise(80_000))
     assert refusal(noise(399))[0] == "too_short"
@@ -75,7 +75,7 @@ def test_durations_are_taken_up_to_the_limits_and_not_beyond() -> None:
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("place", [0, 2000, -1])
 def test_one_sample_that_is_no_finite_number_is_enough(value: float, place: int) -> None:
-    """Wherever it stands, and though it is in one of two channels only."""
+    """At any position, and in one of two channels only."""
     samples = noise(channels=2)
     samples[place, 1] = value
     assert refusal(samples) == ("not_finite", "holds samples that are not finite numbers")
@@ -118,7 +118,7 @@ def test_clipping_is_borne_up_to_a_share_of_the_samples(fraction: float, ceiling
     else:
         assert refusal(samples) == (
             "clipped",
-            f"is clipped beyond use: {fraction:.0%} of its samples stand at full scale",
+            f"is clipped beyond use: {fraction:.0%} of its samples are at full scale",
         )
 
 

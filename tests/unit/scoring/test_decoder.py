@@ -36,7 +36,7 @@ def encoded(samples: np.ndarray, rate_hz: int = 8000, subtype: str = "PCM_16", c
 
 
 def with_stream_info(content: bytes, *, rate_hz: int = 8000, bits: int = 16, frames: int = 0) -> bytes:
-    """Return a FLAC file of one channel whose header says something else than its sound; no frames: unknown."""
+    """Return a FLAC file of one channel whose header contradicts its samples; no frames: unknown length."""
     return content[:18] + (rate_hz << 44 | (bits - 1) << 36 | frames).to_bytes(8, "big") + content[26:]
 
 
@@ -92,7 +92,7 @@ def test_flac_is_decoded_exactly(subtype: str, channels: int, rate_hz: int) -> N
     ],
 )
 def test_what_other_programs_put_around_the_sound_is_no_fault(good: bytes, dress: Callable[[bytes], bytes]) -> None:
-    """Tags, padding, and the unknown length of an encoder that wrote to a pipe leave the sound as it is."""
+    """Tags, padding, and the unknown length of an encoder that wrote to a pipe do not change the sound."""
     np.testing.assert_array_equal(decoded(dress(good)).samples, decoded(good).samples)
 
 
@@ -135,7 +135,7 @@ def test_a_file_damaged_in_the_middle_is_undecodable() -> None:
 
 
 def test_a_damaged_header_is_undecodable(good: bytes) -> None:
-    """The file is whole, but the comments in its second block say that they are longer than the block."""
+    """The file is whole, but the comments in its second block claim to be longer than the block."""
     assert refusal(good[:46] + b"\xff" * 4 + good[50:]).reason == "undecodable"
 
 
@@ -162,7 +162,7 @@ def test_the_longest_duration_holds_without_a_claim(frames: int, *, fits: bool) 
 
 
 def test_a_small_file_of_ten_minutes_takes_no_more_memory_than_the_longest_sound() -> None:
-    """Its header leaves the length open; what lies beyond the longest duration is not decoded."""
+    """Its header leaves the length open; samples beyond the maximum duration are not decoded."""
     content = with_stream_info(encoded(np.zeros(600 * 8000)), frames=0)
     assert len(content) < 100_000
     tracemalloc.start()
@@ -174,14 +174,14 @@ def test_a_small_file_of_ten_minutes_takes_no_more_memory_than_the_longest_sound
 
 @pytest.mark.parametrize("rate_hz", [0, 1, 3999, 192_001, 655_350])
 def test_an_absurd_rate_is_named(good: bytes, rate_hz: int) -> None:
-    """It is told before anything is decoded."""
+    """The error comes before anything is decoded."""
     error = refusal(with_stream_info(good, rate_hz=rate_hz, frames=4000))
     assert error.reason == "bad_rate"
     assert f"{rate_hz} Hz" in error.sentence
 
 
 def test_bits_that_libsndfile_does_not_read_are_named(good: bytes) -> None:
-    """FLAC of 20 bits is good FLAC; the sentence says what to do."""
+    """FLAC of 20 bits is good FLAC; the message gives the remedy."""
     error = refusal(with_stream_info(good, bits=20, frames=4000))
     assert error.reason == "unsupported_encoding"
     assert error.sentence == "is FLAC of 20 bits: convert it to FLAC of 16 or 24 bits"
@@ -246,7 +246,7 @@ def mutated(content: bytes, rng: np.random.Generator) -> bytes:
 
 
 def assert_decoded_or_refused(mutations: int) -> None:
-    """Decode mutations of FLAC files; each is a sound within the limits, or refused for a fault of its own."""
+    """Decode mutations of FLAC files; each is a sound within the limits, or refused with a reason."""
     rng = np.random.default_rng(mutations)
     originals = [encoded(noise(seconds, channels=channels)) for seconds in (0.05, 0.5, 2) for channels in (1, 2)]
     outcomes = set()

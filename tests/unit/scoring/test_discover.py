@@ -1,4 +1,4 @@
-"""What lies in the inbox, and reading one file of it: on a real file system."""
+"""Listing an inbox and reading a file, on a real file system."""
 
 import errno
 import json
@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiomnist.scoring.inbox import discover
-from audiomnist.scoring.inbox.discover import Candidate, Deferred, Found, InboxError, NotReadError, Unusable
+from audiomnist.scoring.inbox.discover import Candidate, Deferred, Entry, InboxError, NotReadError, Unusable
 
 LIMIT_BYTES = 1000
 STRANGE_NAMES = [
@@ -47,7 +47,7 @@ TREES = st.dictionaries(
     NAMES, st.recursive(CONTENTS, lambda inner: st.dictionaries(NAMES, inner, max_size=4), max_leaves=12), max_size=4
 )
 
-# Prints what is found and read as a user who is not root; the modules are imported before, lest they lie where
+# Prints what is found and read as a user who is not root; the modules are imported before, in case they are where
 # that user may not look.
 UNPRIVILEGED = """
 import json, os, sys
@@ -74,7 +74,7 @@ except discover.InboxError as error:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """An inbox, beside which other things can stand."""
+    """An inbox, beside which tests can put other things."""
     path = tmp_path / "inbox"
     path.mkdir()
     return path
@@ -118,14 +118,14 @@ def place(folder: Path, path: bytes) -> Path:
     return whole
 
 
-def found_in(folder: Path) -> dict[bytes, Found]:
+def found_in(folder: Path) -> dict[bytes, Entry]:
     """Return what is found by its path."""
     found = list(discover.discover(folder))
     assert len({item.path for item in found}) == len(found)
     return {item.path: item for item in found}
 
 
-def described(found: Found) -> str:
+def described(found: Entry) -> str:
     """Return the class of what is found, and its reason if it has one."""
     return " ".join([type(found).__name__, *([] if isinstance(found, Candidate) else [found.reason])])
 
@@ -212,7 +212,7 @@ def test_the_inbox_may_be_spelt_in_any_way(folder: Path, monkeypatch: pytest.Mon
 
 
 def test_entries_come_depth_first_in_the_order_of_their_bytes(folder: Path) -> None:
-    """A folder's files stand where its own name stands."""
+    """The files of a folder are sorted at the position of its name."""
     names = [b"B", b"a", b"b/a", b"b/c/z", b"b/d", b"b!", b"c", b"\xff"]
     for name in names:
         place(folder, name).touch()
@@ -314,7 +314,7 @@ def test_a_link_is_unusable_wherever_it_leads(folder: Path) -> None:
 
 
 def test_a_link_has_its_own_size_and_time_and_no_content(folder: Path) -> None:
-    """Nothing is said of what it leads to."""
+    """Nothing is reported about its target."""
     (folder / "target").write_bytes(b"sound")
     link = folder / "7.wav"
     link.symlink_to("target")
@@ -337,13 +337,13 @@ def test_pipes_and_sockets_are_unusable(folder: Path, monkeypatch: pytest.Monkey
     os.mkfifo("pipe")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("socket")
-    assert reasons_in(folder) == dict.fromkeys((b"pipe", b"socket"), "Unusable not_a_file")
+    assert reasons_in(folder) == dict.fromkeys((b"pipe", b"socket"), "Unusable not_regular_file")
 
 
 def test_devices_are_unusable() -> None:
-    """As in the folder where they stand."""
+    """As in /dev."""
     null = next(found for found in discover.discover(Path("/dev")) if found.path == b"null")
-    assert described(null) == "Unusable not_a_file"
+    assert described(null) == "Unusable not_regular_file"
 
 
 def test_what_vanishes_while_the_folder_is_walked_is_deferred(folder: Path) -> None:
@@ -512,7 +512,7 @@ CHANGES = [grown, touched, shortened]
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_file_that_changed_since_it_was_found_is_deferred(folder: Path, change: Callable[[Path], None]) -> None:
-    """Its size or its time tells; as found the next time, it is read."""
+    """Its size or time reveals it; the next run reads it."""
     (folder / "7.wav").write_bytes(b"sound")
     file = candidate(folder, b"7.wav")
     change(folder / "7.wav")
@@ -544,7 +544,7 @@ def test_a_file_that_changes_while_it_is_read_is_deferred(
 def test_content_that_is_not_as_long_as_the_file_says_is_deferred(
     folder: Path, monkeypatch: pytest.MonkeyPatch, size_bytes: int
 ) -> None:
-    """What a network file system tells of size and time can be some seconds old."""
+    """Size and time from a network file system can be some seconds old."""
     (folder / "7.wav").write_bytes(b"sound")
     file = candidate(folder, b"7.wav")
     told = (folder / "7.wav").stat()

@@ -1,4 +1,4 @@
-"""Drift: known values of the index, what chance alone gives, the verdicts, and the reference that runs are held to."""
+"""Drift: known values of the index, values by chance, the levels, and the reference of runs."""
 
 import json
 from math import log
@@ -36,7 +36,7 @@ def test_the_same_shares_have_the_index_nought_however_few_the_files() -> None:
 
 
 def test_bins_that_are_empty_on_one_side_leave_the_index_finite() -> None:
-    """Neither a label that is never heard nor one that training lacked makes it infinite."""
+    """Neither a label that never occurs nor one that training lacked makes it infinite."""
     assert 0.25 < drift.psi(TENTHS, [1000, *[0] * 9]) < 100
     assert 0.25 < drift.psi((1, *[0] * 9), [100] * 10) < 100
 
@@ -48,7 +48,7 @@ def test_the_numbers_of_bins_must_agree() -> None:
 
 
 def test_chance_alone_gives_about_the_bins_less_one_by_the_files() -> None:
-    """Samples of the reference itself, as the module says of them."""
+    """Samples of the reference itself, as in the docstring of the module."""
     counts = np.random.default_rng(0).multinomial(drift.FEWEST_FILES, TENTHS, size=2000)
     found = np.array([drift.psi(TENTHS, row.tolist()) for row in counts])
     assert found.mean() == pytest.approx(9 / drift.FEWEST_FILES, rel=0.1)
@@ -63,7 +63,7 @@ def test_below_200_files_chance_alone_would_too_often_look_like_drift() -> None:
 
 
 @pytest.mark.parametrize(
-    ("observed", "verdict"),
+    ("observed", "level"),
     [
         ([500, 500], "stable"),
         ([650, 350], "stable"),
@@ -77,16 +77,16 @@ def test_below_200_files_chance_alone_would_too_often_look_like_drift() -> None:
         ([200, 0], "major"),
     ],
 )
-def test_the_verdict_follows_the_thresholds_and_the_number_of_files(observed: list[int], verdict: str) -> None:
+def test_the_level_follows_the_thresholds_and_the_number_of_files(observed: list[int], level: str) -> None:
     """Below 0.1, from there on, from 0.25 on; and none below 200 files."""
     found = drift.drift((0.5, 0.5), observed)
-    assert found.verdict == verdict
+    assert found.level == level
     assert found.psi == drift.psi((0.5, 0.5), observed)
 
 
-def test_a_threshold_belongs_to_the_verdict_above_it() -> None:
+def test_a_threshold_belongs_to_the_level_above_it() -> None:
     """Moderate begins at 0.1, major at 0.25."""
-    assert [drift.verdict(index, 200) for index in (0.0999, 0.1, 0.2499, 0.25)] == [
+    assert [drift.level(index, 200) for index in (0.0999, 0.1, 0.2499, 0.25)] == [
         "stable",
         "moderate",
         "moderate",
@@ -96,7 +96,7 @@ def test_a_threshold_belongs_to_the_verdict_above_it() -> None:
 
 def test_a_run_without_files_has_no_index() -> None:
     """Nought would claim that nothing has changed."""
-    assert drift.drift((0.5, 0.5), [0, 0]) == Drift(psi=None, verdict="too_few")
+    assert drift.drift((0.5, 0.5), [0, 0]) == Drift(psi=None, level="too_few")
 
 
 def test_each_quantity_is_counted_against_its_own_reference() -> None:
@@ -107,24 +107,24 @@ def test_each_quantity_is_counted_against_its_own_reference() -> None:
     found = counts.drifts()
     assert counts.labels == (20,) * 10
     assert found == Drifts(
-        labels=Drift(psi=0, verdict="stable"),
+        labels=Drift(psi=0, level="stable"),
         confidence=drift.drift((0.5, 0.5), [0, 400]),
-        duration_s=Drift(psi=0, verdict="stable"),
+        duration_s=Drift(psi=0, level="stable"),
     )
-    assert found.confidence.verdict == "major"
+    assert found.confidence.level == "major"
 
 
-def test_each_verdict_is_told_in_words_and_in_its_colour() -> None:
-    """One line per quantity; too few files say how many are needed."""
+def test_each_level_is_printed_in_its_colour() -> None:
+    """One line per quantity; too few files: the line has the minimum."""
     told = Drifts(
-        labels=Drift(psi=0.01234, verdict="stable"),
-        confidence=Drift(psi=1.5, verdict="major"),
-        duration_s=Drift(psi=None, verdict="too_few"),
+        labels=Drift(psi=0.01234, level="stable"),
+        confidence=Drift(psi=1.5, level="major"),
+        duration_s=Drift(psi=None, level="too_few"),
     )
     assert list(drift.styled_lines(told)) == [
         ("  labels       0.012  stable", "green"),
         ("  confidence   1.500  major", "bold red"),
-        ("  duration         -  fewer than 200 files: no verdict", "dim"),
+        ("  duration         -  fewer than 200 files: not rated", "dim"),
     ]
 
 
@@ -142,7 +142,7 @@ def test_the_edges_are_the_deciles_of_the_sample() -> None:
 
 
 def test_equal_edges_are_merged() -> None:
-    """Nine in ten confidences are 1: one edge stands there, and the bin from it on holds them."""
+    """Nine in ten confidences are 1: one edge is there, and the bin from it on holds them."""
     histogram = histogram_of([*np.linspace(0.5, 0.99, 100), *[1.0] * 900])
     assert histogram.edges[-1] == 1
     assert len(set(histogram.edges)) == len(histogram.edges) < 9

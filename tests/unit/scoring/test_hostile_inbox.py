@@ -15,7 +15,7 @@ from runs import Row, answer, assert_same_answers, audiomnist, by_path, score
 
 from audiomnist.audio.waveform import Waveform
 from audiomnist.scoring.inbox import paths
-from audiomnist.scoring.run import Order
+from audiomnist.scoring.run import ScoringConfig
 from audiomnist.scoring.table.schema import REASONS
 from audiomnist.serving import model as inference
 
@@ -44,15 +44,15 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def order(bundle: Path, tmp_path: Path) -> Order:
-    """An order to score an inbox, which is empty, into a table, which does not exist."""
+def config(bundle: Path, tmp_path: Path) -> ScoringConfig:
+    """Settings for an empty inbox and a table that does not exist yet."""
     (tmp_path / "inbox").mkdir()
-    return Order(tmp_path / "inbox", tmp_path / "table", bundle)
+    return ScoringConfig(tmp_path / "inbox", tmp_path / "table", bundle)
 
 
-def undisturbed(order: Order) -> dict[str, Row]:
+def undisturbed(config: ScoringConfig) -> dict[str, Row]:
     """Score what is in the inbox, into another table; return the rows by path."""
-    apart = replace(order, table=order.table.with_name("apart"))
+    apart = replace(config, table=config.table.with_name("apart"))
     score(apart)
     return by_path(apart.table)
 
@@ -66,30 +66,30 @@ def test_there_is_a_bad_file_for_every_reason_that_content_can_have() -> None:
     ("good", "bad", "workers"), [(200, 20, 1), (200, 36, 2), pytest.param(2000, 200, 2, marks=pytest.mark.long)]
 )
 def test_bad_files_are_rejected_with_their_reasons_and_the_good_ones_are_scored(
-    order: Order, good: int, bad: int, workers: int
+    config: ScoringConfig, good: int, bad: int, workers: int
 ) -> None:
     """All of them, each with the answer that it has without bad ones beside it."""
-    digits = put_good(order.inbox, good)
-    expected = undisturbed(order)
-    reasons = put_bad(order.inbox, bad)
-    summary = score(replace(order, workers=workers))
+    digits = put_good(config.inbox, good)
+    expected = undisturbed(config)
+    reasons = put_bad(config.inbox, bad)
+    summary = score(replace(config, workers=workers))
     assert (summary.found, summary.scored, summary.rejected) == (good + bad, good, bad)
     assert sum(summary.by_reason.values()) == bad
-    found = by_path(order.table)
+    found = by_path(config.table)
     assert {path: row["reason"] for path, row in found.items() if row["status"] == "rejected"} == reasons
     assert_same_answers({path: found[path] for path in digits}, expected)
 
 
-def test_files_of_every_accepted_kind_have_the_models_answer_to_their_sound(order: Order) -> None:
-    """Encodings, rates and numbers of channels stand in the row as in the file; libsndfile is the reference."""
-    files = put_good(order.inbox, len(ENCODINGS) * len(CHANNELS))
-    assert score(order).scored == len(files)
-    found = by_path(order.table)
+def test_files_of_every_accepted_kind_have_the_models_answer_to_their_sound(config: ScoringConfig) -> None:
+    """Encodings, rates and numbers of channels in the row are those of the file; libsndfile is the reference."""
+    files = put_good(config.inbox, len(ENCODINGS) * len(CHANNELS))
+    assert score(config).scored == len(files)
+    found = by_path(config.table)
     assert {row["sample_rate_hz"] for row in found.values()} == set(RATES_HZ)
     assert {row["channels"] for row in found.values()} == set(CHANNELS)
-    model = inference.load(order.model, threads=1)
+    model = inference.load(config.model, threads=1)
     for name, row in found.items():
-        samples, rate_hz = soundfile.read(order.inbox / name, dtype="float32", always_2d=True)
+        samples, rate_hz = soundfile.read(config.inbox / name, dtype="float32", always_2d=True)
         assert (row["sample_rate_hz"], row["channels"]) == (rate_hz, samples.shape[1])
         assert row["duration_s"] == len(samples) / rate_hz
         assert row["peak"] == pytest.approx(np.abs(samples).max())
@@ -99,39 +99,39 @@ def test_files_of_every_accepted_kind_have_the_models_answer_to_their_sound(orde
 
 
 @pytest.mark.parametrize("count", [300, pytest.param(5_000, marks=pytest.mark.long)])
-def test_mutated_headers_disturb_nobody(order: Order, count: int) -> None:
+def test_mutated_headers_disturb_nobody(config: ScoringConfig, count: int) -> None:
     """Each file is scored or rejected, none is deferred; the good ones have the answers that they have alone."""
-    put_good(order.inbox, 40)
-    expected = undisturbed(order)
+    put_good(config.inbox, 40)
+    expected = undisturbed(config)
     originals = wav_mutations.originals(1601)
     for number, content in enumerate(wav_mutations.mutated(originals, count, seed=count)):
-        put(order.inbox, f"good-{number % 40:04}-{number}.wav", content)
-    summary = score(order)
+        put(config.inbox, f"good-{number % 40:04}-{number}.wav", content)
+    summary = score(config)
     assert summary.found == count + 40 == summary.scored + summary.rejected
     assert summary.scored > 40
     assert summary.rejected > count / 2
-    found = by_path(order.table)
+    found = by_path(config.table)
     assert_same_answers({path: found[path] for path in expected}, expected)
     assert set(summary.by_reason) <= REASONS.keys()
 
 
-def test_strange_names_have_rows_and_are_shown_safely(order: Order, tmp_path: Path) -> None:
+def test_strange_names_have_rows_and_are_shown_safely(config: ScoringConfig, tmp_path: Path) -> None:
     """Good and bad files; what the terminal gets has no character that it would obey, and CSV is read back."""
     for number, name in enumerate(STRANGE_NAMES):
-        put(order.inbox, name, encoded(tone(number % 10, seed=number)))
-        put(order.inbox / "bad", name, b"no sound")
+        put(config.inbox, name, encoded(tone(number % 10, seed=number)))
+        put(config.inbox / "bad", name, b"no sound")
     rows_csv = tmp_path / "rows.csv"
-    options = ("--into", order.table, "--model", order.model, "--workers", 1, "--csv", rows_csv)
-    ended = audiomnist("score", order.inbox, *options)
+    options = ("--into", config.table, "--model", config.model, "--workers", 1, "--csv", rows_csv)
+    ended = audiomnist("score", config.inbox, *options)
     assert ended.status == 0
     expected = {paths.text(prefix + name) for name in STRANGE_NAMES for prefix in (b"", b"bad/")}
-    found = by_path(order.table)
+    found = by_path(config.table)
     assert found.keys() == expected
     assert all(row["status"] == ("rejected" if path.startswith("bad/") else "scored") for path, row in found.items())
     with rows_csv.open(newline="", encoding="utf-8") as file:
         told = [row["path"] for row in csv.DictReader(file)]
     assert sorted(told) == sorted(map(harmless, expected))
-    shown = audiomnist("table", "show", order.table, "--rows", 100)
+    shown = audiomnist("table", "show", config.table, "--rows", 100)
     for text in (ended.err, shown.out):
         assert all(character.isprintable() or character == "\n" for character in text)
     assert "a\\nb.wav" in shown.out
@@ -140,13 +140,13 @@ def test_strange_names_have_rows_and_are_shown_safely(order: Order, tmp_path: Pa
 
 
 def harmless(path: str) -> str:
-    """Return a path as it stands in CSV, where no text begins as a formula does."""
+    """Return a path as written in CSV, where no text begins as a formula does."""
     return f"\\x{ord(path[0]):02x}{path[1:]}" if path[0] in "=-" else path
 
 
-def test_a_name_gives_back_the_bytes_of_the_file_system(order: Order) -> None:
+def test_a_name_gives_back_the_bytes_of_the_file_system(config: ScoringConfig) -> None:
     """So that a program finds the file that a row speaks of."""
     for name in STRANGE_NAMES:
-        put(order.inbox, name, encoded(tone(3)))
-    score(order)
-    assert {paths.text(os.fsencode(path.name)) for path in order.inbox.iterdir()} == by_path(order.table).keys()
+        put(config.inbox, name, encoded(tone(3)))
+    score(config)
+    assert {paths.text(os.fsencode(path.name)) for path in config.inbox.iterdir()} == by_path(config.table).keys()

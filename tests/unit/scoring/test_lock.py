@@ -22,7 +22,7 @@ from audiomnist.scoring.table.lock import LockedError, held
 
 DEADLINE_S = 20
 NOBODY = 65534
-# Holds the lock from when it says so until its input ends.
+# Prints when it holds the lock, and holds it until its input ends.
 HOLDER = """
 import sys
 from pathlib import Path
@@ -48,7 +48,7 @@ from pathlib import Path
 from audiomnist.scoring.table import lock
 from audiomnist.scoring.shutdown import stoppable
 
-lock._ASK_EVERY_S = 0.001
+lock._RETRY_EVERY_S = 0.001
 steps = 0
 
 def trace(frame, event, argument):
@@ -195,7 +195,7 @@ def test_a_program_that_the_run_started_does_not_inherit_it(table: Path) -> None
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"pid": 1}', "\0\0"])
 def test_a_holder_that_has_not_yet_signed_holds_it_all_the_same(table: Path, text: str) -> None:
-    """Whatever stands in the file, the kernel's word counts."""
+    """Whatever the file contains, the kernel decides."""
     with held(table, wait=False):
         (table / "_audiomnist.lock").write_text(text, encoding="utf-8")
         with pytest.raises(LockedError, match=r"another run \(which has just begun\) holds"), held(table, wait=False):
@@ -211,12 +211,12 @@ def test_a_longer_former_signature_is_replaced(table: Path) -> None:
 
 
 def test_a_folder_that_may_only_be_read_is_told() -> None:
-    """To whoever may not write."""
+    """For a user without write permission."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o555)
         with started(UNPRIVILEGED, Path(name, "table")) as process:
             output, _ = process.communicate(timeout=DEADLINE_S)
-    assert re.search(r"table cannot be written: .*Permission denied.* Mend that and run again", output)
+    assert re.search(r"table cannot be written: .*Permission denied.* Fix that and run again", output)
 
 
 def test_a_file_in_the_place_of_the_folder_is_told(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A file's name as it stands in the table, and as it is shown."""
+"""Paths as text: in the table, and on a terminal."""
 
 import doctest
 

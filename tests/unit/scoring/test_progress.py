@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from audiomnist.scoring.progress import Silence, shown
+from audiomnist.scoring.progress import NullProgress, shown
 
 ESCAPE = "\x1b"
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> "Clock":
-    """A clock that stands still."""
+    """A clock that does not advance."""
     clock = Clock()
     monkeypatch.setattr("audiomnist.scoring.progress.time.monotonic", clock)
     return clock
@@ -43,7 +43,7 @@ def inbox(tmp_path: Path) -> Path:
 
 def counts(**changed: int) -> dict[str, int]:
     """Return the counts of a run."""
-    outcomes = ("found", "scored", "abstained", "rejected", "known", "deferred", "left")
+    outcomes = ("found", "scored", "abstained", "rejected", "unchanged", "deferred", "remaining")
     return dict.fromkeys(outcomes, 0) | changed
 
 
@@ -54,24 +54,26 @@ def console(*, terminal: bool, width: int = 120, quiet: bool = False) -> tuple[C
 
 
 def test_in_a_log_there_is_a_line_now_and_then(inbox: Path, clock: Clock) -> None:
-    """Not one per chunk; each says how many files were found, are new, how fast it goes, and how many are bad."""
+    """Not one per chunk; each has the files found, the new ones, the rate, and the rejected ones."""
     log, out = console(terminal=False)
     with shown(inbox, log) as bar:
         for _ in range(100):
             clock.seconds += 0.25
             done = round(clock.seconds - 1000)
             bar.update(
-                counts(found=1000 * done, scored=600 * done, abstained=100 * done, rejected=50 * done, known=250 * done)
+                counts(
+                    found=1000 * done, scored=600 * done, abstained=100 * done, rejected=50 * done, unchanged=250 * done
+                )
             )
     lines = out.getvalue().splitlines()
     assert lines == [
-        "10,000 found, 2,500 known, 7,500 new at 750 files/s, 500 rejected",
-        "20,000 found, 5,000 known, 15,000 new at 750 files/s, 1,000 rejected",
+        "10,000 found, 2,500 unchanged, 7,500 new at 750 files/s, 500 rejected",
+        "20,000 found, 5,000 unchanged, 15,000 new at 750 files/s, 1,000 rejected",
     ]
 
 
 def test_a_short_run_leaves_no_line_in_a_log(inbox: Path, clock: Clock) -> None:
-    """Its summary says it all."""
+    """Its summary is enough."""
     log, out = console(terminal=False)
     with shown(inbox, log) as bar:
         bar.update(counts(found=40, scored=40))
@@ -87,7 +89,7 @@ def test_a_line_in_a_log_has_neither_escape_codes_nor_carriage_returns(inbox: Pa
     with shown(inbox, log) as bar:
         clock.seconds += 60
         bar.update(counts(found=40, scored=40))
-    assert out.getvalue() == "40 found, 0 known, 40 new at 1 files/s, 0 rejected\n"
+    assert out.getvalue() == "40 found, 0 unchanged, 40 new at 1 files/s, 0 rejected\n"
 
 
 def test_on_a_terminal_a_bar_says_how_far_the_run_is_and_goes_at_the_end(inbox: Path, clock: Clock) -> None:
@@ -95,10 +97,10 @@ def test_on_a_terminal_a_bar_says_how_far_the_run_is_and_goes_at_the_end(inbox: 
     screen, out = console(terminal=True)
     with shown(inbox, screen) as bar:
         clock.seconds += 2
-        bar.update(counts(found=10, scored=6, rejected=2, known=2))
+        bar.update(counts(found=10, scored=6, rejected=2, unchanged=2))
         clock.seconds += 2
-        bar.update(counts(found=30, scored=20, rejected=4, known=6))
-    assert re.search(r"75% 6 known, 24 new at 6 files/s, 4 rejected +\d:\d\d:\d\d", out.getvalue())
+        bar.update(counts(found=30, scored=20, rejected=4, unchanged=6))
+    assert re.search(r"75% 6 unchanged, 24 new at 6 files/s, 4 rejected +\d:\d\d:\d\d", out.getvalue())
     assert out.getvalue().endswith(f"{ESCAPE}[2K")
 
 
@@ -121,5 +123,5 @@ def test_a_quiet_console_shows_nothing(inbox: Path, clock: Clock, *, terminal: b
 
 
 def test_silence_shows_nothing() -> None:
-    """It can be told anything."""
-    Silence().update(counts(found=1))
+    """It accepts any counts."""
+    NullProgress().update(counts(found=1))

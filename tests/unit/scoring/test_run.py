@@ -1,4 +1,4 @@
-"""Runs of the scorer, one after the other: what is new gets its row exactly once, what is known gets none."""
+"""Consecutive runs: a new file gets its row exactly once, an unchanged one gets none."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,17 +14,17 @@ from runs import answer, assert_same_answers, by_path, rows, score, tree
 
 from audiomnist.audio import waveform
 from audiomnist.core.hashing import sha256_of
-from audiomnist.scoring import run as nightly
-from audiomnist.scoring.inbox.discover import Found, InboxError, discover
-from audiomnist.scoring.progress import Silence
-from audiomnist.scoring.run import Order, preview
+from audiomnist.scoring import run as scoring_run
+from audiomnist.scoring.inbox.discover import Entry, InboxError, discover
+from audiomnist.scoring.progress import NullProgress
+from audiomnist.scoring.run import ScoringConfig, preview
 from audiomnist.scoring.shutdown import Stop
 from audiomnist.scoring.summary import Summary
 from audiomnist.scoring.table.location import TableError
 from audiomnist.scoring.table.schema import SCHEMA
 from audiomnist.scoring.table.table import Table
 from audiomnist.scoring.workers import pool
-from audiomnist.scoring.workers.scorer import Chunk, Labelled, Task
+from audiomnist.scoring.workers.scorer import Chunk, ScoredChunk, ScoringTask
 from audiomnist.serving import model as inference
 from audiomnist.serving.bundle import code_version
 from audiomnist.serving.bundle.description import BundleError
@@ -43,10 +43,10 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def order(cnn: Path, tmp_path: Path) -> Order:
-    """An order to score an inbox, which is empty, into a table, which does not exist."""
+def config(cnn: Path, tmp_path: Path) -> ScoringConfig:
+    """Settings for an empty inbox and a table that does not exist yet."""
     (tmp_path / "inbox").mkdir()
-    return Order(tmp_path / "inbox", tmp_path / "table", cnn)
+    return ScoringConfig(tmp_path / "inbox", tmp_path / "table", cnn)
 
 
 def content(number: int) -> bytes:
@@ -66,18 +66,18 @@ def counts(summary: Summary) -> dict[str, int]:
     return {name: files for name, files in outcomes.items() if files}
 
 
-def versions(order: Order) -> set[str]:
+def versions(config: ScoringConfig) -> set[str]:
     """Return the model versions in the table."""
-    return {row["model_version"] for row in rows(order.table)}
+    return {row["model_version"] for row in rows(config.table)}
 
 
-def test_a_row_says_all_there_is_to_say(order: Order) -> None:
-    """Each column, held against the file, the bundle and the clock; the probabilities against the model itself."""
-    path = put(order.inbox / "deep", "3.wav", encoded(tone(3, 0.25, 16_000), 16_000))
+def test_every_column_of_a_row(config: ScoringConfig) -> None:
+    """Each column matches the file, the bundle or the clock; the probabilities are those of the model."""
+    path = put(config.inbox / "deep", "3.wav", encoded(tone(3, 0.25, 16_000), 16_000))
     started = datetime.now(UTC)
-    summary = score(order)
-    (row,) = rows(order.table)
-    model = inference.load(order.model, threads=1)
+    summary = score(config)
+    (row,) = rows(config.table)
+    model = inference.load(config.model, threads=1)
     expected = model.predict_waveforms([model.prepare(waveform.read(path))])
     np.testing.assert_allclose(answer(row), expected.probabilities[0], rtol=0, atol=1e-5)
     assert answer(row).sum() == pytest.approx(1, abs=1e-5)
@@ -101,7 +101,7 @@ def test_a_row_says_all_there_is_to_say(order: Order) -> None:
         "channels": 1,
         "peak": pytest.approx(np.abs(waveform.read(path).samples).max()),
         "model": "cnn",
-        "model_version": sha256_of(order.model / "bundle.json"),
+        "model_version": sha256_of(config.model / "bundle.json"),
         "dataset": "noises",
         "dataset_version": "1",
         "code_revision": code_version.revision(),
@@ -110,12 +110,12 @@ def test_a_row_says_all_there_is_to_say(order: Order) -> None:
     assert list(row) == SCHEMA.names
 
 
-def test_the_summary_is_that_of_the_last_commit(order: Order) -> None:
-    """What the run returns is what the table's history says of it."""
-    put_good(order.inbox, 30)
-    put_bad(order.inbox, 5)
-    summary = score(replace(order, batch_size=10))
-    (run,) = Table.open(order.table).runs()
+def test_the_summary_is_that_of_the_last_commit(config: ScoringConfig) -> None:
+    """The run returns the summary that is in the history of the table."""
+    put_good(config.inbox, 30)
+    put_bad(config.inbox, 5)
+    summary = score(replace(config, batch_size=10))
+    (run,) = Table.open(config.table).runs()
     assert run.run_id == summary.run_id
     assert Summary.model_validate(run.summary) == summary
     assert (run.version, counts(summary)) == (4, {"found": 35, "scored": 30, "rejected": 5})
@@ -123,47 +123,47 @@ def test_the_summary_is_that_of_the_last_commit(order: Order) -> None:
     assert summary.started_at < summary.ended_at
 
 
-def test_an_empty_inbox_is_a_run_like_any_other(order: Order) -> None:
+def test_an_empty_inbox_is_a_run_like_any_other(config: ScoringConfig) -> None:
     """Its summary is committed, with no rows."""
-    summary = score(order)
+    summary = score(config)
     assert counts(summary) == {}
-    assert Table.open(order.table).version == 1
-    assert [run.summary["found"] for run in Table.open(order.table).runs() if run.summary] == [0]
-    assert rows(order.table) == []
+    assert Table.open(config.table).version == 1
+    assert [run.summary["found"] for run in Table.open(config.table).runs() if run.summary] == [0]
+    assert rows(config.table) == []
 
 
-def test_what_is_known_is_not_even_read(order: Order) -> None:
+def test_unchanged_files_are_not_read(config: ScoringConfig) -> None:
     """A second run finds nothing new, though the files' contents can no longer be had."""
-    put_numbered(order.inbox, 1, 2, 3)
-    put(order.inbox, "bad.wav", b"no sound")
-    assert counts(score(order)) == {"found": 4, "scored": 3, "rejected": 1}
-    for path in order.inbox.iterdir():
+    put_numbered(config.inbox, 1, 2, 3)
+    put(config.inbox, "bad.wav", b"no sound")
+    assert counts(score(config)) == {"found": 4, "scored": 3, "rejected": 1}
+    for path in config.inbox.iterdir():
         size_bytes = path.stat().st_size
         path.write_bytes(bytes(size_bytes))
         os.utime(path, ns=(SETTLED_NS, SETTLED_NS))
-    assert counts(score(order)) == {"found": 4, "known": 4}
-    assert len(rows(order.table)) == 4
+    assert counts(score(config)) == {"found": 4, "unchanged": 4}
+    assert len(rows(config.table)) == 4
 
 
-def test_a_run_changes_nothing_in_the_inbox(order: Order) -> None:
+def test_a_run_changes_nothing_in_the_inbox(config: ScoringConfig) -> None:
     """Nor does it leave anything there."""
-    put_good(order.inbox, 10)
-    put_bad(order.inbox, 40)
-    before = tree(order.inbox)
-    score(order)
-    assert tree(order.inbox) == before
+    put_good(config.inbox, 10)
+    put_bad(config.inbox, 40)
+    before = tree(config.inbox)
+    score(config)
+    assert tree(config.inbox) == before
 
 
-def test_copies_and_renamed_files_have_rows_of_their_own_with_the_same_answer(order: Order) -> None:
+def test_copies_and_renamed_files_have_rows_of_their_own_with_the_same_answer(config: ScoringConfig) -> None:
     """In one run and over several; each row has its own name and time."""
-    put_numbered(order.inbox, 1, 2)
-    put(order.inbox, "copy of 1.wav", content(1), SETTLED_NS + 1)
-    assert counts(score(order)) == {"found": 3, "scored": 3}
-    put(order.inbox / "deep", "copy of 2.wav", content(2), SETTLED_NS + 2)
-    (order.inbox / "001.wav").rename(order.inbox / "renamed.wav")
-    summary = score(order)
-    assert counts(summary) == {"found": 4, "known": 2, "scored": 2}
-    found = by_path(order.table)
+    put_numbered(config.inbox, 1, 2)
+    put(config.inbox, "copy of 1.wav", content(1), SETTLED_NS + 1)
+    assert counts(score(config)) == {"found": 3, "scored": 3}
+    put(config.inbox / "deep", "copy of 2.wav", content(2), SETTLED_NS + 2)
+    (config.inbox / "001.wav").rename(config.inbox / "renamed.wav")
+    summary = score(config)
+    assert counts(summary) == {"found": 4, "unchanged": 2, "scored": 2}
+    found = by_path(config.table)
     assert {"001.wav", "002.wav", "copy of 1.wav", "deep/copy of 2.wav", "renamed.wav"} == found.keys()
     for copy, original in (("copy of 1.wav", "001.wav"), ("renamed.wav", "001.wav"), ("deep/copy of 2.wav", "002.wav")):
         assert_same_answers({original: found[copy]}, {original: found[original]})
@@ -171,60 +171,60 @@ def test_copies_and_renamed_files_have_rows_of_their_own_with_the_same_answer(or
     assert found["deep/copy of 2.wav"]["run_id"] == summary.run_id
 
 
-def test_a_changed_file_has_a_new_row_and_keeps_the_old_one(order: Order) -> None:
+def test_a_changed_file_has_a_new_row_and_keeps_the_old_one(config: ScoringConfig) -> None:
     """The table remembers what the file was."""
-    put_numbered(order.inbox, 1, 2)
-    score(order)
-    put(order.inbox, "001.wav", content(3), SETTLED_NS + 5)
-    assert counts(score(order)) == {"found": 2, "scored": 1, "known": 1}
-    old, new = [row for row in rows(order.table) if row["path"] == "001.wav"]
+    put_numbered(config.inbox, 1, 2)
+    score(config)
+    put(config.inbox, "001.wav", content(3), SETTLED_NS + 5)
+    assert counts(score(config)) == {"found": 2, "scored": 1, "unchanged": 1}
+    old, new = [row for row in rows(config.table) if row["path"] == "001.wav"]
     assert old["content_sha256"] != new["content_sha256"]
     assert (old["modified_ns"], new["modified_ns"]) == (SETTLED_NS, SETTLED_NS + 5)
 
 
-def test_a_file_that_was_mended_has_its_label_beside_the_rejection(order: Order) -> None:
+def test_a_file_that_was_corrected_has_its_label_beside_the_rejection(config: ScoringConfig) -> None:
     """And one that was spoiled the other way round."""
-    put(order.inbox, "a.wav", content(1)[:-10])
-    score(order)
-    put(order.inbox, "a.wav", content(1), SETTLED_NS + 5)
-    assert counts(score(order)) == {"found": 1, "scored": 1}
-    assert {row["status"] for row in rows(order.table)} == {"rejected", "scored"}
+    put(config.inbox, "a.wav", content(1)[:-10])
+    score(config)
+    put(config.inbox, "a.wav", content(1), SETTLED_NS + 5)
+    assert counts(score(config)) == {"found": 1, "scored": 1}
+    assert {row["status"] for row in rows(config.table)} == {"rejected", "scored"}
 
 
-def test_a_file_that_was_only_touched_is_known(order: Order) -> None:
+def test_a_file_that_was_only_touched_is_unchanged(config: ScoringConfig) -> None:
     """It is read and predicted again, and its row is not written twice."""
-    put_numbered(order.inbox, 1, 2)
-    score(order)
-    os.utime(order.inbox / "001.wav", ns=(SETTLED_NS, SETTLED_NS + 5))
-    assert counts(score(order)) == {"found": 2, "known": 2}
-    assert len(rows(order.table)) == 2
+    put_numbered(config.inbox, 1, 2)
+    score(config)
+    os.utime(config.inbox / "001.wav", ns=(SETTLED_NS, SETTLED_NS + 5))
+    assert counts(score(config)) == {"found": 2, "unchanged": 2}
+    assert len(rows(config.table)) == 2
 
 
-def test_rereading_finds_what_changed_behind_an_unchanged_size_and_time(order: Order) -> None:
+def test_rereading_finds_what_changed_behind_an_unchanged_size_and_time(config: ScoringConfig) -> None:
     """Otherwise size and time are believed."""
-    put_numbered(order.inbox, 1, 2)
-    score(order)
+    put_numbered(config.inbox, 1, 2)
+    score(config)
     size_bytes = len(content(1))
-    put(order.inbox, "001.wav", bytes(size_bytes))
-    assert counts(score(order)) == {"found": 2, "known": 2}
-    assert counts(score(replace(order, reread=True))) == {"found": 2, "known": 1, "rejected": 1}
-    assert counts(score(replace(order, reread=True))) == {"found": 2, "known": 2}
+    put(config.inbox, "001.wav", bytes(size_bytes))
+    assert counts(score(config)) == {"found": 2, "unchanged": 2}
+    assert counts(score(replace(config, reread=True))) == {"found": 2, "unchanged": 1, "rejected": 1}
+    assert counts(score(replace(config, reread=True))) == {"found": 2, "unchanged": 2}
 
 
-def test_what_another_model_has_judged_is_judged_again_only_if_asked(order: Order, other: Path) -> None:
-    """Old rows stay; the new model has rows of its own, once; what is new is its own from the start."""
-    put_numbered(order.inbox, 1, 2)
-    put_bad(order.inbox, 40)
-    first = score(order)
-    exchanged = replace(order, model=other)
-    assert counts(score(exchanged)) == {"found": 42, "known": 42}
-    put_numbered(order.inbox, 3)
-    assert counts(score(exchanged)) == {"found": 43, "known": 42, "scored": 1}
+def test_files_scored_by_another_model_are_scored_again_only_with_rescore(config: ScoringConfig, other: Path) -> None:
+    """Old rows stay; the new model adds one row per file; new files have rows of the new model only."""
+    put_numbered(config.inbox, 1, 2)
+    put_bad(config.inbox, 40)
+    first = score(config)
+    exchanged = replace(config, model=other)
+    assert counts(score(exchanged)) == {"found": 42, "unchanged": 42}
+    put_numbered(config.inbox, 3)
+    assert counts(score(exchanged)) == {"found": 43, "unchanged": 42, "scored": 1}
     again = score(replace(exchanged, rescore=True))
-    assert counts(again) == {"found": 43, "known": 1, "scored": 2, "rejected": 40}
-    assert counts(score(replace(exchanged, rescore=True))) == {"found": 43, "known": 43}
-    assert versions(order) == {first.model_version, again.model_version}
-    found = rows(order.table)
+    assert counts(again) == {"found": 43, "unchanged": 1, "scored": 2, "rejected": 40}
+    assert counts(score(replace(exchanged, rescore=True))) == {"found": 43, "unchanged": 43}
+    assert versions(config) == {first.model_version, again.model_version}
+    found = rows(config.table)
     assert len(found) == 42 + 43
     assert {row["path"] for row in found if row["model_version"] == first.model_version} == {
         row["path"] for row in found if row["model_version"] == again.model_version
@@ -234,89 +234,94 @@ def test_what_another_model_has_judged_is_judged_again_only_if_asked(order: Orde
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 4096])
-def test_what_the_limit_leaves_is_for_the_next_run(order: Order, batch_size: int) -> None:
-    """Known files do not count towards it; in the end all have their row."""
-    put_numbered(order.inbox, *range(10))
-    limited = replace(order, limit=4, batch_size=batch_size)
+def test_files_beyond_the_limit_remain_for_the_next_run(config: ScoringConfig, batch_size: int) -> None:
+    """Unchanged files do not count towards it; in the end all have their row."""
+    put_numbered(config.inbox, *range(10))
+    limited = replace(config, limit=4, batch_size=batch_size)
     assert [counts(score(limited)) for _ in range(4)] == [
-        {"found": 10, "scored": 4, "left": 6},
-        {"found": 10, "known": 4, "scored": 4, "left": 2},
-        {"found": 10, "known": 8, "scored": 2},
-        {"found": 10, "known": 10},
+        {"found": 10, "scored": 4, "remaining": 6},
+        {"found": 10, "unchanged": 4, "scored": 4, "remaining": 2},
+        {"found": 10, "unchanged": 8, "scored": 2},
+        {"found": 10, "unchanged": 10},
     ]
-    assert len(by_path(order.table)) == 10
+    assert len(by_path(config.table)) == 10
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_the_limit_counts_files_that_are_taken_whatever_becomes_of_them(order: Order, workers: int) -> None:
-    """Those whose times alone have changed have to be read before they are known, and use it up."""
-    put_numbered(order.inbox, *range(3))
-    score(order)
+def test_the_limit_counts_files_that_are_taken_whatever_becomes_of_them(config: ScoringConfig, workers: int) -> None:
+    """Those whose times alone have changed have to be read before they count as unchanged, and use it up."""
+    put_numbered(config.inbox, *range(3))
+    score(config)
     for number in range(3):
-        put(order.inbox, f"{number:03}.wav", content(number), modified_ns=SETTLED_NS + 1)
-    put_numbered(order.inbox, 6, 7)
-    limited = replace(order, workers=workers)
+        put(config.inbox, f"{number:03}.wav", content(number), modified_ns=SETTLED_NS + 1)
+    put_numbered(config.inbox, 6, 7)
+    limited = replace(config, workers=workers)
     assert [counts(score(replace(limited, limit=limit))) for limit in (2, 4, None)] == [
-        {"found": 5, "known": 2, "left": 3},
-        {"found": 5, "known": 3, "scored": 1, "left": 1},
-        {"found": 5, "known": 4, "scored": 1},
+        {"found": 5, "unchanged": 2, "remaining": 3},
+        {"found": 5, "unchanged": 3, "scored": 1, "remaining": 1},
+        {"found": 5, "unchanged": 4, "scored": 1},
     ]
 
 
-def test_a_file_from_beyond_the_years_that_64_bits_hold_is_a_file_like_others(order: Order) -> None:
-    """Whoever sends files sets their times. The row has the last time there is, by which the file is known again."""
-    path = put(order.inbox, "a.wav", content(1))
-    put_numbered(order.inbox, 2)
+def test_a_file_from_beyond_the_years_that_64_bits_hold_is_a_file_like_others(config: ScoringConfig) -> None:
+    """Senders set the times of files. The row has the latest possible time, by which the file is recognized later."""
+    path = put(config.inbox, "a.wav", content(1))
+    put_numbered(config.inbox, 2)
     os.utime(path, (2**34, 2**34))
     kept_ns = path.stat().st_mtime_ns  # a file system may have no such times
-    assert counts(score(order)) == {"found": 2, "scored": 2}
-    assert by_path(order.table)["a.wav"]["modified_ns"] == min(kept_ns, 2**63 - 1)
-    assert counts(score(order)) == {"found": 2, "known": 2}
+    assert counts(score(config)) == {"found": 2, "scored": 2}
+    assert by_path(config.table)["a.wav"]["modified_ns"] == min(kept_ns, 2**63 - 1)
+    assert counts(score(config)) == {"found": 2, "unchanged": 2}
 
 
-def test_a_model_that_fails_in_mid_run_is_told_with_what_was_committed(
-    order: Order, monkeypatch: pytest.MonkeyPatch
+def test_a_model_that_fails_during_a_run_is_reported_with_the_committed_rows(
+    config: ScoringConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that takes the place of one that died opens the model anew, and may find another."""
-    put_numbered(order.inbox, *range(6))
+    put_numbered(config.inbox, *range(6))
 
-    unfailing = pool.labelled
+    unfailing = pool.scored_chunks
 
-    def failing(task: Task, chunks: Iterable[Chunk], workers: int) -> Iterator[Labelled]:
+    def failing(task: ScoringTask, chunks: Iterable[Chunk], workers: int) -> Iterator[ScoredChunk]:
         yield from unfailing(task, chunks, workers)
         raise BundleError("it was exchanged")
 
-    monkeypatch.setattr(pool, "labelled", failing)
+    monkeypatch.setattr(pool, "scored_chunks", failing)
     with pytest.raises(BundleError, match=r"^it was exchanged \(this run has committed 4 rows\)$"):
-        score(replace(order, batch_size=2))
-    assert len(rows(order.table)) == 4
-    score_again = replace(order, table=order.table.with_name("other"), batch_size=100)
+        score(replace(config, batch_size=2))
+    assert len(rows(config.table)) == 4
+    score_again = replace(config, table=config.table.with_name("other"), batch_size=100)
     with pytest.raises(BundleError, match=r"^it was exchanged$"):
         score(score_again)
 
 
-def test_a_preview_says_what_is_new_and_writes_nothing(order: Order, tmp_path: Path) -> None:
+def test_a_preview_says_what_is_new_and_writes_nothing(config: ScoringConfig, tmp_path: Path) -> None:
     """It makes no table, and adds nothing to one, not even a lock."""
-    put_numbered(order.inbox, 1, 2)
-    put(order.inbox, "a.part", content(1))
-    put_bad(order.inbox, 40)
+    put_numbered(config.inbox, 1, 2)
+    put(config.inbox, "a.part", content(1))
+    put_bad(config.inbox, 40)
     before = tree(tmp_path)
-    assert counts(preview(order, Silence(), Stop())) == {"found": 43, "left": 42, "deferred": 1}
+    assert counts(preview(config, NullProgress(), Stop())) == {"found": 43, "remaining": 42, "deferred": 1}
     assert tree(tmp_path) == before
-    score(order)
-    put_numbered(order.inbox, 3)
+    score(config)
+    put_numbered(config.inbox, 3)
     before = tree(tmp_path)
-    assert counts(preview(order, Silence(), Stop())) == {"found": 44, "known": 42, "left": 1, "deferred": 1}
+    assert counts(preview(config, NullProgress(), Stop())) == {
+        "found": 44,
+        "unchanged": 42,
+        "remaining": 1,
+        "deferred": 1,
+    }
     assert tree(tmp_path) == before
 
 
-def test_unsure_labels_are_withheld(order: Order) -> None:
+def test_unsure_labels_are_withheld(config: ScoringConfig) -> None:
     """Neither more nor fewer than are below the threshold; all probabilities are there."""
-    put_numbered(order.inbox, *range(20))
-    score(order)
-    confidences = {row["path"]: row["confidence"] for row in rows(order.table)}
+    put_numbered(config.inbox, *range(20))
+    score(config)
+    confidences = {row["path"]: row["confidence"] for row in rows(config.table)}
     threshold = float(np.median([*confidences.values()]))
-    strict = replace(order, table=order.table.with_name("strict"), min_confidence=threshold)
+    strict = replace(config, table=config.table.with_name("strict"), min_confidence=threshold)
     summary = score(strict)
     assert counts(summary) == {"found": 20, "scored": 10, "abstained": 10}
     for path, row in by_path(strict.table).items():
@@ -325,15 +330,15 @@ def test_unsure_labels_are_withheld(order: Order) -> None:
         assert answer(row).sum() == pytest.approx(1, abs=1e-5)
 
 
-def test_a_file_with_the_name_of_an_unfinished_one_waits_for_its_name(order: Order) -> None:
+def test_a_file_with_the_name_of_an_unfinished_one_waits_for_its_name(config: ScoringConfig) -> None:
     """It has no row, is listed, and is taken once it is renamed."""
-    path = put(order.inbox, "a.wav.part", content(1))
-    summary = score(order)
+    path = put(config.inbox, "a.wav.part", content(1))
+    summary = score(config)
     assert counts(summary) == {"found": 1, "deferred": 1}
     assert [(item.path, item.reason) for item in summary.deferred_files] == [("a.wav.part", "unfinished_name")]
-    assert rows(order.table) == []
-    path.rename(order.inbox / "a.wav")
-    assert counts(score(order)) == {"found": 1, "scored": 1}
+    assert rows(config.table) == []
+    path.rename(config.inbox / "a.wav")
+    assert counts(score(config)) == {"found": 1, "scored": 1}
 
 
 def grown(path: Path) -> None:
@@ -349,108 +354,108 @@ def touched(path: Path) -> None:
 
 @pytest.mark.parametrize(("change", "reason"), [(grown, "changing"), (touched, "changing"), (Path.unlink, "vanished")])
 def test_a_file_that_changes_between_listing_and_reading_is_taken_by_the_next_run(
-    order: Order, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None], reason: str
+    config: ScoringConfig, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None], reason: str
 ) -> None:
     """It has no row, and is listed; the others have theirs."""
-    put_numbered(order.inbox, 1, 2, 3)
+    put_numbered(config.inbox, 1, 2, 3)
 
-    def listed(inbox: Path) -> Iterator[Found]:
+    def listed(inbox: Path) -> Iterator[Entry]:
         yield from discover(inbox)
         change(inbox / "002.wav")
 
-    monkeypatch.setattr(nightly, "discover", listed)
-    summary = score(order)
+    monkeypatch.setattr(scoring_run, "discover", listed)
+    summary = score(config)
     assert counts(summary) == {"found": 3, "scored": 2, "deferred": 1}
     assert [(item.path, item.reason) for item in summary.deferred_files] == [("002.wav", reason)]
-    assert [row["path"] for row in rows(order.table)] == ["001.wav", "003.wav"]
+    assert [row["path"] for row in rows(config.table)] == ["001.wav", "003.wav"]
     monkeypatch.undo()
-    put_numbered(order.inbox, 2)
-    assert counts(score(order)) == {"found": 3, "known": 2, "scored": 1}
+    put_numbered(config.inbox, 2)
+    assert counts(score(config)) == {"found": 3, "unchanged": 2, "scored": 1}
 
 
 class Stopping:
-    """Is told of progress, and stops the run as soon as there is some."""
+    """A progress display that stops the run at the first update."""
 
     def __init__(self) -> None:
         self.stop = Stop()
-        self.told: list[dict[str, int]] = []
+        self.updates: list[dict[str, int]] = []
 
     def update(self, counts: Mapping[str, int]) -> None:
         """Stop."""
-        self.told.append(dict(counts))
+        self.updates.append(dict(counts))
         self.stop.set()
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_stopped_run_commits_what_is_done_and_the_next_does_the_rest(
-    order: Order, monkeypatch: pytest.MonkeyPatch, workers: int
+    config: ScoringConfig, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
-    """Its summary says that it was interrupted, and its counts add up."""
-    monkeypatch.setattr(nightly, "_CHUNK_WAVEFORMS", 3)
-    put_numbered(order.inbox, *range(40))
+    """Its summary has `interrupted`, and its counts add up."""
+    monkeypatch.setattr(scoring_run, "_CHUNK_WAVEFORMS", 3)
+    put_numbered(config.inbox, *range(40))
     stopping = Stopping()
-    summary = nightly.score(replace(order, workers=workers), stopping, stopping.stop)
+    summary = scoring_run.score(replace(config, workers=workers), stopping, stopping.stop)
     assert summary.interrupted
     assert 3 <= summary.scored < 40
-    assert summary.found == summary.scored + summary.left
-    assert len(rows(order.table)) == summary.scored
-    rest = score(order)
-    assert counts(rest) == {"found": 40, "known": summary.scored, "scored": 40 - summary.scored}
+    assert summary.found == summary.scored + summary.remaining
+    assert len(rows(config.table)) == summary.scored
+    rest = score(config)
+    assert counts(rest) == {"found": 40, "unchanged": summary.scored, "scored": 40 - summary.scored}
     assert not rest.interrupted
-    assert len(by_path(order.table)) == 40
+    assert len(by_path(config.table)) == 40
 
 
-def test_progress_is_told_as_the_run_goes_on(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_updated_during_the_run(config: ScoringConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     """After each chunk."""
-    monkeypatch.setattr(nightly, "_CHUNK_WAVEFORMS", 3)
-    put_numbered(order.inbox, *range(9))
+    monkeypatch.setattr(scoring_run, "_CHUNK_WAVEFORMS", 3)
+    put_numbered(config.inbox, *range(9))
     stopping = Stopping()
-    nightly.score(order, stopping, Stop())
-    assert [told["scored"] for told in stopping.told] == [3, 6, 9]
+    scoring_run.score(config, stopping, Stop())
+    assert [counts["scored"] for counts in stopping.updates] == [3, 6, 9]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_how_the_work_is_cut_up_changes_nothing(order: Order, tmp_path: Path, workers: int) -> None:
+def test_how_the_work_is_cut_up_changes_nothing(config: ScoringConfig, tmp_path: Path, workers: int) -> None:
     """Rows of a commit, and processes: the same rows, but for the run and its time."""
-    put_good(order.inbox, 60)
-    put_bad(order.inbox, 36)
-    score(order)
-    cut = replace(order, table=tmp_path / "cut", batch_size=7, workers=workers)
+    put_good(config.inbox, 60)
+    put_bad(config.inbox, 36)
+    score(config)
+    cut = replace(config, table=tmp_path / "cut", batch_size=7, workers=workers)
     score(cut)
-    assert_same_answers(by_path(cut.table), by_path(order.table))
+    assert_same_answers(by_path(cut.table), by_path(config.table))
     assert Table.open(cut.table).version == 1 + 96 // 7
 
 
 @pytest.mark.parametrize("place", ["absent", "file", "file/below"])
-def test_what_is_no_folder_is_no_inbox(order: Order, tmp_path: Path, place: str) -> None:
+def test_what_is_no_folder_is_no_inbox(config: ScoringConfig, tmp_path: Path, place: str) -> None:
     """Nothing is written."""
     put(tmp_path, "file", b"")
     with pytest.raises(InboxError, match=place):
-        score(replace(order, inbox=tmp_path / place))
-    assert not order.table.exists()
+        score(replace(config, inbox=tmp_path / place))
+    assert not config.table.exists()
 
 
-def test_inbox_and_table_lie_beside_each_other(order: Order, tmp_path: Path) -> None:
+def test_inbox_and_table_lie_beside_each_other(config: ScoringConfig, tmp_path: Path) -> None:
     """Neither in the other nor in its place, by whatever name; nothing is written."""
-    (tmp_path / "alias").symlink_to(order.inbox)
+    (tmp_path / "alias").symlink_to(config.inbox)
     before = tree(tmp_path)
     for inbox, table in [
-        (order.inbox, order.inbox),
-        (order.inbox, order.inbox / "deep" / "table"),
-        (order.inbox, tmp_path / "alias" / "table"),
-        (order.inbox, order.inbox / ".." / "inbox" / "table"),
-        (order.inbox, tmp_path),
+        (config.inbox, config.inbox),
+        (config.inbox, config.inbox / "deep" / "table"),
+        (config.inbox, tmp_path / "alias" / "table"),
+        (config.inbox, config.inbox / ".." / "inbox" / "table"),
+        (config.inbox, tmp_path),
     ]:
         with pytest.raises(InboxError, match="one in the other"):
-            score(replace(order, inbox=inbox, table=table))
+            score(replace(config, inbox=inbox, table=table))
     assert tree(tmp_path) == before
 
 
-def test_a_folder_of_other_things_is_no_table(order: Order, tmp_path: Path) -> None:
-    """It stays as it is."""
+def test_a_folder_of_other_things_is_no_table(config: ScoringConfig, tmp_path: Path) -> None:
+    """It is not changed."""
     put(tmp_path / "thesis", "chapter.odt", b"")
     before = tree(tmp_path)
-    for run in (score, lambda order: preview(order, Silence(), Stop())):
+    for run in (score, lambda config: preview(config, NullProgress(), Stop())):
         with pytest.raises(TableError, match=r"holds chapter\.odt"):
-            run(replace(order, table=tmp_path / "thesis"))
+            run(replace(config, table=tmp_path / "thesis"))
     assert tree(tmp_path) == before

@@ -1,4 +1,4 @@
-"""Labelling files: each is labelled, rejected with a reason, or deferred, and none has to do with another."""
+"""Scoring of files: each is scored, rejected with a reason, or deferred, and none affects another."""
 
 import hashlib
 import os
@@ -12,21 +12,21 @@ from typing import Any
 import numpy as np
 import pytest
 from inbox_files import BAD, SETTLED_NS, encoded, put, put_bad, tone, wave
-from runs import STAMP, Row, answer
+from runs import RUN_INFO, Row, answer
 
 from audiomnist.audio.waveform import Waveform
 from audiomnist.scoring.inbox import discover
 from audiomnist.scoring.inbox.discover import Candidate, Deferred, Unusable
 from audiomnist.scoring.workers import scorer
-from audiomnist.scoring.workers.scorer import Labelled, Labeller, Task
+from audiomnist.scoring.workers.scorer import ScoredChunk, Scorer, ScoringTask
 from audiomnist.serving.predictor import Answer
 
-DEAF_S = 0.777
+FAILING_S = 0.777
 SURENESS = float(np.float32(0.91))
 
 
-class Ear:
-    """Hears nothing but how loud a clip is, a digit per tenth of full scale, and fails on clips of `DEAF_S`."""
+class Loudness:
+    """Predicts the peak of a clip, a digit per tenth of full scale, and fails on clips of `FAILING_S`."""
 
     def __init__(self) -> None:
         self.batches: list[list[float]] = []
@@ -34,7 +34,7 @@ class Ear:
     def __call__(self, waveforms: Sequence[Waveform]) -> list[Answer | None]:
         """Answer clips; their durations are noted."""
         self.batches.append([clip.duration_s for clip in waveforms])
-        return [None if clip.duration_s == DEAF_S else self._answer(clip) for clip in waveforms]
+        return [None if clip.duration_s == FAILING_S else self._answer(clip) for clip in waveforms]
 
     def _answer(self, clip: Waveform) -> Answer:
         probabilities = np.full(10, 0.01, dtype=np.float32)
@@ -43,7 +43,7 @@ class Ear:
 
     @property
     def clips(self) -> int:
-        """How many clips were heard."""
+        """Number of clips."""
         return sum(map(len, self.batches))
 
 
@@ -55,9 +55,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def ear() -> Ear:
+def predictor() -> Loudness:
     """The model's part, which is another's concern."""
-    return Ear()
+    return Loudness()
 
 
 def loud(level: float, seconds: float = 0.3, seed: int = 0) -> bytes:
@@ -66,9 +66,9 @@ def loud(level: float, seconds: float = 0.3, seed: int = 0) -> bytes:
     return encoded(level * noise / np.abs(noise).max())
 
 
-def task(folder: Path, **changes: Any) -> Task:
-    """Return what files are labelled by."""
-    return replace(Task(folder, folder / "no bundle", STAMP), **changes)
+def task(folder: Path, **changes: Any) -> ScoringTask:
+    """Return a task."""
+    return replace(ScoringTask(folder, folder / "no bundle", RUN_INFO), **changes)
 
 
 def candidates(folder: Path) -> list[Candidate | Unusable]:
@@ -76,27 +76,29 @@ def candidates(folder: Path) -> list[Candidate | Unusable]:
     return [item for item in discover.discover(folder) if not isinstance(item, Deferred)]
 
 
-def labelled(the_task: Task, ear: Ear, files: Sequence[Candidate | Unusable] | None = None) -> Labelled:
-    """Label some files, or all that there are."""
-    return Labeller(the_task, ear).label(candidates(the_task.inbox) if files is None else files)
+def scored(
+    the_task: ScoringTask, predictor: Loudness, files: Sequence[Candidate | Unusable] | None = None
+) -> ScoredChunk:
+    """Score some files, or all of the inbox."""
+    return Scorer(the_task, predictor).score(candidates(the_task.inbox) if files is None else files)
 
 
-def by_path(done: Labelled) -> dict[str, Row]:
+def by_path(done: ScoredChunk) -> dict[str, Row]:
     """Return the rows."""
     return {row["path"]: row for row in done.rows.to_pylist()}
 
 
-def deferred(done: Labelled) -> dict[str, str]:
+def deferred(done: ScoredChunk) -> dict[str, str]:
     """Return the reason for each deferred file."""
     return {item.path.decode(): item.reason for item in done.deferred}
 
 
-def test_a_row_says_all_that_is_known_of_a_file_and_of_the_model(folder: Path, ear: Ear) -> None:
+def test_every_column_of_a_row(folder: Path, predictor: Loudness) -> None:
     """Every column."""
     content = encoded(np.tile(tone(3, 0.25, 16_000)[:, None], 2), 16_000)
     put(folder / "deep", "3.wav", content)
     before = datetime.now(UTC)
-    (row,) = labelled(task(folder), ear).rows.to_pylist()
+    (row,) = scored(task(folder), predictor).rows.to_pylist()
     assert before <= row.pop("scored_at") <= datetime.now(UTC)
     samples = np.frombuffer(content[44:], "<i2") / 32768
     digit = int(10 * np.abs(samples).max())
@@ -116,30 +118,30 @@ def test_a_row_says_all_that_is_known_of_a_file_and_of_the_model(folder: Path, e
         "sample_rate_hz": 16_000,
         "channels": 2,
         "peak": pytest.approx(np.abs(samples).max()),
-        **STAMP.columns,
+        **RUN_INFO.columns,
     }
 
 
-def test_rows_come_in_the_order_of_the_files(folder: Path, ear: Ear) -> None:
-    """They are heard in one go; beside each stands what it took."""
+def test_rows_come_in_the_order_of_the_files(folder: Path, predictor: Loudness) -> None:
+    """One batch; each has its processing time."""
     for level, seconds in ((1, 0.9), (2, 0.1), (3, 0.5), (4, 0.3)):
         put(folder, f"{level}.wav", loud(level / 10 + 0.05, seconds))
     files = candidates(folder)[::-1]
-    done = labelled(task(folder), ear, files)
+    done = scored(task(folder), predictor, files)
     assert done.rows["path"].to_pylist() == ["4.wav", "3.wav", "2.wav", "1.wav"]
     assert done.rows["digit"].to_pylist() == [4, 3, 2, 1]
-    assert ear.batches == [[0.3, 0.5, 0.1, 0.9]]
+    assert predictor.batches == [[0.3, 0.5, 0.1, 0.9]]
     assert len(done.seconds) == 4
     assert min(done.seconds) > 0
 
 
-def test_equal_contents_have_equal_answers_and_rows_of_their_own(folder: Path, ear: Ear) -> None:
+def test_equal_contents_have_equal_answers_and_rows_of_their_own(folder: Path, predictor: Loudness) -> None:
     """Each file under its own name and time; so it is with contents that are rejected."""
     for name in ("a.wav", "deep/b.wav"):
         put(folder, name, loud(0.35), modified_ns=SETTLED_NS + len(name))
     for name in ("c.wav", "d.wav"):
         put(folder, name, b"no sound")
-    rows = by_path(labelled(task(folder), ear))
+    rows = by_path(scored(task(folder), predictor))
     assert {path: row["digit"] for path, row in rows.items()} == {
         "a.wav": 3,
         "deep/b.wav": 3,
@@ -156,21 +158,21 @@ def test_equal_contents_have_equal_answers_and_rows_of_their_own(folder: Path, e
     [(0.0, "scored", 5), (0.9, "scored", 5), (SURENESS, "scored", 5), (0.92, "abstained", None)],
 )
 def test_an_unsure_label_is_withheld_and_the_probabilities_are_not(
-    folder: Path, ear: Ear, least: float, status: str, digit: int | None
+    folder: Path, predictor: Loudness, least: float, status: str, digit: int | None
 ) -> None:
     """Who reads the table may think otherwise."""
     put(folder, "5.wav", loud(0.55))
-    row = by_path(labelled(task(folder, stamp=replace(STAMP, min_confidence=least)), ear))["5.wav"]
+    row = by_path(scored(task(folder, run=replace(RUN_INFO, min_confidence=least)), predictor))["5.wav"]
     assert (row["status"], row["digit"]) == (status, digit)
     assert row["confidence"] == pytest.approx(0.91)
     assert answer(row).sum() == pytest.approx(1)
 
 
-def test_every_bad_file_has_its_reason_and_harms_no_other(folder: Path, ear: Ear) -> None:
-    """Its sentence names the file; it has neither label nor probabilities; the good ones are labelled."""
+def test_every_bad_file_has_its_reason_and_harms_no_other(folder: Path, predictor: Loudness) -> None:
+    """Its sentence names the file; it has neither label nor probabilities; the good ones are scored."""
     reasons = put_bad(folder, len(BAD))
     put(folder, "5.wav", loud(0.55))
-    done = labelled(task(folder), ear)
+    done = scored(task(folder), predictor)
     rows = by_path(done)
     assert rows.pop("5.wav")["digit"] == 5
     assert {path: row["reason"] for path, row in rows.items()} == reasons
@@ -179,14 +181,14 @@ def test_every_bad_file_has_its_reason_and_harms_no_other(folder: Path, ear: Ear
         assert row["status"] == "rejected"
         assert (row["digit"], row["confidence"], row["ood_score"]) == (None, None, None)
         assert np.isnan(answer(row)).all()
-    assert ear.clips == 1
+    assert predictor.clips == 1
     assert done.deferred == []
 
 
-def test_what_was_learned_of_a_bad_file_stands_in_its_row(folder: Path, ear: Ear) -> None:
+def test_a_rejected_file_has_the_properties_that_could_be_read(folder: Path, predictor: Loudness) -> None:
     """Of a sound that was decoded everything, of one that was not its hash, of one that was not read its size."""
     put_bad(folder, len(BAD))
-    rows = {row["path"].split(" ", 1)[1]: row for row in labelled(task(folder), ear).rows.to_pylist()}
+    rows = {row["path"].split(" ", 1)[1]: row for row in scored(task(folder), predictor).rows.to_pylist()}
     short = rows["too short.wav"]
     assert (short["duration_s"], short["sample_rate_hz"], short["channels"]) == (0.045, 8000, 1)
     assert 0.4 < short["peak"] <= 0.5
@@ -201,23 +203,23 @@ def test_what_was_learned_of_a_bad_file_stands_in_its_row(folder: Path, ear: Ear
     assert rows["64 MiB.wav"]["size_bytes"] > 2**26
 
 
-def test_the_limits_are_those_of_the_task(folder: Path, ear: Ear) -> None:
+def test_the_limits_are_those_of_the_task(folder: Path, predictor: Loudness) -> None:
     """A larger file is not even read."""
     put(folder, "5.wav", loud(0.55))
     put(folder, "large.wav", loud(0.55, 0.9))
     the_task = task(folder)
     limited = replace(the_task, limits=replace(the_task.limits, max_bytes=10_000, max_duration_s=0.2))
-    rows = by_path(labelled(limited, ear))
+    rows = by_path(scored(limited, predictor))
     assert {path: row["reason"] for path, row in rows.items()} == {"5.wav": "too_long", "large.wav": "too_large"}
 
 
-def test_a_clip_that_the_recogniser_fails_on_is_deferred_with_its_copies(folder: Path, ear: Ear) -> None:
+def test_a_clip_that_the_recogniser_fails_on_is_deferred_with_its_copies(folder: Path, predictor: Loudness) -> None:
     """And no other: its neighbours have their own answers."""
     for name in ("a.wav", "c.wav"):
-        put(folder, name, loud(0.55, DEAF_S))
+        put(folder, name, loud(0.55, FAILING_S))
     put(folder, "b.wav", loud(0.35, 0.7))
     put(folder, "d.wav", loud(0.85, 0.8))
-    done = labelled(task(folder), ear)
+    done = scored(task(folder), predictor)
     assert deferred(done) == {"a.wav": "recogniser_failed", "c.wav": "recogniser_failed"}
     assert {path: row["digit"] for path, row in by_path(done).items()} == {"b.wav": 3, "d.wav": 8}
     assert len(done.seconds) == 2
@@ -236,36 +238,36 @@ def touched(path: Path) -> None:
 
 @pytest.mark.parametrize(("change", "reason"), [(grown, "changing"), (touched, "changing"), (Path.unlink, "vanished")])
 def test_a_file_that_changes_between_listing_and_reading_is_deferred(
-    folder: Path, ear: Ear, change: Callable[[Path], None], reason: str
+    folder: Path, predictor: Loudness, change: Callable[[Path], None], reason: str
 ) -> None:
     """It may be better tomorrow."""
     put(folder, "a.wav", loud(0.35))
     put(folder, "b.wav", loud(0.55))
     files = candidates(folder)
     change(folder / "a.wav")
-    done = labelled(task(folder), ear, files)
+    done = scored(task(folder), predictor, files)
     assert deferred(done) == {"a.wav": reason}
     assert list(by_path(done)) == ["b.wav"]
 
 
-def test_no_more_sounds_are_held_than_fit_into_memory(folder: Path, ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are heard in portions, and come in the order of the files all the same."""
-    monkeypatch.setattr(scorer, "_HELD_BYTES", 4 * 8000 * 0.5)
+def test_decoded_audio_in_memory_is_bounded(folder: Path, predictor: Loudness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are predicted in portions, and the rows keep the order of the files."""
+    monkeypatch.setattr(scorer, "_PORTION_BYTES", 4 * 8000 * 0.5)
     for number in range(5):
         put(folder, f"{number}.wav", loud(0.15 + number / 10, 0.3))
     put(folder, "5.wav", b"no sound")
-    done = labelled(task(folder), ear)
-    assert ear.batches == [[0.3] * 2, [0.3] * 2, [0.3]]
+    done = scored(task(folder), predictor)
+    assert predictor.batches == [[0.3] * 2, [0.3] * 2, [0.3]]
     assert [row["path"] for row in done.rows.to_pylist()] == [f"{number}.wav" for number in range(6)]
     assert len(done.seconds) == 6
 
 
-def test_channels_that_cancel_each_other_are_silent(folder: Path, ear: Ear) -> None:
-    """In their mean, which is what a model hears; each of them is loud."""
+def test_channels_that_cancel_each_other_are_silent(folder: Path, predictor: Loudness) -> None:
+    """In their mean, which is the input of the model; each of them is loud."""
     wave_of_one = tone(3)[:, None]
     put(folder, "a.wav", encoded(np.concatenate([wave_of_one, -wave_of_one], axis=1)))
     put(folder, "b.wav", encoded(np.concatenate([wave_of_one, 0.5 * wave_of_one], axis=1)))
-    done = by_path(labelled(task(folder), ear))
+    done = by_path(scored(task(folder), predictor))
     assert (done["a.wav"]["reason"], done["b.wav"]["status"]) == ("silent", "scored")
     assert "its channels are mixed" in done["a.wav"]["message"]
 
@@ -284,7 +286,7 @@ class Pause:
 
 @pytest.fixture
 def pausing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], Pause]:
-    """Return a function that says what happens in a pause."""
+    """Return a function that sets what happens in a pause."""
 
     def patched(act: Callable[[], object]) -> Pause:
         pause = Pause(act)
@@ -301,25 +303,27 @@ Pausing = Callable[[Callable[[], object]], Pause]
     "beginning", [b"", b"RI", wave(bytes(200))[:60], wave(b"x" * 9), b"fLaC\0\0\0\x22cut", b"text"]
 )
 def test_a_file_that_looks_unfinished_and_is_finished_meanwhile_is_deferred(
-    folder: Path, ear: Ear, pausing: Pausing, beginning: bytes
+    folder: Path, predictor: Loudness, pausing: Pausing, beginning: bytes
 ) -> None:
     """It was modified a moment ago: the scorer waits a little and looks again, at those files only."""
     path = put(folder, "a.wav", beginning, time.time_ns())
     put(folder, "b.wav", loud(0.55), time.time_ns())
     pause = pausing(lambda: path.write_bytes(loud(0.35)))
-    done = labelled(task(folder), ear)
+    done = scored(task(folder), predictor)
     assert 0 < pause.seconds < 5
     assert deferred(done) == {"a.wav": "changing"}
     assert list(by_path(done)) == ["b.wav"]
-    assert by_path(labelled(task(folder), ear))["a.wav"]["digit"] == 3
+    assert by_path(scored(task(folder), predictor))["a.wav"]["digit"] == 3
 
 
-def test_a_file_that_looks_unfinished_and_stays_so_is_rejected(folder: Path, ear: Ear, pausing: Pausing) -> None:
+def test_a_file_that_looks_unfinished_and_stays_so_is_rejected(
+    folder: Path, predictor: Loudness, pausing: Pausing
+) -> None:
     """However many there are, the scorer waits once."""
     for name in ("a.wav", "b.wav", "c.wav"):
         put(folder, name, wave(bytes(200))[:60], time.time_ns())
     pause = pausing(lambda: None)
-    done = labelled(task(folder), ear)
+    done = scored(task(folder), predictor)
     assert 0 < pause.seconds < 5
     assert done.rows["reason"].to_pylist() == ["truncated"] * 3
 
@@ -334,12 +338,12 @@ def test_a_file_that_looks_unfinished_and_stays_so_is_rejected(folder: Path, ear
     ],
 )
 def test_the_scorer_does_not_wait_for_old_files_nor_for_faults_that_stay(
-    folder: Path, ear: Ear, pausing: Pausing, content: bytes, modified_ns: int | None
+    folder: Path, predictor: Loudness, pausing: Pausing, content: bytes, modified_ns: int | None
 ) -> None:
     """Silence does not go away by waiting, nor do nine channels."""
     put(folder, "a.wav", content, modified_ns or time.time_ns())
     pause = pausing(lambda: None)
-    assert labelled(task(folder), ear).rows.num_rows == 1
+    assert scored(task(folder), predictor).rows.num_rows == 1
     assert pause.seconds == 0
 
 
@@ -352,19 +356,19 @@ def files_of_all_kinds(folder: Path) -> Path:
     return folder
 
 
-def test_nothing_comes_of_no_files(folder: Path, ear: Ear) -> None:
+def test_nothing_comes_of_no_files(folder: Path, predictor: Loudness) -> None:
     """The model is not asked."""
-    done = labelled(task(folder), ear)
+    done = scored(task(folder), predictor)
     assert (done.rows.num_rows, done.seconds, done.deferred) == (0, [], [])
-    assert ear.batches == []
+    assert predictor.batches == []
 
 
-def test_what_came_of_two_parts_joined_is_what_came_of_both(files_of_all_kinds: Path, ear: Ear) -> None:
+def test_joined_chunks_have_the_results_of_both(files_of_all_kinds: Path, predictor: Loudness) -> None:
     """In their order."""
     files = candidates(files_of_all_kinds)
     (files_of_all_kinds / "3.wav").unlink()
-    whole = labelled(task(files_of_all_kinds), ear, files)
-    parts = [labelled(task(files_of_all_kinds), ear, part) for part in (files[:17], files[17:])]
+    whole = scored(task(files_of_all_kinds), predictor, files)
+    parts = [scored(task(files_of_all_kinds), predictor, part) for part in (files[:17], files[17:])]
     joined = parts[0].joined(parts[1])
     assert joined.rows.drop(["scored_at"]).equals(whole.rows.drop(["scored_at"]))
     assert len(joined.seconds) == joined.rows.num_rows

@@ -1,4 +1,4 @@
-"""What the table has is known, and nothing else."""
+"""The index has what the table has, and nothing else."""
 
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiomnist.scoring.seen import Known
+from audiomnist.scoring.seen import SeenFiles
 from audiomnist.scoring.table.history import RUN_ID
 from audiomnist.scoring.table.schema import SCHEMA
 from audiomnist.scoring.table.table import Table
@@ -21,7 +21,7 @@ MODIFIED_NS = 1_795_417_987_381_000_001
 
 
 def content(text: str) -> str:
-    """Return a hash as it stands in the table."""
+    """Return a hash as in the table."""
     return sha256(text.encode()).hexdigest()
 
 
@@ -51,33 +51,33 @@ def row(path: str, **changes: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def table(tmp_path: Path) -> Table:
-    """A table with a file that both models have judged, and a file of each that only it has."""
+    """A table with a file that both models have scored, and a file of each that only it has."""
     table = Table.create(tmp_path / "table")
     table.append(rows("both", "only other", model_version=OTHER), {RUN_ID: "old"})
     table.append(rows("both", "only this"), {RUN_ID: "new"})
     return table
 
 
-def test_without_a_table_nothing_is_known() -> None:
+def test_without_a_table_nothing_is_seen() -> None:
     """The first run of all scores every file."""
-    nothing = Known.read(None, THIS)
+    nothing = SeenFiles.read(None, THIS)
     assert not nothing.has_stat("both", SIZE_BYTES, MODIFIED_NS)
     assert not nothing.has_row("both", content("both"))
 
 
-def test_a_file_is_known_by_its_path_size_and_time(table: Table) -> None:
+def test_a_file_is_recognized_by_its_path_size_and_time(table: Table) -> None:
     """All three, to the nanosecond."""
-    files = Known.read(table, THIS)
+    files = SeenFiles.read(table, THIS)
     assert files.has_stat("both", SIZE_BYTES, MODIFIED_NS)
     assert not files.has_stat("another", SIZE_BYTES, MODIFIED_NS)
     assert not files.has_stat("both", SIZE_BYTES + 1, MODIFIED_NS)
     assert not files.has_stat("both", SIZE_BYTES, MODIFIED_NS + 1)
 
 
-def test_a_row_is_known_by_its_path_and_content(table: Table) -> None:
-    """A file that was altered and one that was copied are new; a file without content is known by its path."""
+def test_a_row_is_recognized_by_its_path_and_content(table: Table) -> None:
+    """A file that was altered and one that was copied are new; a file without content is recognized by its path."""
     table.append(rows("link", content_sha256=None), {RUN_ID: "link"})
-    files = Known.read(table, THIS)
+    files = SeenFiles.read(table, THIS)
     assert files.has_row("both", content("both"))
     assert not files.has_row("both", content("altered"))
     assert not files.has_row("copy of both", content("both"))
@@ -89,7 +89,7 @@ def test_a_row_is_known_by_its_path_and_content(table: Table) -> None:
 def test_another_models_files_are_new_only_when_everything_is_scored_again(table: Table) -> None:
     """A new model alone does not make old files new."""
     for path, by_this in [("both", True), ("only this", True), ("only other", False)]:
-        files, again = Known.read(table, THIS), Known.read(table, THIS, rescore=True)
+        files, again = SeenFiles.read(table, THIS), SeenFiles.read(table, THIS, rescore=True)
         assert files.has_stat(path, SIZE_BYTES, MODIFIED_NS)
         assert files.has_row(path, content(path))
         assert again.has_stat(path, SIZE_BYTES, MODIFIED_NS) == by_this
@@ -99,7 +99,7 @@ def test_another_models_files_are_new_only_when_everything_is_scored_again(table
 @given(first=st.text(), second=st.text(), size_bytes=st.integers(0, 2**40), modified_ns=st.integers(-(2**62), 2**62))
 def test_no_path_is_taken_for_another(first: str, second: str, size_bytes: int, modified_ns: int) -> None:
     """Whatever characters it has, digits and blanks too."""
-    files = Known(rows(first, size_bytes=size_bytes, modified_ns=modified_ns).to_batches())
+    files = SeenFiles(rows(first, size_bytes=size_bytes, modified_ns=modified_ns).to_batches())
     assert files.has_stat(first, size_bytes, modified_ns)
     assert files.has_stat(second, size_bytes, modified_ns) == (first == second)
     assert files.has_row(second, content(first)) == (first == second)

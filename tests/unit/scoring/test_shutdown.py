@@ -1,4 +1,4 @@
-"""Ending a run when it is told to: after what it has in hand, or at once."""
+"""Graceful shutdown: after the chunks in progress, or at once."""
 
 import signal
 from collections.abc import Callable

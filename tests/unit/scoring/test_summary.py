@@ -1,4 +1,4 @@
-"""What a run tells: the counts add up, the extremes are the right ones, and no name can disturb a terminal."""
+"""Summary of a run: counts add up, the slowest and least certain files are right, and no name disturbs a terminal."""
 
 import io
 import json
@@ -13,13 +13,13 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from audiomnist.scoring.drift import Drift
-from audiomnist.scoring.summary import CountError, Run, Summary, Tally, lines, render
+from audiomnist.scoring.summary import CountError, Counters, RunHeader, Summary, lines, render
 from audiomnist.serving.bundle.reference import Histogram, Reference
 
 HALVES = Histogram(edges=(0.5,), shares=(0.5, 0.5))
 REFERENCE = Reference(labels=(0.1,) * 10, confidence=HALVES, duration_s=HALVES)
 STARTED = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
-RUN = Run(
+RUN = RunHeader(
     run_id="20260301T020000Z",
     started_at=STARTED,
     inbox="/srv/inbox",
@@ -31,37 +31,37 @@ HOSTILE = "[bold red]a[/] :bomb: \n\x1b[2J\u202e.wav"
 HOSTILE_SHOWN = "[bold red]a[/] :bomb: \\n\\x1b[2J\\u202e.wav"
 
 
-def score(tally: Tally, path: str, digit: int | None = 3, confidence: float = 0.9, seconds: float = 0.01) -> None:
-    """Count a file that the model heard."""
+def score(counters: Counters, path: str, digit: int | None = 3, confidence: float = 0.9, seconds: float = 0.01) -> None:
+    """Count a file with a prediction."""
     status = "abstained" if digit is None else "scored"
-    tally.add_row(path, status, digit, confidence, 0.4, None, None, seconds)
+    counters.add_row(path, status, digit, confidence, 0.4, None, None, seconds)
 
 
-def reject(tally: Tally, path: str, reason: str = "empty", message: str | None = None) -> None:
+def reject(counters: Counters, path: str, reason: str = "empty", message: str | None = None) -> None:
     """Count a file whose content is at fault."""
     message = message or f"{path}: holds no samples"
-    tally.add_row(path, "rejected", None, None, None, reason, message, 0.001)
+    counters.add_row(path, "rejected", None, None, None, reason, message, 0.001)
 
 
-def ended(tally: Tally, seconds: float = 4.0, *, interrupted: bool = False) -> Summary:
+def ended(counters: Counters, seconds: float = 4.0, *, interrupted: bool = False) -> Summary:
     """Return the summary of a run that took some seconds."""
-    return tally.summary(RUN, STARTED + timedelta(seconds=seconds), seconds, interrupted=interrupted)
+    return counters.summary(RUN, STARTED + timedelta(seconds=seconds), seconds, interrupted=interrupted)
 
 
-def night() -> Tally:
-    """Return the tally of a night with every outcome: 2,214 files."""
-    tally = Tally(REFERENCE)
-    tally.add_found(2214)
+def full_run() -> Counters:
+    """Return the counts of a run with every outcome: 2,214 files."""
+    counters = Counters(REFERENCE)
+    counters.add_found(2214)
     for index in range(1990):
-        tally.add_row(f"good/{index}.wav", "scored", index % 10, 0.75, index % 2, None, None, 0.01)
+        counters.add_row(f"good/{index}.wav", "scored", index % 10, 0.75, index % 2, None, None, 0.01)
     for index in range(10):
-        score(tally, f"cough/{index}.wav", None, confidence=0.25)
+        score(counters, f"cough/{index}.wav", None, confidence=0.25)
     for index in range(200):
-        reject(tally, f"bad/{index}.wav", "truncated" if index < 150 else "empty")
-    tally.add_known(12)
-    tally.add_deferred("late.wav.part", "unfinished_name", "is still being written")
-    tally.add_deferred("gone.wav", "vanished", "is no longer there")
-    return tally
+        reject(counters, f"bad/{index}.wav", "truncated" if index < 150 else "empty")
+    counters.add_unchanged(12)
+    counters.add_deferred("late.wav.part", "unfinished_name", "is still being written")
+    counters.add_deferred("gone.wav", "vanished", "is no longer there")
+    return counters
 
 
 def printed(summary: Summary, *, colours: bool = False, width: int = 80) -> str:
@@ -73,17 +73,17 @@ def printed(summary: Summary, *, colours: bool = False, width: int = 80) -> str:
     return out.getvalue()
 
 
-def test_the_counts_of_a_night_add_up() -> None:
+def test_the_counts_of_a_run_add_up() -> None:
     """Every outcome, every label and every reason."""
-    summary = ended(night())
+    summary = ended(full_run())
     summary.check()
     assert summary.sums["found"] == {
         "scored": 1990,
         "abstained": 10,
         "rejected": 200,
-        "known": 12,
+        "unchanged": 12,
         "deferred": 2,
-        "left": 0,
+        "remaining": 0,
     }
     assert summary.by_label == {str(digit): 199 for digit in range(10)}
     assert summary.by_reason == {"truncated": 150, "empty": 50}
@@ -92,40 +92,40 @@ def test_the_counts_of_a_night_add_up() -> None:
     assert summary.files_per_s == 2200 / 4
 
 
-def test_the_drift_is_that_of_the_files_that_the_model_heard() -> None:
+def test_the_drift_is_that_of_the_files_with_a_prediction() -> None:
     """Rejected files, even with a duration, are none of them; withheld labels count as no label."""
-    tally = night()
+    counters = full_run()
     for index in range(500):
-        tally.add_row(f"{index}.wav", "rejected", None, None, 99.0, "too_long", "too long", 0.001)
-    found = ended(tally).drift
-    assert found.labels == Drift(psi=0, verdict="stable")
-    assert found.confidence.verdict == "major"
-    assert found.duration_s.verdict == "stable"
+        counters.add_row(f"{index}.wav", "rejected", None, None, 99.0, "too_long", "too long", 0.001)
+    found = ended(counters).drift
+    assert found.labels == Drift(psi=0, level="stable")
+    assert found.confidence.level == "major"
+    assert found.duration_s.level == "stable"
     assert found.duration_s.psi == pytest.approx(0, abs=1e-3)
 
 
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda tally: tally.add_found(),
-        lambda tally: tally.add_known(1),
-        lambda tally: tally.add_left(1),
-        lambda tally: tally.add_deferred("x", "vanished", "is gone"),
-        lambda tally: score(tally, "x.wav"),
-        lambda tally: reject(tally, "x.wav"),
+        lambda counters: counters.add_found(),
+        lambda counters: counters.add_unchanged(1),
+        lambda counters: counters.add_remaining(1),
+        lambda counters: counters.add_deferred("x", "vanished", "is gone"),
+        lambda counters: score(counters, "x.wav"),
+        lambda counters: reject(counters, "x.wav"),
     ],
 )
 def test_a_file_that_is_not_both_found_and_ended_is_a_contradiction(spoil: object) -> None:
     """Whatever it was counted as, and whichever count lacks it."""
-    tally = night()
+    counters = full_run()
     assert callable(spoil)
-    spoil(tally)
+    spoil(counters)
     with pytest.raises(CountError, match=r"counts of run 20260301T020000Z do not add up: found 2,21[45] = 1,99"):
-        ended(tally).check()
+        ended(counters).check()
 
 
 @pytest.mark.parametrize(
-    ("status", "digit", "confidence", "reason", "told"),
+    ("status", "digit", "confidence", "reason", "output"),
     [
         ("scored", None, 0.9, None, "scored 1 = 0 as 0"),
         ("scored", 3, None, None, "scored 1 = 0 as 0"),
@@ -135,25 +135,25 @@ def test_a_file_that_is_not_both_found_and_ended_is_a_contradiction(spoil: objec
     ],
 )
 def test_a_row_whose_columns_contradict_its_status_is_a_contradiction(
-    status: str, digit: int | None, confidence: float | None, reason: str | None, told: str
+    status: str, digit: int | None, confidence: float | None, reason: str | None, output: str
 ) -> None:
     """A label exactly if scored, a reason exactly if rejected."""
-    tally = Tally(REFERENCE)
-    tally.add_found()
-    tally.add_row("x.wav", status, digit, confidence, 0.4, reason, None, 0.01)
-    with pytest.raises(CountError, match=re.escape(told)):
-        ended(tally).check()
+    counters = Counters(REFERENCE)
+    counters.add_found()
+    counters.add_row("x.wav", status, digit, confidence, 0.4, reason, None, 0.01)
+    with pytest.raises(CountError, match=re.escape(output)):
+        ended(counters).check()
 
 
 def test_the_ten_slowest_and_the_ten_least_certain_are_kept_in_order() -> None:
-    """Whatever the order in which the files come."""
+    """In any order of the files."""
     paths = {f"{index:03}.wav": index / 1000 for index in range(300)}
     kept = []
     for seed in range(3):
-        tally = Tally(REFERENCE)
+        counters = Counters(REFERENCE)
         for path in random.Random(seed).sample(sorted(paths), len(paths)):
-            score(tally, path, confidence=paths[path], seconds=paths[path])
-        summary = ended(tally)
+            score(counters, path, confidence=paths[path], seconds=paths[path])
+        summary = ended(counters)
         kept.append((summary.slowest, summary.least_certain))
     assert [(file.path, file.seconds) for file in kept[0][0]] == [(f"{i}.wav", i / 1000) for i in range(299, 289, -1)]
     assert [(file.path, file.confidence) for file in kept[0][1]] == [(f"{i:03}.wav", i / 1000) for i in range(10)]
@@ -164,63 +164,63 @@ def test_which_of_equally_certain_files_are_kept_does_not_depend_on_their_order(
     """A run with more workers names the same files."""
     summaries = []
     for order in (range(50), reversed(range(50))):
-        tally = Tally(REFERENCE)
+        counters = Counters(REFERENCE)
         for index in order:
-            score(tally, f"{index:02}.wav", None if index % 2 else 5, confidence=0.5, seconds=1)
-        summaries.append(ended(tally))
+            score(counters, f"{index:02}.wav", None if index % 2 else 5, confidence=0.5, seconds=1)
+        summaries.append(ended(counters))
     assert summaries[0].least_certain == summaries[1].least_certain
     assert summaries[0].slowest == summaries[1].slowest
 
 
-def test_a_withheld_label_stands_among_the_least_certain_without_a_digit() -> None:
+def test_a_withheld_label_is_among_the_least_certain_without_a_digit() -> None:
     """Nought is a digit, and none is not nought."""
-    tally = Tally(REFERENCE)
-    score(tally, "zero.wav", 0, confidence=0.4)
-    score(tally, "cough.wav", None, confidence=0.2)
-    assert [(file.path, file.digit) for file in ended(tally).least_certain] == [("cough.wav", None), ("zero.wav", 0)]
+    counters = Counters(REFERENCE)
+    score(counters, "zero.wav", 0, confidence=0.4)
+    score(counters, "cough.wav", None, confidence=0.2)
+    assert [(file.path, file.digit) for file in ended(counters).least_certain] == [("cough.wav", None), ("zero.wav", 0)]
 
 
 def test_rejected_files_have_a_duration_of_work_too() -> None:
     """A decoder that ran into its time limit is what an operator looks for."""
-    tally = night()
-    tally.add_row("hang.flac", "rejected", None, None, None, "undecodable", "gave up", 10.0)
-    assert ended(tally).slowest[0].path == "hang.flac"
+    counters = full_run()
+    counters.add_row("hang.flac", "rejected", None, None, None, "undecodable", "gave up", 10.0)
+    assert ended(counters).slowest[0].path == "hang.flac"
 
 
 def test_memory_is_bounded_by_naming_the_first_hundred_only() -> None:
     """All are counted."""
-    tally = Tally(REFERENCE)
+    counters = Counters(REFERENCE)
     for index in range(250):
-        reject(tally, f"{index}.wav")
-        tally.add_deferred(f"{index}.part", "unfinished_name", "is still being written")
-    summary = ended(tally)
+        reject(counters, f"{index}.wav")
+        counters.add_deferred(f"{index}.part", "unfinished_name", "is still being written")
+    summary = ended(counters)
     assert summary.rejected == summary.deferred == 250
     assert [file.path for file in summary.rejected_files] == [f"{index}.wav" for index in range(100)]
     assert [file.path for file in summary.deferred_files] == [f"{index}.part" for index in range(100)]
     assert len(summary.slowest) == 10
 
 
-@pytest.mark.parametrize("tally", [night(), Tally(REFERENCE)], ids=["night", "nothing"])
-def test_a_summary_comes_back_from_json_as_it_was(tally: Tally) -> None:
+@pytest.mark.parametrize("counters", [full_run(), Counters(REFERENCE)], ids=["full", "nothing"])
+def test_a_summary_comes_back_from_json_as_it_was(counters: Counters) -> None:
     """One line of JSON that any reader takes, without NaN."""
-    summary = ended(tally, interrupted=True)
+    summary = ended(counters, interrupted=True)
     text = summary.to_json()
     assert Summary.from_json(text) == summary
     assert "\n" not in text
-    assert json.loads(text, parse_constant=pytest.fail)["schema_version"] == 2
+    assert json.loads(text, parse_constant=pytest.fail)["schema_version"] == 3
 
 
 def test_hostile_names_come_back_from_json_as_they_were() -> None:
     """Only the terminal needs escapes."""
-    tally = Tally(REFERENCE)
-    reject(tally, HOSTILE)
-    assert Summary.from_json(ended(tally).to_json()).rejected_files[0].path == HOSTILE
+    counters = Counters(REFERENCE)
+    reject(counters, HOSTILE)
+    assert Summary.from_json(ended(counters).to_json()).rejected_files[0].path == HOSTILE
 
 
-@pytest.mark.parametrize("altered", [{"schema_version": 1}, {"found": -1}, {"unknown": 1}, {"seconds": "NaN"}])
+@pytest.mark.parametrize("altered", [{"schema_version": 2}, {"found": -1}, {"unknown": 1}, {"seconds": "NaN"}])
 def test_what_is_no_summary_of_this_version_is_refused(altered: dict[str, object]) -> None:
     """Rather than read by halves."""
-    record = json.loads(ended(night()).to_json()) | altered
+    record = json.loads(ended(full_run()).to_json()) | altered
     with pytest.raises(ValidationError):
         Summary.from_json(json.dumps(record))
 
@@ -229,43 +229,45 @@ def test_times_are_in_utc_whatever_zone_they_came_in() -> None:
     """And a time without a zone is refused."""
     local = STARTED.astimezone(timezone(timedelta(hours=-5)))
     run = RUN.model_copy(update={"started_at": local})
-    record = json.loads(Tally(REFERENCE).summary(run, local, 1, interrupted=False).to_json())
+    record = json.loads(Counters(REFERENCE).summary(run, local, 1, interrupted=False).to_json())
     assert record["started_at"] == record["ended_at"] == "2026-03-01T02:00:00Z"
     with pytest.raises(ValidationError, match="timezone"):
-        Run(**(RUN.model_dump() | {"started_at": STARTED.replace(tzinfo=None)}))
+        RunHeader(**(RUN.model_dump() | {"started_at": STARTED.replace(tzinfo=None)}))
 
 
-def test_an_empty_night_has_no_mean_and_no_drift() -> None:
-    """Three lines say whose run it was, one that nothing was found."""
-    summary = ended(Tally(REFERENCE), seconds=0)
+def test_an_empty_run_has_no_mean_and_no_drift() -> None:
+    """Three lines describe the run, one has the counts."""
+    summary = ended(Counters(REFERENCE), seconds=0)
     summary.check()
     assert summary.mean_confidence is None
-    assert summary.drift.labels == Drift(psi=None, verdict="too_few")
+    assert summary.drift.labels == Drift(psi=None, level="too_few")
     assert summary.files_per_s == 0
     assert lines(summary) == [
         "run 20260301T020000Z: 0.0 s, 0.0 files/s",
         "inbox /srv/inbox",
         "model cnn, version 0123456789ab, trained on Free Spoken Digit Dataset 1.0.10",
-        "found 0 = 0 scored + 0 abstained + 0 rejected + 0 known + 0 deferred + 0 left",
+        "found 0 = 0 scored + 0 abstained + 0 rejected + 0 unchanged + 0 deferred + 0 remaining",
     ]
 
 
-def test_the_counts_stand_in_one_line_and_the_reasons_in_one_each() -> None:
+def test_the_counts_are_in_one_line_and_the_reasons_in_one_each() -> None:
     """Each with its sum, the most frequent reason first."""
-    told = lines(ended(night()))
-    assert "found 2,214 = 1,990 scored + 10 abstained + 200 rejected + 12 known + 2 deferred + 0 left" in told
-    assert "rejected 200 = 150 truncated + 50 empty" in told
-    assert "deferred 2 = 1 unfinished_name + 1 vanished" in told
+    output = lines(ended(full_run()))
+    assert (
+        "found 2,214 = 1,990 scored + 10 abstained + 200 rejected + 12 unchanged + 2 deferred + 0 remaining" in output
+    )
+    assert "rejected 200 = 150 truncated + 50 empty" in output
+    assert "deferred 2 = 1 unfinished_name + 1 vanished" in output
 
 
-def test_the_labels_stand_in_columns() -> None:
+def test_the_labels_are_in_columns() -> None:
     """Digits, files and shares are aligned to the right."""
-    tally = Tally(REFERENCE)
+    counters = Counters(REFERENCE)
     for index in range(1250):
-        score(tally, f"{index}.wav", 7 if index < 1200 else 0)
-    told = lines(ended(tally))
-    start = told.index(next(line for line in told if line.startswith("label")))
-    assert told[start : start + 3] == [
+        score(counters, f"{index}.wav", 7 if index < 1200 else 0)
+    output = lines(ended(counters))
+    start = output.index(next(line for line in output if line.startswith("label")))
+    assert output[start : start + 3] == [
         "label     0     1     2     3     4     5     6      7     8     9",
         "files    50     0     0     0     0     0     0  1,200     0     0",
         "share  4.0%  0.0%  0.0%  0.0%  0.0%  0.0%  0.0%  96.0%  0.0%  0.0%",
@@ -274,53 +276,53 @@ def test_the_labels_stand_in_columns() -> None:
 
 def test_the_first_ten_rejected_files_are_named_and_the_way_to_the_others() -> None:
     """Each with its reason and its sentence, and its path once."""
-    told = lines(ended(night()))
-    start = told.index("rejected")
-    assert told[start + 1] == "  truncated             bad/0.wav: holds no samples"
-    assert told[start + 10] == "  truncated             bad/9.wav: holds no samples"
-    assert told[start + 11] == "  and 190 more: audiomnist table show TABLE --status rejected"
+    output = lines(ended(full_run()))
+    start = output.index("rejected")
+    assert output[start + 1] == "  truncated             bad/0.wav: holds no samples"
+    assert output[start + 10] == "  truncated             bad/9.wav: holds no samples"
+    assert output[start + 11] == "  and 190 more: audiomnist table show TABLE --status rejected"
 
 
 def test_deferred_files_are_named_with_what_keeps_them() -> None:
     """A sentence without the path gets it."""
-    told = lines(ended(night()))
-    start = told.index("deferred to the next run")
-    assert told[start + 1 :] == [
+    output = lines(ended(full_run()))
+    start = output.index("deferred to the next run")
+    assert output[start + 1 :] == [
         "  unfinished_name       late.wav.part: is still being written",
         "  vanished              gone.wav: is no longer there",
     ]
 
 
-def test_an_uncertain_file_is_told_with_its_label_or_that_it_was_withheld() -> None:
+def test_an_uncertain_file_is_printed_with_its_label_or_that_it_was_withheld() -> None:
     """The lowest confidence first."""
-    tally = Tally(REFERENCE)
-    score(tally, "seven.wav", 7, confidence=0.3333)
-    score(tally, "cough.wav", None, confidence=0.1)
-    told = lines(ended(tally))
-    start = told.index("least certain")
-    assert told[start + 1 : start + 3] == ["   10.00%  withheld  cough.wav", "   33.33%         7  seven.wav"]
+    counters = Counters(REFERENCE)
+    score(counters, "seven.wav", 7, confidence=0.3333)
+    score(counters, "cough.wav", None, confidence=0.1)
+    output = lines(ended(counters))
+    start = output.index("least certain")
+    assert output[start + 1 : start + 3] == ["   10.00%  withheld  cough.wav", "   33.33%         7  seven.wav"]
 
 
-def test_an_interrupted_run_says_so() -> None:
+def test_an_interrupted_run_is_marked() -> None:
     """And what that means for the rest."""
-    told = "interrupted: what was done is in the table, the next run takes up the rest"
-    assert told in lines(ended(night(), interrupted=True))
-    assert told not in lines(ended(night()))
+    output = "interrupted: finished rows are in the table, the next run continues"
+    assert output in lines(ended(full_run(), interrupted=True))
+    assert output not in lines(ended(full_run()))
 
 
 def test_no_name_disturbs_the_terminal() -> None:
     """Markup stays text, and what a terminal would obey is an escape, wherever a name is printed."""
-    tally = Tally(REFERENCE)
-    score(tally, HOSTILE, confidence=0.2)
-    reject(tally, HOSTILE)
-    tally.add_deferred(HOSTILE, "vanished", "is gone")
+    counters = Counters(REFERENCE)
+    score(counters, HOSTILE, confidence=0.2)
+    reject(counters, HOSTILE)
+    counters.add_deferred(HOSTILE, "vanished", "is gone")
     run = RUN.model_copy(update={"inbox": HOSTILE})
-    summary = tally.summary(run, STARTED, 1, interrupted=False)
-    told = printed(summary, colours=True)
+    summary = counters.summary(run, STARTED, 1, interrupted=False)
+    output = printed(summary, colours=True)
     plain = printed(summary)
-    assert plain.count(HOSTILE_SHOWN) == told.count(HOSTILE_SHOWN) == 6  # slowest twice: it is scored and rejected
-    assert "\x1b[2J" not in told
-    assert "\u202e" not in told
+    assert plain.count(HOSTILE_SHOWN) == output.count(HOSTILE_SHOWN) == 6  # slowest twice: it is scored and rejected
+    assert "\x1b[2J" not in output
+    assert "\u202e" not in output
     assert plain.isascii()
     assert all(line.isprintable() for line in plain.splitlines())
     assert plain.splitlines() == lines(summary)
@@ -328,15 +330,15 @@ def test_no_name_disturbs_the_terminal() -> None:
 
 def test_a_long_name_is_neither_cut_nor_broken() -> None:
     """So that it can be copied from a log."""
-    tally = Tally(REFERENCE)
-    reject(tally, "x" * 255)
-    assert f"{'x' * 255}: holds no samples\n" in printed(ended(tally), width=40)
+    counters = Counters(REFERENCE)
+    reject(counters, "x" * 255)
+    assert f"{'x' * 255}: holds no samples\n" in printed(ended(counters), width=40)
 
 
-def test_a_verdict_has_its_colour_on_a_terminal_and_none_in_a_log() -> None:
+def test_a_level_has_its_colour_on_a_terminal_and_none_in_a_log() -> None:
     """Red is for a major change."""
-    summary = ended(night())
-    assert summary.drift.confidence.verdict == "major"
+    summary = ended(full_run())
+    assert summary.drift.confidence.level == "major"
     assert "\x1b[1;31m  confidence" in printed(summary, colours=True)
     assert "\x1b[32m  labels" in printed(summary, colours=True)
     assert "\x1b" not in printed(summary)

@@ -1,4 +1,4 @@
-"""The table keeps every row exactly once, whatever happens to those who write it."""
+"""The table keeps every row exactly once, whatever happens to its writers."""
 
 import csv
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute  # loaded before root's rights are given up, lest it lie where nobody may look
+import pyarrow.compute  # loaded before root's rights are given up, in case nobody may read it
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
@@ -133,7 +133,7 @@ class TestOpening:
         assert list(folder.iterdir()) == []
 
     def test_where_there_is_none_the_error_says_how_to_make_one(self, folder: Path) -> None:
-        """`open` is for those who read."""
+        """`open` is for readers."""
         with pytest.raises(TableError, match=r"there is no table in .*: `audiomnist score"):
             Table.open(folder)
 
@@ -272,7 +272,7 @@ class TestAppending:
 
 
 class TestHistory:
-    """The log says which runs wrote."""
+    """The log has the runs that wrote."""
 
     def test_the_latest_run_comes_first(self, table: Table) -> None:
         """With its last commit's version and summary; what maintains the table is no run."""
@@ -303,10 +303,10 @@ class Failing(DeltaTable):
 
 
 class TestErrors:
-    """An error leaves the table whole, and says what happened."""
+    """An error leaves the table intact, and its message is complete."""
 
     def test_an_error_after_the_commit_is_none(self, table: Table) -> None:
-        """The disk may be full by the time of the checkpoint: the log tells that the rows are there."""
+        """The disk may be full by the time of the checkpoint: the rows are in the log."""
         delta = Failing(table.path, commits=True, error=OSError("no space for the checkpoint"))
         assert Table(table.path, delta).append(rows("a"), THIS_RUN) == 1
         assert paths(Table.open(table.path)) == ["a"]
@@ -314,7 +314,7 @@ class TestErrors:
     def test_an_error_before_the_commit_leaves_nothing(self, table: Table) -> None:
         """Neither rows nor the file that they stood in."""
         delta = Failing(table.path, commits=False, error=OSError("\x1b[31mno\n  space\x1b[0m\n   0: <unknown>"))
-        with pytest.raises(TableWriteError, match=r"cannot be written: no space\. Mend that and run again"):
+        with pytest.raises(TableWriteError, match=r"cannot be written: no space\. Fix that and run again"):
             Table(table.path, delta).append(rows("a"), THIS_RUN)
         assert paths(Table.open(table.path)) == []
         assert data_files(table.path) == set()
@@ -419,7 +419,7 @@ class TestErrors:
 
     @pytest.mark.parametrize("function", ["append_one", "create_one", "compact", "vacuum"])
     def test_a_folder_that_may_only_be_read_is_told(self, public: Path, function: str) -> None:
-        """To whoever may not write; what is there can be read, and nothing changes."""
+        """For a user without write permission; the table can be read, and nothing changes."""
         table = Table.create(public / "table")
         for number in range(40):
             table.append(rows(f"{number}"), THIS_RUN)
@@ -602,7 +602,7 @@ class TestWriters:
 
 
 def append_batches(folder: str, count: str) -> None:
-    """Append batches to a table that may have to be made, once told to go."""
+    """Append batches to a table that may have to be made, on a signal."""
     print("ready", flush=True)  # noqa: T201 - what the test waits for
     while not Path(folder).with_name("go").exists():
         pass
@@ -747,7 +747,7 @@ class TestExport:
 
     @pytest.mark.parametrize("first", "=+-@\t\r")
     def test_a_name_is_no_formula_in_csv(self, table: Table, tmp_path: Path, first: str) -> None:
-        """Whoever names a file does not run anything in the spreadsheet of who reads the export."""
+        """A file name cannot run anything in a spreadsheet."""
         name = f"{first}cmd|' /C calc'!A1.wav"
         table.append(rows(name, status="rejected", message=f"{name}: empty", reason="empty"), THIS_RUN)
         table.append(rows("a-b=c"), THIS_RUN)
@@ -758,7 +758,7 @@ class TestExport:
         assert exported == {safe: f"{safe}: empty", "a-b=c": ""}
 
     def test_another_suffix_is_refused(self, table: Table, tmp_path: Path) -> None:
-        """The error names those that are known."""
+        """The error names the supported ones."""
         with pytest.raises(OutputError, match=r"rows.xlsx: the name must end with .parquet, .csv, .jsonl"):
             table.export(tmp_path / "rows.xlsx")
         assert not (tmp_path / "rows.xlsx").exists()

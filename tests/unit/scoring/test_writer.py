@@ -1,4 +1,4 @@
-"""Entering rows: each is counted once and committed once, in batches, the run's summary with the last."""
+"""Writing rows: each is counted once and committed once, in batches, the summary with the last."""
 
 import json
 from collections.abc import Sequence
@@ -8,70 +8,72 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from runs import REFERENCE, STAMP, rows
+from runs import REFERENCE, RUN_INFO, rows
 
-from audiomnist.scoring import records as making
+from audiomnist.scoring import records
 from audiomnist.scoring.inbox.discover import Deferred
-from audiomnist.scoring.records import Facts, Verdict
-from audiomnist.scoring.seen import Known
-from audiomnist.scoring.summary import Run, Summary, Tally
+from audiomnist.scoring.records import FileInfo, Outcome
+from audiomnist.scoring.seen import SeenFiles
+from audiomnist.scoring.summary import Counters, RunHeader, Summary
 from audiomnist.scoring.table.location import TableWriteError
 from audiomnist.scoring.table.table import Table
-from audiomnist.scoring.workers.scorer import Labelled
-from audiomnist.scoring.writer import Ledger
+from audiomnist.scoring.workers.scorer import ScoredChunk
+from audiomnist.scoring.writer import TableWriter
 from audiomnist.serving.predictor import Answer
 
-RUN_ID = STAMP.columns["run_id"]
+RUN_ID = RUN_INFO.columns["run_id"]
 NOW = datetime(2026, 3, 1, 2, tzinfo=UTC)
-RUN = Run(
-    run_id=RUN_ID, started_at=NOW, inbox="/inbox", model="cnn", model_version=STAMP.model_version, dataset="tones"
+RUN = RunHeader(
+    run_id=RUN_ID, started_at=NOW, inbox="/inbox", model="cnn", model_version=RUN_INFO.model_version, dataset="tones"
 )
-LINK = Facts("e", 0, 0), making.rejected("e", "link", "is a symbolic link")
+LINK = FileInfo("e", 0, 0), records.rejected("e", "link", "is a symbolic link")
 
 
-def facts(path: str, content: int = 0) -> Facts:
-    """Return what is known of a file whose content is a number."""
-    return Facts(path, 1000, 1_700_000_000_000_000_000, f"{content:032x}{content:032x}", 0.3, 8000, 1, 0.5)
+def info(path: str, content: int = 0) -> FileInfo:
+    """Return the properties of a file whose content is a number."""
+    return FileInfo(path, 1000, 1_700_000_000_000_000_000, f"{content:032x}{content:032x}", 0.3, 8000, 1, 0.5)
 
 
-def heard(digit: int, confidence: float = 0.91) -> Answer:
-    """Return what a model says that hears a digit."""
+def prediction(digit: int, confidence: float = 0.91) -> Answer:
+    """Return a prediction of a digit."""
     probabilities = np.full(10, (1 - confidence) / 9, dtype=np.float32)
     probabilities[digit] = confidence
     return Answer(probabilities, 0.25)
 
 
-def scored(*contents: int) -> Labelled:
-    """Return new files, labelled, of certain contents."""
-    made = [(facts(f"{content:03}.wav", content), making.answered(heard(content % 10), 0.0)) for content in contents]
+def scored(*contents: int) -> ScoredChunk:
+    """Return a chunk of new, scored files."""
+    made = [
+        (info(f"{content:03}.wav", content), records.predicted(prediction(content % 10), 0.0)) for content in contents
+    ]
     return of(made)
 
 
-def of(made: Sequence[tuple[Facts, Verdict]], deferred: Sequence[Deferred] = ()) -> Labelled:
+def of(made: Sequence[tuple[FileInfo, Outcome]], deferred: Sequence[Deferred] = ()) -> ScoredChunk:
     """Return what came of files, each in a millisecond."""
-    table = making.table(made, STAMP, NOW)
-    return Labelled(table, [0.001] * len(made), [*deferred])
+    table = records.table(made, RUN_INFO, NOW)
+    return ScoredChunk(table, [0.001] * len(made), [*deferred])
 
 
-class Book:
-    """A ledger at the beginning of a run."""
+class WritingRun:
+    """A table writer at the start of a run."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.table = Table.create(folder)
-        self.tally = Tally(REFERENCE)
-        known = Known.read(self.table, STAMP.model_version)
-        self.ledger = Ledger(self.table, known, self.tally, RUN_ID, 4)
+        self.counters = Counters(REFERENCE)
+        known = SeenFiles.read(self.table, RUN_INFO.model_version)
+        self.writer = TableWriter(self.table, known, self.counters, RUN_ID, 4)
 
     @property
     def counts(self) -> dict[str, int]:
         """What was counted."""
-        return {name: files for name, files in self.tally.counts.items() if files}
+        return {name: files for name, files in self.counters.counts.items() if files}
 
     def end(self) -> Summary:
         """End the run."""
-        summary = self.tally.summary(RUN, NOW, 1.0, interrupted=False)
-        self.ledger.end(summary)
+        summary = self.counters.summary(RUN, NOW, 1.0, interrupted=False)
+        self.writer.end(summary)
         return summary
 
     @property
@@ -93,9 +95,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def book(folder: Path) -> Book:
-    """A ledger of a table without rows, with four rows to a commit."""
-    return Book(folder)
+def run(folder: Path) -> WritingRun:
+    """A writer for an empty table, with four rows per commit."""
+    return WritingRun(folder)
 
 
 @pytest.mark.parametrize(
@@ -111,65 +113,65 @@ def book(folder: Path) -> Book:
     ],
 )
 def test_rows_are_committed_in_batches_and_the_rest_with_the_summary(
-    book: Book, chunks: list[int], commits: list[int]
+    run: WritingRun, chunks: list[int], commits: list[int]
 ) -> None:
     """However they come; even a run that found nothing leaves its summary."""
     numbers = iter(range(100))
     for chunk in chunks:
-        book.ledger.enter(scored(*(next(numbers) for _ in range(chunk))))
-    summary = book.end()
-    assert book.commits == commits
-    assert book.ledger.committed == sum(chunks) == len(rows(book.folder))
-    (run,) = Table.open(book.folder).runs()
-    assert run.summary == json.loads(summary.to_json())
-    assert run.version == len(commits)
+        run.writer.add(scored(*(next(numbers) for _ in range(chunk))))
+    summary = run.end()
+    assert run.commits == commits
+    assert run.writer.committed == sum(chunks) == len(rows(run.folder))
+    (committed,) = Table.open(run.folder).runs()
+    assert committed.summary == json.loads(summary.to_json())
+    assert committed.version == len(commits)
 
 
-def test_rows_are_committed_as_soon_as_there_is_a_batch_and_one_more(book: Book) -> None:
+def test_rows_are_committed_as_soon_as_there_is_a_batch_and_one_more(run: WritingRun) -> None:
     """So a crash costs one batch of work, and the last commit is never without its rows."""
-    book.ledger.enter(scored(*range(4)))
-    assert book.commits == []
-    book.ledger.enter(scored(4))
-    assert book.commits == [4]
-    (run,) = Table.open(book.folder).runs()
-    assert (run.run_id, run.summary) == (RUN_ID, None)
+    run.writer.add(scored(*range(4)))
+    assert run.commits == []
+    run.writer.add(scored(4))
+    assert run.commits == [4]
+    (committed,) = Table.open(run.folder).runs()
+    assert (committed.run_id, committed.summary) == (RUN_ID, None)
 
 
-def test_every_outcome_is_counted_once(book: Book) -> None:
+def test_every_outcome_is_counted_once(run: WritingRun) -> None:
     """Rows by their status, and deferred files by their reason."""
     made = [
-        (facts("a.wav", 1), making.answered(heard(7), 0.0)),
-        (facts("b.wav", 2), making.answered(heard(7), 0.95)),
-        (Facts("c.wav", 0, 0, "0" * 64), making.rejected("c.wav", "empty", "holds no bytes")),
+        (info("a.wav", 1), records.predicted(prediction(7), 0.0)),
+        (info("b.wav", 2), records.predicted(prediction(7), 0.95)),
+        (FileInfo("c.wav", 0, 0, "0" * 64), records.rejected("c.wav", "empty", "holds no bytes")),
         LINK,
     ]
-    book.ledger.enter(of(made, [Deferred(b"d\xff.wav", "changing", "is not as it was found")]))
-    summary = book.end()
-    assert book.counts == {"scored": 1, "abstained": 1, "rejected": 2, "deferred": 1}
+    run.writer.add(of(made, [Deferred(b"d\xff.wav", "changing", "is not as it was found")]))
+    summary = run.end()
+    assert run.counts == {"scored": 1, "abstained": 1, "rejected": 2, "deferred": 1}
     assert summary.by_label["7"] == 1
     assert summary.by_reason == {"empty": 1, "link": 1}
     (deferred,) = summary.deferred_files
     assert (deferred.path, deferred.reason) == ("d\\xff.wav", "changing")
-    assert [row["path"] for row in rows(book.folder)] == ["a.wav", "b.wav", "c.wav", "e"]
+    assert [row["path"] for row in rows(run.folder)] == ["a.wav", "b.wav", "c.wav", "e"]
 
 
-def test_a_row_that_the_table_has_is_known_and_not_written_again(folder: Path) -> None:
+def test_a_row_that_the_table_has_is_unchanged_and_not_written_again(folder: Path) -> None:
     """As of a file that was touched, or read again; of the others in its chunk each has its row."""
-    first = Book(folder)
-    first.ledger.enter(scored(1, 2).joined(of([LINK])))
+    first = WritingRun(folder)
+    first.writer.add(scored(1, 2).joined(of([LINK])))
     first.end()
-    second = Book(folder)
-    second.ledger.enter(scored(1, 2, 3).joined(of([LINK])))
+    second = WritingRun(folder)
+    second.writer.add(scored(1, 2, 3).joined(of([LINK])))
     second.end()
-    assert second.counts == {"scored": 1, "known": 3}
+    assert second.counts == {"scored": 1, "unchanged": 3}
     assert [row["path"] for row in rows(folder)] == ["001.wav", "002.wav", "003.wav", "e"]
 
 
 def test_a_table_that_cannot_be_written_says_what_was_committed_before(
-    book: Book, monkeypatch: pytest.MonkeyPatch
+    run: WritingRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An operator wants to know at once."""
-    append = book.table.append
+    append = run.table.append
     versions = iter([True, True, False])
 
     def failing(made: pa.Table, metadata: dict[str, str]) -> int:
@@ -177,9 +179,9 @@ def test_a_table_that_cannot_be_written_says_what_was_committed_before(
             return append(made, metadata)
         raise TableWriteError("the table cannot be written: No space left on device")
 
-    monkeypatch.setattr(book.table, "append", failing)
+    monkeypatch.setattr(run.table, "append", failing)
     with pytest.raises(TableWriteError) as caught:
-        book.ledger.enter(scored(*range(20)))
-    told = "the table cannot be written: No space left on device (this run has committed 8 rows)"
-    assert str(caught.value) == told
-    assert len(rows(book.folder)) == 8
+        run.writer.add(scored(*range(20)))
+    message = "the table cannot be written: No space left on device (this run has committed 8 rows)"
+    assert str(caught.value) == message
+    assert len(rows(run.folder)) == 8

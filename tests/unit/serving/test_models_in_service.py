@@ -15,49 +15,51 @@ from audiomnist.asr import registry
 from audiomnist.asr.params import from_record
 from audiomnist.audio import waveform
 from audiomnist.scoring import run
-from audiomnist.scoring.run import Order
+from audiomnist.scoring.run import ScoringConfig
 from audiomnist.serving import model as inference
 from audiomnist.serving.bundle import description as bundle
 from audiomnist.synthesis.corpus import SyntheticParams, write_corpus
 
 
 @pytest.fixture
-def order(tmp_path: Path, served: Path) -> Order:
+def config(tmp_path: Path, served: Path) -> ScoringConfig:
     """An order to score an inbox, which is empty, with the cnn."""
     (tmp_path / "inbox").mkdir()
-    return Order(tmp_path / "inbox", tmp_path / "table", served / "cnn")
+    return ScoringConfig(tmp_path / "inbox", tmp_path / "table", served / "cnn")
 
 
-def with_model(order: Order, model: Path) -> Order:
+def with_model(config: ScoringConfig, model: Path) -> ScoringConfig:
     """Return the order with another model."""
-    return Order(order.inbox, order.table, model)
+    return ScoringConfig(config.inbox, config.table, model)
 
 
 @pytest.mark.parametrize("model", ["cnn", "rnn"])
-def test_models_of_waveforms_know_the_digits(order: Order, served: Path, model: str) -> None:
+def test_models_of_waveforms_know_the_digits(config: ScoringConfig, served: Path, model: str) -> None:
     """In files of several rates, channels and encodings, and between bad ones."""
     for digit, (rate_hz, subtype) in enumerate([(8000, "PCM_16"), (16_000, "FLOAT"), (44_100, "PCM_24")] * 3):
         sound = np.tile(tone(digit, 0.3, rate_hz)[:, None], 1 + digit % 2)
-        put(order.inbox / f"{rate_hz}", f"{digit}.wav", encoded(sound, rate_hz, subtype))
-    put(order.inbox, "9.flac", encoded(tone(9), container="FLAC"))
-    put_bad(order.inbox, 40)
-    summary = score(with_model(order, served / model))
+        put(config.inbox / f"{rate_hz}", f"{digit}.wav", encoded(sound, rate_hz, subtype))
+    put(config.inbox, "9.flac", encoded(tone(9), container="FLAC"))
+    put_bad(config.inbox, 40)
+    summary = score(with_model(config, served / model))
     assert (summary.scored, summary.rejected, summary.model) == (10, 40, model)
-    heard = {path: row["digit"] for path, row in by_path(order.table).items() if row["status"] == "scored"}
+    heard = {path: row["digit"] for path, row in by_path(config.table).items() if row["status"] == "scored"}
     assert heard == {path: int(Path(path).stem) for path in heard}
     assert summary.by_label == {str(digit): 1 for digit in range(10)}
 
 
 @pytest.mark.parametrize("model", ["cnn", "rnn"])
 @pytest.mark.parametrize("rate_hz", [4000, 8000, 192_000])
-def test_sounds_of_any_length_that_is_taken_are_answered(order: Order, served: Path, model: str, rate_hz: int) -> None:
+def test_sounds_of_any_length_that_is_taken_are_answered(
+    config: ScoringConfig, served: Path, model: str, rate_hz: int
+) -> None:
     """From two windows to ten times what the model hears, silence at the ends included."""
     for seconds in (0.05, 0.1, 1.0, 1.001, 10.0):
         noise = np.random.default_rng(0).normal(0, 0.1, round(seconds * rate_hz))
-        put(order.inbox, f"{seconds}.wav", encoded(noise, rate_hz))
-    put(order.inbox, "ends.wav", encoded(np.pad(tone(3, 0.3, rate_hz), rate_hz), rate_hz))
-    score(with_model(order, served / model))
-    found = by_path(order.table)
+        put(config.inbox, f"{seconds}.wav", encoded(noise, rate_hz))
+    put(config.inbox, "ends.wav", encoded(np.pad(tone(3, 0.3, rate_hz), rate_hz), rate_hz))
+    score(with_model(config, served / model))
+    found = by_path(config.table)
     assert {row["status"] for row in found.values()} == {"scored"}
     for row in found.values():
         assert answer(row).sum() == pytest.approx(1, abs=1e-5)
@@ -67,18 +69,18 @@ def test_sounds_of_any_length_that_is_taken_are_answered(order: Order, served: P
 
 @pytest.mark.parametrize("model", ["cnn", "rnn"])
 def test_labels_depend_neither_on_workers_nor_on_chunks_nor_on_the_order_of_files(
-    order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
+    config: ScoringConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
 ) -> None:
     """A model forms batches by length: in other company its answers are the same."""
     bundle = small_bundles.write(model, tmp_path / "model")
     for number in range(120):
         noise = np.random.default_rng(number).normal(0, 0.1, 800 + 97 * number % 7000)
-        put(order.inbox, f"{number:03}.wav", encoded(noise))
+        put(config.inbox, f"{number:03}.wav", encoded(noise))
     first: dict[str, Any] = {}
     for workers, chunk in ((1, 512), (1, 7), (2, 30), (3, 1)):
         monkeypatch.setattr(run, "_CHUNK_WAVEFORMS", chunk)
         table = tmp_path / f"{workers}-{chunk}"
-        summary = score(Order(order.inbox, table, bundle, workers=workers, batch_size=50))
+        summary = score(ScoringConfig(config.inbox, table, bundle, workers=workers, batch_size=50))
         assert summary.scored == 120
         found = by_path(table)
         first = first or found
@@ -87,8 +89,8 @@ def test_labels_depend_neither_on_workers_nor_on_chunks_nor_on_the_order_of_file
             np.testing.assert_allclose(answer(row), answer(first[path]), rtol=0, atol=1e-4)
             assert row["ood_score"] == pytest.approx(first[path]["ood_score"], abs=1e-3)
     for number in range(120):
-        (order.inbox / f"{number:03}.wav").rename(order.inbox / f"{(number * 77 + 5) % 120:03}-again.wav")
-    score(Order(order.inbox, tmp_path / "renamed", bundle))
+        (config.inbox / f"{number:03}.wav").rename(config.inbox / f"{(number * 77 + 5) % 120:03}-again.wav")
+    score(ScoringConfig(config.inbox, tmp_path / "renamed", bundle))
     for row in by_path(tmp_path / "renamed").values():
         (same,) = [other for other in first.values() if other["content_sha256"] == row["content_sha256"]]
         assert row["digit"] == same["digit"]
@@ -105,20 +107,20 @@ def hearing(served: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_model_of_transcripts_answers_what_is_heard(order: Order, hearing: Path, tmp_path: Path) -> None:
+def test_the_model_of_transcripts_answers_what_is_heard(config: ScoringConfig, hearing: Path, tmp_path: Path) -> None:
     """Spoken digits, through the speech recogniser: in a batch as each by hand."""
     (tmp_path / "spoken").mkdir()
     spoken = write_corpus(tmp_path / "spoken", ["beatrice"], SyntheticParams(seed=0, takes=1))
     for recording in spoken:
-        put(order.inbox, recording.file, (tmp_path / "spoken" / recording.file).read_bytes())
-    put_bad(order.inbox, 20)
-    summary = score(with_model(order, hearing))
+        put(config.inbox, recording.file, (tmp_path / "spoken" / recording.file).read_bytes())
+    put_bad(config.inbox, 20)
+    summary = score(with_model(config, hearing))
     assert (summary.found, summary.scored, summary.rejected, summary.model) == (30, 10, 20, "lstm")
     recogniser = registry.load(from_record(small_bundles.WHISPER))
     model = inference.load(hearing, threads=1)
-    found = by_path(order.table)
+    found = by_path(config.table)
     for recording in spoken:
-        (heard,) = recogniser.recognise([waveform.read(order.inbox / recording.file)])
+        (heard,) = recogniser.recognise([waveform.read(config.inbox / recording.file)])
         expected = model.predict_texts([[hypothesis.text for hypothesis in heard.hypotheses]])
         np.testing.assert_allclose(answer(found[recording.file]), expected.probabilities[0], rtol=0, atol=1e-5)
     assert sum(found[recording.file]["digit"] == recording.digit for recording in spoken) >= 5

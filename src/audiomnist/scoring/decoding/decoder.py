@@ -1,7 +1,7 @@
-"""FLAC to samples, with libsndfile.
+"""FLAC decoding with libsndfile.
 
-The library runs in the process that labels. A file that crashes it, or keeps it busy for ever, costs that process,
-which `audiomnist.scoring.workers.worker` replaces.
+The library runs in the scoring process. A file that crashes it, or on which it hangs, costs that process, which
+`audiomnist.scoring.workers.worker` replaces.
 """
 
 import io
@@ -13,28 +13,28 @@ from audiomnist.core.errors import FaultError
 
 _FLAC = b"fLaC"
 _SAMPLE_BITS = (8, 16, 24)
-_UNKNOWN_FRAMES = (1 << 63) - 1  # what libsndfile says where a FLAC header leaves the length open
+_UNKNOWN_FRAMES = (1 << 63) - 1  # value of libsndfile if a FLAC header has no length
 
 
 class DecodingError(FaultError):
-    """A file holds no sound that can be used. `reason` is a stable code; `sentence` says it without the path."""
+    """A file cannot be decoded. `reason` is a stable code; `sentence` explains it without the path."""
 
 
 class _Stream(SoundFile):  # type: ignore[misc]  # soundfile has no types
-    """A sound file that is read once, from its start: beyond the last frame libsndfile cannot seek in FLAC."""
+    """A sound file that is read once, from its start: libsndfile cannot seek beyond the last frame of a FLAC file."""
 
     def seekable(self) -> bool:
-        """Return False, so that a read leaves the position where it ends."""
+        """Return False, so that a read does not seek afterwards."""
         return False
 
 
 def decode_flac(content: bytes, max_duration_s: float) -> Sound:
-    """Decode the content of a FLAC file (1 to 8 channels; the format has no more).
+    """Decode the content of a FLAC file (the format has 1 to 8 channels).
 
-    Samples take no more memory than a sound of the longest duration does, whatever the file says or holds.
+    Samples take no more memory than a sound of the maximum duration, whatever the file contains.
 
     Raises:
-        DecodingError: it is no FLAC, damaged, cut short, empty, of a rate outside 4 to 192 kHz, or too long; the
+        DecodingError: it is not FLAC, damaged, truncated, empty, of a rate outside 4 to 192 kHz, or too long; the
             reason is one of empty, not_audio, truncated, unsupported_encoding, bad_rate, too_long, undecodable.
     """
     if not content:
@@ -53,11 +53,11 @@ def _opened(file: io.BytesIO, content: bytes) -> _Stream:
     try:
         return _Stream(file)
     except LibsndfileError as error:
-        raise _not_opened(content, error) from error
+        raise _open_error(content, error) from error
 
 
-def _not_opened(content: bytes, error: LibsndfileError) -> DecodingError:
-    """Return why libsndfile does not open a file; its own messages mislead where it is cut in the header."""
+def _open_error(content: bytes, error: LibsndfileError) -> DecodingError:
+    """Return why libsndfile cannot open a file; its messages are misleading for a truncated header."""
     if not content.startswith(_FLAC):
         return DecodingError("not_audio", "is neither WAV nor FLAC, nor of any other format known here")
     if not _has_whole_header(content):
@@ -71,7 +71,7 @@ def _not_opened(content: bytes, error: LibsndfileError) -> DecodingError:
 
 
 def _has_whole_header(content: bytes) -> bool:
-    """Return whether the metadata blocks, each a last-block flag, a type and a size, end within the content."""
+    """Return whether the metadata blocks (each: last-block flag, type, size) end within the content."""
     position, is_last = len(_FLAC), False
     while not is_last and position < len(content):
         is_last = content[position] >= 0x80  # noqa: PLR2004 - the flag is the highest bit
@@ -80,7 +80,7 @@ def _has_whole_header(content: bytes) -> bool:
 
 
 def _rate_and_bits(content: bytes) -> tuple[int, int]:
-    """Return sample rate in Hz and bits per sample as STREAMINFO, the first metadata block, has them."""
+    """Return sample rate in Hz and bits per sample from STREAMINFO, the first metadata block."""
     packed = int.from_bytes(content[18:26])
     return packed >> 44, (packed >> 36 & 0x1F) + 1
 
@@ -96,7 +96,7 @@ def _check(sound_file: _Stream, max_duration_s: float) -> None:
 
 
 def _read(sound_file: _Stream, max_duration_s: float) -> Sound:
-    """Read all frames, or one more than allowed where the header leaves the length open."""
+    """Read all frames, or one more than allowed if the header has no length."""
     rate_hz, claimed = sound_file.samplerate, sound_file.frames
     frames = min(claimed, int(max_duration_s * rate_hz) + 1)
     samples = sound_file.read(frames, dtype="float32", always_2d=True)

@@ -1,13 +1,13 @@
-"""The inbox: what lies in it, and the content of one file.
+"""Files of the inbox: finding them, and reading one.
 
-`discover` gives everything below a folder an outcome: a candidate, to be read; deferred, because it may be better
-tomorrow; unusable, because it is nothing to be read. Two things are one outcome for all that they hold: a folder that
-cannot be listed, and a hidden folder (its name starts with a dot), which is where programs keep what they have not
-finished. Links are not followed; only the inbox itself may be one. (A folder that becomes a link after it was listed
-is, but only to files of the same name, size and time.)
+`discover` yields every entry below a folder: a candidate, to be read; deferred, because a later run may be able to
+read it; unusable, because it is not a regular file. A folder that cannot be listed is one entry, and so is a hidden
+folder (its name starts with a dot), where programs keep unfinished files. Links are not followed; only the inbox
+itself may be one. (A folder that is replaced by a link after it was listed is followed, but only to files of the same
+name, size and modification time.)
 """
 
-# ruff: noqa: PTH118, PTH208 - names are bytes here, which pathlib does not take
+# ruff: noqa: PTH118, PTH208 - names are bytes here, which pathlib does not support
 import errno
 import os
 import stat
@@ -26,7 +26,7 @@ _OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | os.O_NOFOLLOW
 _VANISHED = ("vanished", "is no longer there")
 _CHANGING = ("changing", "is not as it was found: it may still be written to")
 _NO_PERMISSION = ("no_permission", "may not be read by this user: give the permission")
-_DEFERRING = {
+_DEFERRED = {
     **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), _VANISHED),
     **dict.fromkeys((errno.EACCES, errno.EPERM), _NO_PERMISSION),
     errno.ELOOP: _CHANGING,
@@ -34,14 +34,13 @@ _DEFERRING = {
 
 
 class InboxError(AudiomnistError):
-    """The inbox is no folder, or cannot be listed."""
+    """The inbox is not a folder, or cannot be listed."""
 
 
 class Candidate(NamedTuple):
-    """A regular file, as it was when it was found.
+    """A regular file, with its size and modification time when it was found.
 
-    `path` is relative to the inbox, `modified_ns` counts from 1970 UTC. In place of a time that 64 bits do not hold,
-    before 1677 or after 2262, stands the first or the last that they do.
+    `path` is relative to the inbox, `modified_ns` is in ns since 1970 UTC, clipped to 64 bits (1677 to 2262).
     """
 
     path: bytes
@@ -51,9 +50,9 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """What may be better tomorrow.
+    """An entry that a later run may be able to read.
 
-    `reason` is unfinished_name, changing, vanished, no_permission or io_error; `sentence` says it without the path.
+    `reason` is unfinished_name, changing, vanished, no_permission or io_error; `sentence` explains it without the path.
     """
 
     path: bytes
@@ -63,9 +62,9 @@ class Deferred:
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """What is there, and is not read; size and time are its own, those of a link too.
+    """An entry that is not read; size and time of a link are those of the link itself.
 
-    `reason` is link, not_a_file or too_large; `sentence` says it without the path.
+    `reason` is link, not_regular_file or too_large; `sentence` explains it without the path.
     """
 
     path: bytes
@@ -75,11 +74,11 @@ class Unusable:
     sentence: str
 
 
-Found = Candidate | Deferred | Unusable
+Entry = Candidate | Deferred | Unusable
 
 
 class NotReadError(AudiomnistError):
-    """A file has no content to give; `outcome` says whether it is deferred or unusable, and why."""
+    """A file was not read; `outcome` has the reason, and whether it is deferred or unusable."""
 
     def __init__(self, outcome: Deferred | Unusable) -> None:
         super().__init__(outcome)
@@ -95,40 +94,40 @@ def check_listable(inbox: Path) -> None:
         os.scandir(inbox).close()
 
 
-def discover(inbox: Path) -> Iterator[Found]:
-    """Find everything below a folder, each entry once, depth first, the names of a folder in the order of their bytes.
+def discover(inbox: Path) -> Iterator[Entry]:
+    """Yield every entry below a folder once, depth first, the names of a folder in the order of their bytes.
 
-    Every regular file is a candidate, whatever its suffix, unless its name says that it is unfinished: it starts
-    with a dot, or ends in .part, .partial, .tmp, .crdownload, .filepart or ~. What is held in memory is the names
-    in the folders between the inbox and the entry, some 70 bytes each.
+    Every regular file is a candidate, whatever its suffix, unless its name is that of an unfinished file: it starts
+    with a dot, or ends in .part, .partial, .tmp, .crdownload, .filepart or ~. Only the names in the folders between
+    the inbox and the entry are in memory, some 70 bytes each.
 
     Raises:
-        InboxError: the inbox is no folder or cannot be listed; raised by the call, before the first entry.
+        InboxError: the inbox is not a folder or cannot be listed; raised by the call, before the first entry.
     """
     base = os.path.join(os.fsencode(inbox), b"")
     with _listing(inbox):
         return _walk(base, _names(base))
 
 
-def read(inbox: Path, found: Candidate | Unusable, max_bytes: int) -> bytes:
-    """Return the whole content of a file, which is the one that was found and does not change meanwhile.
+def read(inbox: Path, file: Candidate | Unusable, max_bytes: int) -> bytes:
+    """Return the whole content of a file that has not changed since it was found.
 
-    A change shows in the size or the modification time; so one that keeps the size goes unseen within a tick of
-    the file system's clock, a few milliseconds. A pipe or a device that has taken the file's place is not waited for.
+    A change is detected by size or modification time; a change of the same size within a tick of the file system's
+    clock, a few milliseconds, is not. The call does not block on a pipe or a device that has replaced the file.
 
     Raises:
-        NotReadError: deferred (changing, vanished, no_permission, io_error), too_large, or found unusable.
+        NotReadError: deferred (changing, vanished, no_permission, io_error), too_large, or an Unusable.
     """
-    if isinstance(found, Unusable):
-        raise NotReadError(found)
+    if isinstance(file, Unusable):
+        raise NotReadError(file)
     try:
-        descriptor = os.open(os.path.join(os.fsencode(inbox), found.path), _OPEN)
+        descriptor = os.open(os.path.join(os.fsencode(inbox), file.path), _OPEN)
         try:
-            return _content(descriptor, found, max_bytes)
+            return _content(descriptor, file, max_bytes)
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise NotReadError(_deferred(found.path, error)) from error
+        raise NotReadError(_deferred(file.path, error)) from error
 
 
 @contextmanager
@@ -137,35 +136,35 @@ def _listing(inbox: Path) -> Iterator[None]:
         yield
     except OSError as error:
         shown = paths.shown(paths.text(os.fsencode(inbox)))
-        why = f"is no folder that can be listed ({error.strerror}): name one that this user may read"
-        raise InboxError(f"{shown} {why}") from error
+        sentence = f"is no folder that can be listed ({error.strerror}): name one that this user may read"
+        raise InboxError(f"{shown} {sentence}") from error
 
 
 def _names(folder: bytes) -> list[bytes]:
-    """Return the names in a folder, the first one last."""
+    """Return the names in a folder in reverse order."""
     return sorted({*os.listdir(folder)}, reverse=True)  # some file systems list one twice that is renamed
 
 
-def _walk(base: bytes, top: list[bytes]) -> Iterator[Found]:
+def _walk(base: bytes, top: list[bytes]) -> Iterator[Entry]:
     folders = [(b"", top)]
     while folders:
-        folder, to_come = folders[-1]
-        if not to_come:
+        folder, names = folders[-1]
+        if not names:
             folders.pop()
             continue
-        path = folder + to_come.pop()
+        path = folder + names.pop()
         try:
-            found = _found(path, os.lstat(base + path))
-            if found is None:
+            entry = _entry(path, os.lstat(base + path))
+            if entry is None:
                 folders.append((path + b"/", _names(base + path)))
         except OSError as error:
-            found = _deferred(path, error)
-        if found:
-            yield found
+            entry = _deferred(path, error)
+        if entry:
+            yield entry
 
 
-def _found(path: bytes, status: os.stat_result) -> Found | None:
-    """Return what an entry is; None for a folder that is to be listed."""
+def _entry(path: bytes, status: os.stat_result) -> Entry | None:
+    """Return the entry of a path; None for a folder to list."""
     name, mode = path.rpartition(b"/")[2], status.st_mode
     if stat.S_ISDIR(mode):
         hidden = "is a hidden folder and not entered: rename it if it holds recordings"
@@ -177,11 +176,11 @@ def _found(path: bytes, status: os.stat_result) -> Found | None:
         return file
     if stat.S_ISLNK(mode):
         return Unusable(*file, "link", "is a symbolic link, which is not followed: put the file itself there")
-    return Unusable(*file, "not_a_file", "is no file but a pipe, a socket or a device")
+    return Unusable(*file, "not_regular_file", "is no file but a pipe, a socket or a device")
 
 
 def _deferred(path: bytes, error: OSError) -> Deferred:
-    return Deferred(path, *_DEFERRING.get(error.errno or 0, ("io_error", f"cannot be read: {error.strerror}")))
+    return Deferred(path, *_DEFERRED.get(error.errno or 0, ("io_error", f"cannot be read: {error.strerror}")))
 
 
 def _content(descriptor: int, file: Candidate, max_bytes: int) -> bytes:
@@ -205,9 +204,9 @@ def _modified_ns(status: os.stat_result) -> int:
     return min(max(status.st_mtime_ns, -(2**63)), 2**63 - 1)
 
 
-def _bytes(descriptor: int, wanted: int) -> bytes:
-    """Return what a file holds, up to one byte more than is wanted, which shows that it has grown."""
-    content = os.read(descriptor, wanted + 1)
-    while len(content) < wanted and (part := os.read(descriptor, wanted + 1 - len(content))):
+def _bytes(descriptor: int, size_bytes: int) -> bytes:
+    """Return the content of a file, up to one byte more than its expected size, which shows that it has grown."""
+    content = os.read(descriptor, size_bytes + 1)
+    while len(content) < size_bytes and (part := os.read(descriptor, size_bytes + 1 - len(content))):
         content += part
     return content

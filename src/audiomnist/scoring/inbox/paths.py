@@ -1,14 +1,13 @@
-r"""How a file of the inbox is named: in the table, and on a terminal.
+r"""Paths of the inbox as text, for the table and for a terminal.
 
-A file system's names are bytes, of which only `/` and NUL are ruled out. In the table a path is text
-from which the bytes can be had back: each byte that is not valid UTF-8 is written `\xNN`, a backslash
-is doubled. On a terminal and in a log everything that does not print is an escape too, so that no name
-can move the cursor, start a new line or turn the direction of writing.
+A file name is bytes, any but `/` and NUL. In the table a path is text that can be converted back: each byte that is
+not valid UTF-8 is written `\xNN`, a backslash is doubled. On a terminal and in a log everything that is not printable
+is escaped too, so no name can move the cursor, start a new line or change the direction of writing.
 """
 
 
 def text(path: bytes) -> str:
-    r"""Return the path as it stands in the table; no two paths have the same text.
+    r"""Return the path as text for the table; no two paths have the same text.
 
     >>> print(text(b"caf\xc3\xa9 \xff.wav"), text(b"a\\b.wav"))
     café \xff.wav a\\b.wav
@@ -17,10 +16,10 @@ def text(path: bytes) -> str:
 
 
 def shown(text: str) -> str:
-    r"""Return text for a terminal or a log: what does not print is written `\n`, `\xNN`, `\uNNNN` or `\UNNNNNNNN`.
+    r"""Return text for a terminal or a log: what is not printable is written `\n`, `\xNN`, `\uNNNN` or `\UNNNNNNNN`.
 
-    Characters up to 0x7F have the short forms, all others the long ones, so that U+0085 (`\u0085`) and the
-    byte 0x85 (`\x85`, written by `text`) stay apart. Blanks other than the space are escaped as well.
+    Characters up to 0x7F have the short forms, all others the long ones, so that U+0085 (`\u0085`) differs from the
+    byte 0x85 (`\x85`, written by `text`). White space other than the space is escaped as well.
 
     >>> print(shown("1\n\x1b[2J \u202e🎤.wav"))
     1\n\x1b[2J \u202e🎤.wav

@@ -1,7 +1,7 @@
-"""The files of a Delta Lake table: how they come to the disk, and what a crash leaves of them.
+"""Files of a Delta Lake table: syncing them to disk, and finding what a crash left.
 
-An entry of the log is a file of JSON lines, one per action; an `add` names a data file relative to the table. What
-Delta Lake has half-written stands under its later name with `#` and a number behind it, where no reader looks.
+An entry of the log is a file of JSON lines, one per action; an `add` has the path of a data file relative to the table.
+A partly written file has its final name with `#` and a number appended, which readers ignore.
 """
 
 import json
@@ -18,7 +18,7 @@ _POINTER = "_last_checkpoint"
 
 
 def write_rows(path: Path, rows: pa.Table) -> None:
-    """Write rows to a Parquet file and force it to the disk; an OSError leaves no file."""
+    """Write rows to a Parquet file and sync it to disk; an OSError leaves no file."""
     try:
         pq.write_table(rows, path, compression="zstd")
         sync(path)
@@ -28,7 +28,7 @@ def write_rows(path: Path, rows: pa.Table) -> None:
 
 
 def sync_commit(table: Path, version: int) -> None:
-    """Force a commit to the disk: its data files, its entry, a checkpoint of it, and the names of them all."""
+    """Sync a commit to disk: its data files, its log entry, its checkpoint, and the folders."""
     log = table / LOG
     entry = log / f"{version:020}.json"
     for path in (*_added(table, entry), entry, *log.glob(f"{version:020}.checkpoint*"), log / _POINTER):
@@ -39,7 +39,7 @@ def sync_commit(table: Path, version: int) -> None:
 
 
 def sync(path: Path) -> None:
-    """Force the content of a file, or the names in a folder, to the disk."""
+    """Sync the content of a file, or the names in a folder, to disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -48,7 +48,7 @@ def sync(path: Path) -> None:
 
 
 def half_written(table: Path) -> list[Path]:
-    """Return what Delta Lake was writing when it was killed."""
+    """Return the files that Delta Lake was writing when it was killed."""
     return sorted(path for folder in (table, table / LOG) for path in folder.glob("*#*") if path.is_file())
 
 

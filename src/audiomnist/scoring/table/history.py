@@ -1,4 +1,4 @@
-"""What the table's log says of the runs that wrote to it."""
+"""History of a table: the runs that committed to it, from its log."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-# Keys of a commit's metadata: the id of its run, and with a run's last commit the run's summary in JSON.
+# Keys of a commit's metadata: the id of its run, and in the last commit of a run its summary in JSON.
 RUN_ID = "audiomnist.run_id"
 RUN = "audiomnist.run"
 
 
 @dataclass(frozen=True)
-class Run:
-    """One run.
+class CommittedRun:
+    """A run that committed to the table.
 
     Attributes:
-        run_id: of the run.
-        version: of the table after the run's last commit.
-        committed_at: when that was, UTC.
-        summary: what the run told at its end, None if it did not come to its end.
+        run_id: id of the run.
+        version: version of the table after the run's last commit.
+        committed_at: time of that commit, UTC.
+        summary: summary of the run, None if it did not finish.
     """
 
     run_id: str
@@ -28,15 +28,15 @@ class Run:
     summary: dict[str, Any] | None
 
 
-def runs(commits: Iterable[Mapping[str, Any]]) -> list[Run]:
-    """Return the runs behind commits, both the latest first."""
-    found: dict[str, Run] = {}
+def runs(commits: Iterable[Mapping[str, Any]]) -> list[CommittedRun]:
+    """Return the runs of commits; both are sorted from the latest to the first."""
+    by_id: dict[str, CommittedRun] = {}
     for commit in commits:
         if RUN_ID in commit:
-            found.setdefault(commit[RUN_ID], _run(commit))
-    return list(found.values())
+            by_id.setdefault(commit[RUN_ID], _run(commit))
+    return list(by_id.values())
 
 
-def _run(commit: Mapping[str, Any]) -> Run:
+def _run(commit: Mapping[str, Any]) -> CommittedRun:
     committed_at = datetime.fromtimestamp(commit["timestamp"] / 1000, UTC)
-    return Run(commit[RUN_ID], commit["version"], committed_at, json.loads(commit.get(RUN, "null")))
+    return CommittedRun(commit[RUN_ID], commit["version"], committed_at, json.loads(commit.get(RUN, "null")))

@@ -1,4 +1,4 @@
-"""The folder of a table: whether it may be one, and what is told when it cannot be read or written."""
+"""Location of a table: checks of its folder, and errors for one that cannot be read or written."""
 
 import re
 from pathlib import Path
@@ -10,15 +10,15 @@ from audiomnist.scoring.table.delta_files import LOG
 
 
 class TableError(AudiomnistError):
-    """A folder cannot be read as a table, or is not one of ours."""
+    """A folder cannot be read as a table, or is not a table of this program."""
 
 
 class TableWriteError(AudiomnistError):
-    """A table cannot be written; what was committed before stays."""
+    """A table cannot be written; earlier commits are not affected."""
 
 
-def address(path: Path) -> str:
-    """Return the address of a folder for Delta Lake; raises TableError if it would look elsewhere."""
+def uri_of(path: Path) -> str:
+    """Return the URI of a folder for Delta Lake; raises TableError if Delta Lake would resolve it to another folder."""
     name = str(path.absolute())
     if set(name) & set("\\#?") or unquote(name) != name or not name.isprintable():
         raise TableError(f"{name!r} cannot be a table: name a folder without \\, #, ?, %XX and control characters")
@@ -26,7 +26,7 @@ def address(path: Path) -> str:
 
 
 def exists(path: Path) -> bool:
-    """Return whether there is such a folder; raises TableError if it is a file or cannot be listed."""
+    """Return whether the folder exists; raises TableError if it is a file or cannot be listed."""
     try:
         next(path.iterdir(), None)
     except FileNotFoundError:
@@ -37,33 +37,33 @@ def exists(path: Path) -> bool:
 
 
 def check_empty(path: Path) -> None:
-    """Raise TableError if a folder holds more than names that Delta Lake takes for hidden, as the lock's is."""
+    """Raise TableError if a folder has entries that Delta Lake does not ignore, as it does the lock file."""
     others = sorted(entry.name for entry in path.iterdir() if not entry.name.startswith(("_", ".")))
     if others:
         raise TableError(f"{path} is not a table, and holds {listed(others)}: name an empty or a new folder")
 
 
 def unreadable(path: Path, error: Exception) -> TableError:
-    """Return what to raise when a table cannot be read."""
+    """Return the error for a table that cannot be read."""
     return TableError(f"{path} cannot be read as a table: {_reason(error)}")
 
 
 def damaged(path: Path, error: Exception) -> TableError:
-    """Return what to raise when the log of a table cannot be read."""
+    """Return the error for a table whose log cannot be read."""
     return TableError(
         f"{unreadable(path, error)}. If a power cut damaged the newest entry or the newest checkpoint in {path / LOG}, "
-        "remove it, and with a checkpoint _last_checkpoint too: the rows that an entry told of are made again"
+        "remove it, and with a checkpoint _last_checkpoint too: the next run writes the rows of a removed entry again"
     )
 
 
 def unwritable(path: Path, error: Exception) -> TableWriteError:
-    """Return what to raise when a table cannot be written."""
+    """Return the error for a table that cannot be written."""
     return TableWriteError(
-        f"{path} cannot be written: {_reason(error)}. Mend that and run again: what was committed before is safe"
+        f"{path} cannot be written: {_reason(error)}. Fix that and run again: what was committed before is safe"
     )
 
 
 def _reason(error: Exception) -> str:
-    """Return an error's text in one line, without the colours and the call stack that Delta Lake adds."""
+    """Return the message of an error in one line, without the colours and the call stack that Delta Lake adds."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).partition("\n   0: ")[0]
     return " ".join(text.replace("\N{DOWNWARDS ARROW WITH TIP RIGHTWARDS}", " ").split())

@@ -1,8 +1,8 @@
-"""One run at a time: a lock in the table's folder, which the kernel releases when its holder dies.
+"""Lock that allows one run per table at a time; the kernel releases it when its holder dies.
 
-The lock is flock(2) on a file whose name Delta Lake takes for hidden: no reader looks at it and `vacuum` leaves it.
-The file stays when the lock is released, and says who held it last; only the kernel knows whether it is held. A
-program that the holder starts does not inherit it, a child that it forks and that starts none would.
+The lock is flock(2) on a file in the table's folder whose name Delta Lake treats as hidden: readers ignore it and
+`vacuum` keeps it. The file stays when the lock is released, and names its last holder; only the kernel knows whether
+it is held. Programs that the holder starts do not inherit the lock (a forked child without exec would).
 """
 
 import fcntl
@@ -20,24 +20,24 @@ from audiomnist.scoring.shutdown import Stop
 from audiomnist.scoring.table.location import unwritable
 
 _NAME = "_audiomnist.lock"
-_ASK_EVERY_S = 0.2
+_RETRY_EVERY_S = 0.2
 
 
 class LockedError(AudiomnistError):
-    """Another run holds the table."""
+    """Another run holds the lock of the table."""
 
 
 @contextmanager
 def held(table: Path, *, wait: bool, stop: Stop | None = None) -> Iterator[None]:
-    """Hold the lock of a table, whose folder is made if need be.
+    """Hold the lock of a table; its folder is created if it does not exist.
 
     Args:
-        table: the folder, which `Table.find` has no objection to.
-        wait: whether to wait until another run releases it.
-        stop: ends the waiting when it is set, with KeyboardInterrupt.
+        table: folder that `Table.find` accepts.
+        wait: whether to wait until another run releases the lock.
+        stop: once it is set, the wait ends with KeyboardInterrupt.
 
     Raises:
-        LockedError: another run holds it; says which.
+        LockedError: another run holds the lock; the message names it.
         TableWriteError: the folder cannot be written.
     """
     descriptor = _opened(table)
@@ -65,14 +65,14 @@ def _await(descriptor: int, stop: Stop) -> None:
         except BlockingIOError as error:
             if stop.is_set():
                 raise KeyboardInterrupt from error
-            time.sleep(_ASK_EVERY_S)
+            time.sleep(_RETRY_EVERY_S)
 
 
 def _take(table: Path, descriptor: int) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, _signature(), 0)
+        os.pwrite(descriptor, _own_entry(), 0)
     except BlockingIOError as error:
         raise LockedError(
             f"another run ({_holder(descriptor)}) holds the table {table}: wait for its end, as score --wait does"
@@ -81,13 +81,13 @@ def _take(table: Path, descriptor: int) -> None:
         raise unwritable(table, error) from error
 
 
-def _signature() -> bytes:
+def _own_entry() -> bytes:
     since = datetime.now(UTC).isoformat(timespec="seconds")
     return json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": since}).encode()
 
 
 def _holder(descriptor: int) -> str:
-    """Return who wrote into the file; a holder that has only just taken the lock may not yet have done so."""
+    """Return the run named in the file; a run that has only just taken the lock may not be there yet."""
     try:
         holder = json.loads(os.pread(descriptor, 4096, 0))
         return f"pid {holder['pid']} on {holder['host']}, since {holder['since']}"

@@ -1,4 +1,4 @@
-"""The rows of the table: their columns, and the codes that stand in them."""
+"""Schema of the table: its columns and their codes."""
 
 import pyarrow as pa
 
@@ -6,30 +6,33 @@ from audiomnist.core.digits import PROBABILITIES
 
 STATUSES = {
     "scored": "the file has its label",
-    "abstained": "the label is withheld, for its confidence is below the least that was asked for",
+    "abstained": "the label is withheld, because its confidence is below --min-confidence",
     "rejected": "the file's content cannot be scored; `reason` says why",
 }
 
-# Code and meaning of what is wrong with a file's content. A sentence that names the file stands in `message`.
+# Reasons for a rejection. The column `message` has a sentence that names the file.
 REASONS = {
     "empty": "the file, or the sound in it, has no bytes",
-    "not_audio": "the content is of no sound format that is known here",
+    "not_audio": "the content is in no supported audio format",
     "truncated": "the file ends before the sound that its header promises",
     "lying_sizes": "the sizes in the header contradict each other",
-    "unsupported_encoding": "the sound is encoded in a way that is not read here",
+    "unsupported_encoding": "the encoding of the audio is not supported",
     "bad_rate": "the sample rate lies outside 4 to 192 kHz",
     "bad_channels": "there is no channel, or there are more than eight",
     "not_finite": "samples are not finite numbers",
-    "out_of_range": "samples lie far beyond full scale",
-    "too_short": "the sound is too short to hold a digit",
-    "too_long": "the sound is longer than the model takes",
-    "silent": "there is nothing to be heard",
-    "clipped": "too many samples stand at full scale",
-    "too_large": "the file is larger than is read here",
-    "undecodable": "the decoder gave up on the content",
+    "out_of_range": "samples are far beyond full scale",
+    "too_short": "the sound is too short for a digit",
+    "too_long": "the sound is longer than the limit",
+    "silent": "the sound is silent",
+    "clipped": "too many samples are at full scale",
+    "too_large": "the file is larger than the limit",
+    "undecodable": "the decoder failed on the content",
     "link": "it is a symbolic link, which is not followed",
-    "not_a_file": "it is a device, a pipe or a socket",
+    "not_regular_file": "it is a device, a pipe or a socket",
 }
+
+# Former codes, which older rows have, and the current ones.
+FORMER_REASONS = {"not_a_file": "not_regular_file"}
 
 
 def _column(name: str, kind: pa.DataType, description: str, *, nullable: bool = True) -> pa.Field:
@@ -71,24 +74,24 @@ SCHEMA = pa.schema(
     ]
 )
 
-# No two rows have the same values in these.
+# No two rows have the same values in all of these columns.
 IDENTITY = ("path", "content_sha256", "model_version")
 
 
 def identities(rows: pa.Table | pa.RecordBatch) -> list[tuple[str | None, ...]]:
-    """Return path, content and model version of each row."""
+    """Return path, content hash and model version of each row."""
     return list(zip(*(rows[name].to_pylist() for name in IDENTITY), strict=True))
 
 
 def differences(other: pa.Schema) -> list[str]:
-    """Return each column that is not as in `SCHEMA`, with what it is and what it should be."""
-    ours, theirs = _kinds(SCHEMA), _kinds(other)
+    """Return each column that differs from `SCHEMA`, with its type and the expected one."""
+    expected, actual = _types(SCHEMA), _types(other)
     return [
-        f"{name} ({theirs.get(name, 'absent')}, expected {ours.get(name, 'none')})"
-        for name in {**ours, **theirs}
-        if theirs.get(name) != ours.get(name)
+        f"{name} ({actual.get(name, 'absent')}, expected {expected.get(name, 'none')})"
+        for name in {**expected, **actual}
+        if actual.get(name) != expected.get(name)
     ]
 
 
-def _kinds(schema: pa.Schema) -> dict[str, str]:
+def _types(schema: pa.Schema) -> dict[str, str]:
     return {field.name: f"{field.type}{'' if field.nullable else ' not null'}" for field in schema}

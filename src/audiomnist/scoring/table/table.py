@@ -1,12 +1,12 @@
-"""The table: a Delta Lake folder with one row per path, content and model version, each there exactly once.
+"""The table: a Delta Lake folder with exactly one row per path, content and model version.
 
-A batch of rows gets into the table by one commit, in three steps: the rows are written to a Parquet file and forced
-to the disk; Delta Lake adds the next entry to the log, which names the file, whole or not at all; the entry and the
-names of all files are forced to the disk. A commit is an application transaction, numbered one above the last that
-its writer has seen: if another took the number, the writer reads the table again and drops the rows that are there.
+A commit adds a batch of rows in three steps: the rows are written to a Parquet file, which is synced to disk; Delta
+Lake atomically adds the next entry to the log, which names the file; the entry and the folders are synced to disk. A
+commit is an application transaction, numbered one above the last that its writer has seen: if another writer took the
+number, this one reads the table again and drops the rows that are already there.
 
-docs/scoring.md says what a SIGKILL, an error or a power cut leaves in each step, and why each row is there exactly
-once after the next run.
+docs/scoring.md explains what a SIGKILL, an error or a power cut leaves in each step, and why each row is in the table
+exactly once after the next run.
 """
 
 import json
@@ -23,16 +23,16 @@ from deltalake.transaction import AddAction, RemoveAction
 from audiomnist.core.text import listed
 from audiomnist.scoring.table import delta_files, formats, history
 from audiomnist.scoring.table.formats import OutputError
-from audiomnist.scoring.table.history import Run
+from audiomnist.scoring.table.history import CommittedRun
 from audiomnist.scoring.table.location import (
     TableError,
     TableWriteError,
-    address,
     check_empty,
     damaged,
     exists,
     unreadable,
     unwritable,
+    uri_of,
 )
 from audiomnist.scoring.table.schema import IDENTITY, SCHEMA, differences, identities
 
@@ -48,21 +48,21 @@ _WRITER = WriterProperties(compression="ZSTD", max_row_group_size=16_384)
 
 
 class Table:
-    """One table, as it was when it was opened and as this object's own commits have changed it since."""
+    """A table at the version at which it was opened, plus the commits of this object."""
 
     def __init__(self, path: Path, delta: DeltaTable) -> None:
         self.path = path
         self._delta = delta
-        self._alone = True
+        self._is_only_writer = True
 
     @classmethod
     def find(cls, path: Path) -> "Table | None":
-        """Return the table in a folder, None if the folder is absent or empty.
+        """Return the table in a folder, or None if the folder is absent or empty.
 
         Raises:
-            TableError: the folder holds something else, a table with other columns, or one that cannot be read.
+            TableError: the folder has other content, a table with other columns, or a table that cannot be read.
         """
-        uri = address(path)
+        uri = uri_of(path)
         if not exists(path):
             return None
         try:
@@ -72,14 +72,14 @@ class Table:
             delta = DeltaTable(uri)
         except (DeltaError, OSError) as error:
             raise damaged(path, error) from error
-        wrong = differences(pa.schema(delta.schema().to_arrow()))
-        if wrong:
-            raise TableError(f"{path} is a table with other columns: {listed(wrong)}. Name another folder")
+        different = differences(pa.schema(delta.schema().to_arrow()))
+        if different:
+            raise TableError(f"{path} is a table with other columns: {listed(different)}. Name another folder")
         return cls(path, delta)
 
     @classmethod
     def open(cls, path: Path) -> "Table":
-        """Return the table in a folder; raises TableError as `find` does, and if there is none."""
+        """Return the table in a folder; raises TableError if there is none, or for the reasons of `find`."""
         table = cls.find(path)
         if table is None:
             raise TableError(f"there is no table in {path}: `audiomnist score INBOX --into {path}` makes one")
@@ -87,20 +87,20 @@ class Table:
 
     @classmethod
     def create(cls, path: Path) -> "Table":
-        """Return the table in a folder, made with no rows if there is none.
+        """Return the table in a folder; create an empty one if there is none.
 
         Raises:
-            TableError: as `find` does.
+            TableError: for the reasons of `find`.
             TableWriteError: the folder cannot be written.
         """
-        return cls.find(path) or cls._made(path)
+        return cls.find(path) or cls._created(path)
 
     @classmethod
-    def _made(cls, path: Path) -> "Table":
+    def _created(cls, path: Path) -> "Table":
         with _writing(path):
             path.mkdir(parents=True, exist_ok=True)
             DeltaTable.create(
-                address(path),
+                uri_of(path),
                 SCHEMA,
                 mode="ignore",
                 name="audiomnist",
@@ -113,57 +113,57 @@ class Table:
 
     @property
     def version(self) -> int:
-        """Number of the last commit that this object knows of."""
+        """Number of the last commit that this object has seen."""
         return int(self._delta.version())
 
     def append(self, rows: pa.Table, metadata: Mapping[str, str]) -> int:
         """Commit rows in one step.
 
         Args:
-            rows: of `SCHEMA`, each of an identity that the table did not have when it was opened; may be none.
-            metadata: to be kept with the commit, under the keys in `audiomnist.scoring.table.history`.
+            rows: rows of `SCHEMA` that the table did not have when it was opened; may be empty.
+            metadata: metadata of the commit, under the keys in `audiomnist.scoring.table.history`.
 
         Returns:
-            The table's version with them.
+            The version of the table after the commit.
 
         Raises:
-            TableWriteError: the rows are not in the table, or not surely on the disk.
+            TableWriteError: the rows are not in the table, or may not be synced to disk.
         """
         rows = rows if rows.schema.equals(SCHEMA, check_metadata=True) else rows.cast(SCHEMA)
         for _ in range(_ATTEMPTS):
-            if self._attempt(rows if self._alone else self._unknown(rows), metadata):
+            if self._commit(rows if self._is_only_writer else self._missing(rows), metadata):
                 return self.version
-            self._alone = False
+            self._is_only_writer = False
         raise TableWriteError(f"{self.path} cannot be written: others write to it all the time. Try again later")
 
     def scan(
         self, columns: Sequence[str] = SCHEMA.names, only: Mapping[str, Collection[str | int]] | None = None
     ) -> Iterator[pa.RecordBatch]:
-        """Yield the table in batches of some thousand rows, in no particular order.
+        """Yield the rows in batches of some thousands, in no particular order.
 
         Args:
             columns: the columns to read.
-            only: columns, and the few values of which each row must have one there.
+            only: accepted values by column.
 
         Raises:
             TableError: the table cannot be read.
         """
         schema = pa.schema([SCHEMA.field(name) for name in columns])
         try:
-            for batch in pa.RecordBatchReader.from_stream(self._delta.scan(schema.names, _condition(only or {}))):
+            for batch in pa.RecordBatchReader.from_stream(self._delta.scan(schema.names, _sql_condition(only or {}))):
                 yield batch.select(schema.names).cast(schema)
         except (DeltaError, OSError, pa.ArrowException) as error:
             raise unreadable(self.path, error) from error
 
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[CommittedRun]:
         """Return the runs that committed to the table, the latest first."""
         return history.runs(self._delta.history())
 
     def export(self, target: Path) -> None:
-        """Write all rows to a file, as Parquet, CSV or JSON lines by its suffix.
+        """Write all rows to a file: Parquet, CSV or JSON lines, by its suffix.
 
         Raises:
-            OutputError: the suffix is none of these, the file lies in the table, or it cannot be written.
+            OutputError: the suffix is another, the file lies in the table, or it cannot be written.
             TableError: the table cannot be read.
         """
         if target.resolve().is_relative_to(self.path.resolve()):
@@ -171,84 +171,84 @@ class Table:
         formats.write(target, SCHEMA, self.scan())
 
     def compact(self) -> int:
-        """Put files together once many are small; return how many were replaced, which stay until `vacuum`."""
+        """Merge small files once there are many; return how many were replaced. `vacuum` removes them."""
         with _writing(self.path):
             self._delta.update_incremental()
             sizes = pa.table(self._delta.get_add_actions())["size_bytes"].to_pylist()
             if sum(size < _SMALL_BYTES for size in sizes) < _SMALL_FILES:
                 return 0
-            done = self._delta.optimize.compact(
+            metrics = self._delta.optimize.compact(
                 target_size=_LARGE_BYTES, max_concurrent_tasks=1, writer_properties=_WRITER
             )
             delta_files.sync_commit(self.path, self.version)
-        return int(done["numFilesRemoved"])
+        return int(metrics["numFilesRemoved"])
 
     def vacuum(self) -> list[str]:
-        """Remove every file that the table as it is now does not use; return their names.
+        """Remove every file that the current version of the table does not use; return their names.
 
-        These are what crashes left and what `compact` replaced. To be called by who holds the lock, for what a
-        writer has not yet committed is among them.
+        These are left by crashes and replaced by `compact`. The caller must hold the lock, because files that a writer
+        has not yet committed are removed too.
         """
         before = delta_files.names(self.path)
         with _writing(self.path):
             self._delta.update_incremental()
-            self._make_room()
+            self._remove_unused()
             self._delta.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False, full=True)
             self._delta.update_incremental()
         return sorted(before - delta_files.names(self.path))
 
-    def _make_room(self) -> None:
-        """Remove data files that are not used and halves of entries: Delta Lake first writes that it is going to."""
+    def _remove_unused(self) -> None:
+        """Remove unused data files and partly written log entries; Delta Lake needs free disk space to vacuum."""
         used = {Path(uri).name for uri in self._delta.file_uris()}
         unused = [path for path in self.path.glob("part-*.parquet") if path.name not in used]
         for path in (*unused, *delta_files.half_written(self.path)):
             path.unlink()
 
-    def _attempt(self, rows: pa.Table, metadata: Mapping[str, str]) -> bool:
-        """Commit rows; return whether that came about, which it does not if another writer came first."""
+    def _commit(self, rows: pa.Table, metadata: Mapping[str, str]) -> bool:
+        """Try to commit rows; return False if another writer committed first."""
         mark, before = str(uuid4()), self.version
         data = self.path / f"part-{mark}.parquet"
         with _writing(self.path):
             if len(rows):
                 delta_files.write_rows(data, rows)
-            failure = self._enter(_added(data, len(rows)), {**metadata, _MARK: mark})
-            if failure is None or self._has(mark, before):
+            error = self._add_entry(_add_actions(data, len(rows)), {**metadata, _MARK: mark})
+            if error is None or self._has(mark, before):
                 for version in range(before + 1, self.version + 1):
                     delta_files.sync_commit(self.path, version)
                 return True
             data.unlink(missing_ok=True)
             if self.version == before:
-                raise failure
+                raise error
             return False
 
-    def _enter(self, added: list[AddAction | RemoveAction], metadata: dict[str, str]) -> DeltaError | OSError | None:
-        """Add an entry to the log and read what the log is now; return the error that hides how it went, if any."""
+    def _add_entry(self, actions: list[AddAction | RemoveAction], metadata: dict[str, str]) -> Exception | None:
+        """Add an entry to the log and update to its last entry; return an error, after which the entry may exist."""
         number = (self._delta.transaction_version(_APPLICATION) or 0) + 1
         properties = CommitProperties(metadata, app_transactions=[Transaction(_APPLICATION, number)])
         failure = None
         try:
-            self._delta.create_write_transaction(added, "append", self._delta.schema(), commit_properties=properties)
+            self._delta.create_write_transaction(actions, "append", self._delta.schema(), commit_properties=properties)
         except (DeltaError, OSError) as error:
             failure = error
         self._delta.update_incremental()
         return failure
 
     def _has(self, mark: str, before: int) -> bool:
-        """Return whether a commit after the version `before` bears the mark."""
+        """Return whether a commit after the version `before` has the mark."""
         commits = self._delta.history(self.version - before) if self.version > before else []
         return any(commit.get(_MARK) == mark for commit in commits)
 
-    def _unknown(self, rows: pa.Table) -> pa.Table:
-        """Return those rows whose identity is not in the table by now."""
-        mine = identities(rows)
-        known: set[tuple[str | None, ...]] = set()
+    def _missing(self, rows: pa.Table) -> pa.Table:
+        """Return the rows whose identity is not in the table."""
+        own = identities(rows)
+        present: set[tuple[str | None, ...]] = set()
         for batch in self.scan(IDENTITY, {"model_version": set(rows["model_version"].to_pylist())}):
-            known.update(set(mine).intersection(identities(batch)))
-        return rows.filter(pa.array([identity not in known for identity in mine], pa.bool_()))
+            present.update(set(own).intersection(identities(batch)))
+        return rows.filter(pa.array([identity not in present for identity in own], pa.bool_()))
 
 
-def _added(data: Path, rows: int) -> list[AddAction | RemoveAction]:
-    """Return what an entry of the log says of a data file; without rows there is none."""
+def _add_actions(data: Path, rows: int) -> list[AddAction | RemoveAction]:
+    """Return the actions that add a data file to the log; none without rows."""
     if rows == 0:
         return []
     status = data.stat()
@@ -256,8 +256,7 @@ def _added(data: Path, rows: int) -> list[AddAction | RemoveAction]:
     return [AddAction(data.name, status.st_size, {}, status.st_mtime_ns // 10**6, data_change=True, stats=statistics)]
 
 
-def _condition(only: Mapping[str, Collection[str | int]]) -> str | None:
-    """Return the condition in SQL."""
+def _sql_condition(only: Mapping[str, Collection[str | int]]) -> str | None:
     return " AND ".join(f"{column} IN ({', '.join(map(_literal, only[column])) or 'NULL'})" for column in only) or None
 
 

@@ -1,4 +1,4 @@
-"""A look at a few rows of the table."""
+"""The latest rows of a table."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -11,17 +11,17 @@ from audiomnist.scoring.table.table import Table
 
 
 def latest(table: Table, only: Mapping[str, Collection[str | int]], count: int) -> tuple[list[dict[str, Any]], int]:
-    """Return the rows that were made last, the latest first, and how many rows there are in all.
+    """Return the latest rows, sorted from the latest, and the number of all rows that match.
 
     Args:
         table: the table.
-        only: columns with the values that the rows must have there.
-        count: rows at most; no more than these are in memory.
+        only: accepted values by column.
+        count: maximum number of rows, which also bounds memory.
     """
     kept, total = SCHEMA.empty_table(), 0
     for batch in table.scan(only=only):
         total += len(batch)
-        together = pa.concat_tables([kept, pa.table(batch)])
-        order = pc.sort_indices(together, [("scored_at", "descending"), ("path", "ascending")])
-        kept = together.take(order[:count])
+        rows = pa.concat_tables([kept, pa.table(batch)])
+        indices = pc.sort_indices(rows, [("scored_at", "descending"), ("path", "ascending")])
+        kept = rows.take(indices[:count])
     return kept.to_pylist(), total

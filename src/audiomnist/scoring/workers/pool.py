@@ -1,4 +1,4 @@
-"""The processes that label, each of which is replaced when it dies."""
+"""Pool of scoring processes, each of which is replaced when it dies."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -6,40 +6,40 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from queue import SimpleQueue
 
-from audiomnist.scoring.workers.scorer import Chunk, Labelled, Task
+from audiomnist.scoring.workers.scorer import Chunk, ScoredChunk, ScoringTask
 from audiomnist.scoring.workers.worker import Worker
 
-_AHEAD = 2
+_QUEUED_PER_WORKER = 2
 
 
-def labelled(task: Task, chunks: Iterable[Chunk], workers: int) -> Generator[Labelled, None, None]:
-    """Label chunks of candidates, in their order; only some of them are held at a time.
+def scored_chunks(task: ScoringTask, chunks: Iterable[Chunk], workers: int) -> Generator[ScoredChunk, None, None]:
+    """Score chunks of files, in order; a few chunks per worker are in memory at a time.
 
     Args:
-        task: what files are judged by.
-        chunks: taken as there is room for them.
-        workers: processes, each of which starts with the first chunk that it is given.
+        task: folders, model and limits.
+        chunks: consumed as workers become free.
+        workers: number of processes, each started with its first chunk.
     """
-    waiting: deque[Future[Labelled]] = deque()
+    pending: deque[Future[ScoredChunk]] = deque()
     with _processes(task, workers) as submit:
         for chunk in chunks:
-            waiting.append(submit(chunk))
-            if len(waiting) == workers * _AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+            pending.append(submit(chunk))
+            if len(pending) == workers * _QUEUED_PER_WORKER:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
 
 
 @contextmanager
-def _processes(task: Task, count: int) -> Iterator[Callable[[Chunk], Future[Labelled]]]:
-    """Yield what hands a chunk to the process that is free first; for each of them a thread of this one waits."""
+def _processes(task: ScoringTask, count: int) -> Iterator[Callable[[Chunk], Future[ScoredChunk]]]:
+    """Yield a function that submits a chunk to the first free process, with a thread that waits for each process."""
     workers = [Worker(task) for _ in range(count)]
     free: SimpleQueue[Worker] = SimpleQueue()
     for worker in workers:
         free.put(worker)
     threads = ThreadPoolExecutor(count)
     try:
-        yield lambda chunk: threads.submit(_label, free, chunk)
+        yield lambda chunk: threads.submit(_score, free, chunk)
     finally:
         threads.shutdown(wait=False, cancel_futures=True)
         for worker in workers:
@@ -47,9 +47,9 @@ def _processes(task: Task, count: int) -> Iterator[Callable[[Chunk], Future[Labe
         threads.shutdown()
 
 
-def _label(free: SimpleQueue[Worker], chunk: Chunk) -> Labelled:
+def _score(free: SimpleQueue[Worker], chunk: Chunk) -> ScoredChunk:
     worker = free.get()
     try:
-        return worker.label(chunk)
+        return worker.score(chunk)
     finally:
         free.put(worker)

@@ -1,7 +1,6 @@
-"""From files to rows of the table: each file is labelled, rejected with a reason, or deferred; none stops the others.
+"""Scoring of files: each gets a row (label or rejection) or is deferred, and none affects another.
 
-What a file gets depends on its content and the model alone: not on its neighbours, the batch, or the process that
-reads it.
+The outcome of a file depends only on its content and the model: not on its neighbours, the batch, or the process.
 """
 
 import hashlib
@@ -20,51 +19,50 @@ from audiomnist.audio import wav, waveform
 from audiomnist.audio.wav import Sound
 from audiomnist.audio.waveform import Waveform
 from audiomnist.core.errors import FaultError
-from audiomnist.scoring import records as rows
+from audiomnist.scoring import records
 from audiomnist.scoring.decoding import checks
-from audiomnist.scoring.decoding.checks import Extent, Limits
+from audiomnist.scoring.decoding.checks import Amplitude, Limits
 from audiomnist.scoring.decoding.decoder import decode_flac
-from audiomnist.scoring.inbox import discover as inbox
-from audiomnist.scoring.inbox import paths
+from audiomnist.scoring.inbox import discover, paths
 from audiomnist.scoring.inbox.discover import Candidate, Deferred, NotReadError, Unusable
-from audiomnist.scoring.records import Facts, Stamp, Verdict
+from audiomnist.scoring.records import FileInfo, Outcome, RunInfo
 from audiomnist.scoring.table.schema import SCHEMA
 from audiomnist.serving.predictor import Answer, Hear
 
-# Files that are labelled in one go, and what is rejected without being read.
+# Files that are scored together, including those that are rejected without being read.
 Chunk = Sequence[Candidate | Unusable]
 
-# How a file may look while another program still writes it, and how long it must have been left alone to be judged.
+# Faults of a file that is still being written; a file modified this recently is read again before it is rejected.
 _UNFINISHED = {"empty", "not_audio", "truncated", "lying_sizes", "undecodable"}
 _SETTLED_S = 2.0
-# Sounds that are held before the model is asked about them, in bytes of samples: a compressed file may be small.
-_HELD_BYTES = 64 * 2**20
+# Decoded samples in memory before the model is called; compressed files may be small.
+_PORTION_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
-class Task:
-    """What every file of a run is judged by; picklable, for processes of their own.
+class ScoringTask:
+    """Everything that scoring needs besides the files; picklable, for worker processes.
 
     Attributes:
         inbox: the folder that paths are relative to.
-        bundle: the folder of the model.
-        stamp: what all rows of the run share.
-        limits: which sounds are taken.
+        bundle: folder of the model bundle.
+        run: what all rows of the run have in common.
+        limits: limits for files and their audio.
     """
 
     inbox: Path
     bundle: Path
-    stamp: Stamp
+    run: RunInfo
     limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """What came of some files, each of which is among the rows or deferred.
+class ScoredChunk:
+    """Results for some files, each of which has a row or is deferred.
 
     Attributes:
-        rows: of the table.
-        seconds: what each row took.
+        rows: rows of the table.
+        seconds: processing time of each row.
         deferred: files without a row.
     """
 
@@ -73,153 +71,148 @@ class Labelled:
     deferred: list[Deferred]
 
     @classmethod
-    def of_none(cls, deferred: list[Deferred]) -> "Labelled":
-        """Return what came of files that are all deferred."""
+    def all_deferred(cls, deferred: list[Deferred]) -> "ScoredChunk":
+        """Return the result for files that are all deferred."""
         return cls(SCHEMA.empty_table(), [], deferred)
 
-    def joined(self, other: "Labelled") -> "Labelled":
-        """Return what came of both."""
-        return Labelled(
+    def joined(self, other: "ScoredChunk") -> "ScoredChunk":
+        """Return the results of both."""
+        return ScoredChunk(
             pa.concat_tables([self.rows, other.rows]),
             self.seconds + other.seconds,
             self.deferred + other.deferred,
         )
 
 
-class _Read(NamedTuple):
-    """A file that was read, and its sound, or what is wrong with it.
+class _ReadFile(NamedTuple):
+    """A file that was read, with its audio or the fault in it.
 
-    `began` is when, in seconds since 1970; `seconds` is how long it took.
+    `read_at` is in seconds since 1970; `seconds` is the time that reading and decoding took.
     """
 
     candidate: Candidate | Unusable
-    facts: Facts
-    sound: Waveform | FaultError
-    began: float
+    info: FileInfo
+    audio: Waveform | FaultError
+    read_at: float
     seconds: float
 
 
-class _Made(NamedTuple):
-    """A row in the making."""
-
-    facts: Facts
-    verdict: Verdict
+class _ScoredFile(NamedTuple):
+    info: FileInfo
+    outcome: Outcome
     seconds: float
 
 
-class Labeller:
-    """A model, and what it takes to hear files with it; belongs to one thread."""
+class Scorer:
+    """Scores files with a model; for use by one thread."""
 
-    def __init__(self, task: Task, hear: Hear) -> None:
-        """Take what files are judged by, and its model, opened."""
+    def __init__(self, task: ScoringTask, predict: Hear) -> None:
+        """Create a scorer; `predict` is the predictor of the task's model."""
         self._task = task
-        self._hear = hear
+        self._predict = predict
 
-    def label(self, candidates: Chunk) -> Labelled:
-        """Read files and ask the model about the sounds in them."""
-        parts = [self._labelled(self._settled(outcomes)) for outcomes in self._portions(candidates)]
-        return reduce(Labelled.joined, parts) if parts else Labelled.of_none([])
+    def score(self, files: Chunk) -> ScoredChunk:
+        """Read files and predict their digits."""
+        parts = [self._scored(self._settled(portion)) for portion in self._portions(files)]
+        return reduce(ScoredChunk.joined, parts) if parts else ScoredChunk.all_deferred([])
 
-    def _portions(self, candidates: Chunk) -> Iterator[list["_Read | Deferred"]]:
-        """Yield files as they are read, so many at a time that their sounds fit into memory."""
-        portion: list[_Read | Deferred] = []
-        held_bytes = 0
-        for candidate in candidates:
-            item = self._read(candidate)
-            portion.append(item)
-            held_bytes += _sound_bytes(item)
-            if held_bytes > _HELD_BYTES:
+    def _portions(self, files: Chunk) -> Iterator[list["_ReadFile | Deferred"]]:
+        """Read files; yield them in portions of bounded memory."""
+        portion: list[_ReadFile | Deferred] = []
+        size_bytes = 0
+        for candidate in files:
+            file = self._read(candidate)
+            portion.append(file)
+            if isinstance(file, _ReadFile) and isinstance(file.audio, Waveform):
+                size_bytes += file.audio.samples.nbytes
+            if size_bytes > _PORTION_BYTES:
                 yield portion
-                portion, held_bytes = [], 0
+                portion, size_bytes = [], 0
         if portion:
             yield portion
 
-    def _labelled(self, outcomes: list["_Read | Deferred"]) -> Labelled:
-        read = [item for item in outcomes if isinstance(item, _Read)]
-        made = self._judged(read)
-        batch = [(item.facts, item.verdict) for item in made if isinstance(item, _Made)]
-        return Labelled(
-            rows.table(batch, self._task.stamp, datetime.now(UTC)),
-            [item.seconds for item in made if isinstance(item, _Made)],
-            [item for item in (*outcomes, *made) if isinstance(item, Deferred)],
+    def _scored(self, portion: list["_ReadFile | Deferred"]) -> ScoredChunk:
+        results = self._predicted([file for file in portion if isinstance(file, _ReadFile)])
+        scored = [result for result in results if isinstance(result, _ScoredFile)]
+        return ScoredChunk(
+            records.table([(file.info, file.outcome) for file in scored], self._task.run, datetime.now(UTC)),
+            [file.seconds for file in scored],
+            [file for file in (*portion, *results) if isinstance(file, Deferred)],
         )
 
-    def _read(self, candidate: Candidate | Unusable) -> _Read | Deferred:
-        began, start = time.time(), time.perf_counter()
-        facts = Facts(paths.text(candidate.path), candidate.size_bytes, candidate.modified_ns)
-        sound: Waveform | FaultError
+    def _read(self, candidate: Candidate | Unusable) -> _ReadFile | Deferred:
+        read_at, start = time.time(), time.perf_counter()
+        info = FileInfo(paths.text(candidate.path), candidate.size_bytes, candidate.modified_ns)
+        audio: Waveform | FaultError
         try:
-            facts, sound = self._sound(facts, inbox.read(self._task.inbox, candidate, self._task.limits.max_bytes))
+            info, audio = self._decoded(info, discover.read(self._task.inbox, candidate, self._task.limits.max_bytes))
         except NotReadError as error:
             if isinstance(error.outcome, Deferred):
                 return error.outcome
-            sound = FaultError(error.outcome.reason, error.outcome.sentence)
-        return _Read(candidate, facts, sound, began, time.perf_counter() - start)
+            audio = FaultError(error.outcome.reason, error.outcome.sentence)
+        return _ReadFile(candidate, info, audio, read_at, time.perf_counter() - start)
 
-    def _sound(self, facts: Facts, content: bytes) -> tuple[Facts, Waveform | FaultError]:
-        """Return the sound in a content, or its fault, and the facts with what was learned on the way."""
-        facts = facts._replace(content_sha256=hashlib.sha256(content).hexdigest())
-        try:
-            sound = self._decoded(content)
-            extent = Extent.of(sound)
-            facts = _described(facts, sound, extent)
-            checks.check(sound, extent, self._task.limits)
-            mixture = waveform.mixed(sound)
-            if facts.channels != 1:
-                checks.check_mixture(mixture, self._task.limits)
-        except FaultError as fault:
-            return facts, fault
-        return facts, mixture
-
-    def _decoded(self, content: bytes) -> Sound:
+    def _decoded(self, info: FileInfo, content: bytes) -> tuple[FileInfo, Waveform | FaultError]:
+        """Return the decoded audio or its fault, and the file information completed as far as possible."""
+        limits = self._task.limits
+        info = info._replace(content_sha256=hashlib.sha256(content).hexdigest())
         decode = wav.parse if wav.is_riff(content) else decode_flac
-        return decode(content, self._task.limits.max_duration_s)
+        try:
+            sound = decode(content, limits.max_duration_s)
+            amplitude = Amplitude.of(sound)
+            info = _described(info, sound, amplitude)
+            checks.check(sound, amplitude, limits)
+            mixture = waveform.mixed(sound)
+            if info.channels != 1:
+                checks.check_mixture(mixture, limits)
+        except FaultError as fault:
+            return info, fault
+        return info, mixture
 
-    def _settled(self, outcomes: list[_Read | Deferred]) -> list[_Read | Deferred]:
-        """Read files again that look unfinished and were modified a moment ago, once they could have gone on."""
-        if any(map(_is_suspect, outcomes)):
+    def _settled(self, portion: list[_ReadFile | Deferred]) -> list[_ReadFile | Deferred]:
+        """Wait, then read those files again that look unfinished and were modified a moment ago."""
+        if any(map(_is_suspect, portion)):
             time.sleep(_SETTLED_S)
         return [
-            self._read(item.candidate) if isinstance(item, _Read) and _is_suspect(item) else item for item in outcomes
+            self._read(file.candidate) if isinstance(file, _ReadFile) and _is_suspect(file) else file
+            for file in portion
         ]
 
-    def _judged(self, read: Sequence[_Read]) -> list[_Made | Deferred]:
-        sounds = [item.sound for item in read if isinstance(item.sound, Waveform)]
-        began = time.perf_counter()
-        answers = iter(self._hear(sounds) if sounds else [])
-        seconds = (time.perf_counter() - began) / max(1, len(sounds))
-        judged: list[_Made | Deferred] = []
-        for item in read:
-            if isinstance(item.sound, FaultError):
-                verdict = rows.rejected(item.facts.path, item.sound.reason, item.sound.sentence)
-                judged.append(_Made(item.facts, verdict, item.seconds))
+    def _predicted(self, files: Sequence[_ReadFile]) -> list[_ScoredFile | Deferred]:
+        """Return the results of files that were read, in order; the model is called once."""
+        clips = [file.audio for file in files if isinstance(file.audio, Waveform)]
+        start = time.perf_counter()
+        predictions = iter(self._predict(clips) if clips else [])
+        seconds = (time.perf_counter() - start) / max(1, len(clips))
+        results: list[_ScoredFile | Deferred] = []
+        for file in files:
+            if isinstance(file.audio, FaultError):
+                outcome = records.rejected(file.info.path, file.audio.reason, file.audio.sentence)
+                results.append(_ScoredFile(file.info, outcome, file.seconds))
             else:
-                judged.append(self._answered(item, next(answers), seconds))
-        return judged
+                results.append(self._result(file, next(predictions), seconds))
+        return results
 
-    def _answered(self, item: _Read, answer: Answer | None, seconds: float) -> _Made | Deferred:
-        if answer is None:
+    def _result(self, file: _ReadFile, prediction: Answer | None, seconds: float) -> _ScoredFile | Deferred:
+        if prediction is None:
             return Deferred(
-                item.candidate.path, "recogniser_failed", "was read, but the speech recogniser failed on it"
+                file.candidate.path, "recogniser_failed", "was read, but the speech recogniser failed on it"
             )
-        return _Made(item.facts, rows.answered(answer, self._task.stamp.min_confidence), item.seconds + seconds)
+        outcome = records.predicted(prediction, self._task.run.min_confidence)
+        return _ScoredFile(file.info, outcome, file.seconds + seconds)
 
 
-def _described(facts: Facts, sound: Sound, extent: Extent) -> Facts:
+def _described(info: FileInfo, sound: Sound, amplitude: Amplitude) -> FileInfo:
     frames, channels = sound.samples.shape
-    return facts._replace(
+    return info._replace(
         duration_s=frames / sound.sample_rate_hz,
         sample_rate_hz=sound.sample_rate_hz,
         channels=channels,
-        peak=extent.peak if math.isfinite(extent.peak) else None,
+        peak=amplitude.peak if math.isfinite(amplitude.peak) else None,
     )
 
 
-def _sound_bytes(item: _Read | Deferred) -> int:
-    return item.sound.samples.nbytes if isinstance(item, _Read) and isinstance(item.sound, Waveform) else 0
-
-
-def _is_suspect(item: _Read | Deferred) -> bool:
-    if isinstance(item, Deferred) or not isinstance(item.sound, FaultError) or item.sound.reason not in _UNFINISHED:
+def _is_suspect(file: _ReadFile | Deferred) -> bool:
+    if isinstance(file, Deferred) or not isinstance(file.audio, FaultError) or file.audio.reason not in _UNFINISHED:
         return False
-    return abs(item.began - item.facts.modified_ns / 1e9) < _SETTLED_S
+    return abs(file.read_at - file.info.modified_ns / 1e9) < _SETTLED_S

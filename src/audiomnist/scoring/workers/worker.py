@@ -1,8 +1,7 @@
-"""A process that labels, and that is replaced when it dies or does not answer in time.
+"""A scoring process, replaced when it dies or does not answer in time.
 
-It shares with its like nothing that it could take along into death: its pipe has two ends, its own and that of the
-process that started it. At whatever instant it is killed, be it in the middle of an answer, the pipe ends, and whoever
-waits for the answer knows; there is no lock and no queue in which others would wait for what never comes.
+Workers share no lock or queue, so killing one cannot block another: each has a pipe to the process that started it,
+and nothing else. Whenever a worker is killed, even in the middle of an answer, its pipe ends, and the reader notices.
 """
 
 import gc
@@ -18,90 +17,87 @@ from threading import Lock
 from audiomnist.core.errors import AudiomnistError
 from audiomnist.core.processes import ENDING_SIGNALS, end_with_parent, held_back, one_thread_each
 from audiomnist.scoring.inbox.discover import Deferred
-from audiomnist.scoring.workers.scorer import Chunk, Labelled, Labeller, Task
+from audiomnist.scoring.workers.scorer import Chunk, ScoredChunk, Scorer, ScoringTask
 from audiomnist.serving import model as inference
 from audiomnist.serving.bundle.description import BundleError
-from audiomnist.serving.predictor import Hear, hearing
+from audiomnist.serving.predictor import hearing
 
-# How long an answer may take: the start of a process, and each file, ten times over.
+# Time allowed for an answer: start of the process, plus about ten times the usual time of each file.
 _START_LIMIT_S, _FILE_LIMIT_S = 60.0, 0.25
-_DIED = "made the process die that read it, perhaps for want of memory"
+_DIED = "made the process die that read it, perhaps because memory ran out"
 
-_starting = Lock()
+_start_lock = Lock()
 
 
 class Worker:
-    """Labels in a process of its own, which starts with the first chunk. One thread at a time may ask it."""
+    """Scores chunks in a separate process, which starts with the first chunk; for use by one thread at a time."""
 
-    def __init__(self, task: Task) -> None:
-        """Take what files are judged by; nothing of it may change from now on."""
+    def __init__(self, task: ScoringTask) -> None:
+        """Create a worker; the model of the task must not change from now on."""
         self._task = task
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
         self._is_closed = False
-        self._changing = Lock()
+        self._state_lock = Lock()
 
-    def label(self, chunk: Chunk) -> Labelled:
-        """Label files; one that makes process after process die is deferred, and no other.
+    def score(self, chunk: Chunk) -> ScoredChunk:
+        """Score files; a file that kills process after process is deferred, all others are scored.
 
         Raises:
             AudiomnistError: the model cannot be used.
         """
         try:
-            return self._ask(chunk)
+            return self._request(chunk)
         except _DiedError:
-            return self._label_carefully(chunk)
+            return self._bisect(chunk)
 
     def close(self) -> None:
-        """Kill the process; whoever waits for its answer gets an error, and no other process is started."""
-        with self._changing:
+        """Kill the process; a thread that waits for its answer gets an error, and no other process is started."""
+        with self._state_lock:
             self._is_closed = True
-            self._end()
+            self._kill()
 
-    def _label_carefully(self, chunk: Chunk) -> Labelled:
-        """Label what a process had in hand when it died: in halves, until the file that kills it is found.
-
-        Each half has a fresh process, lest it suffer for what another one did.
-        """
-        with self._changing:
-            self._end()
+    def _bisect(self, chunk: Chunk) -> ScoredChunk:
+        """Score a chunk that killed its process: halve it, each half in a new process, until the file is found."""
+        with self._state_lock:
+            self._kill()
         try:
-            return self._ask(chunk)
+            return self._request(chunk)
         except _DiedError as error:
             if self._is_closed:
                 raise
             if len(chunk) <= 1:
-                return Labelled.of_none([Deferred(candidate.path, "worker_died", str(error)) for candidate in chunk])
+                return ScoredChunk.all_deferred([Deferred(file.path, "worker_died", str(error)) for file in chunk])
             half = len(chunk) // 2
-            return self._label_carefully(chunk[:half]).joined(self._label_carefully(chunk[half:]))
+            return self._bisect(chunk[:half]).joined(self._bisect(chunk[half:]))
 
-    def _ask(self, chunk: Chunk) -> Labelled:
+    def _request(self, chunk: Chunk) -> ScoredChunk:
         limit_s = _START_LIMIT_S + _FILE_LIMIT_S * len(chunk)
         try:
             pipe = self._pipe or self._start()
             pipe.send(chunk)
             if not pipe.poll(limit_s):
                 raise _DiedError(f"kept the process that read it busy for {limit_s:.0f} s, and was given up")
-            outcome: Labelled | Exception = pipe.recv()
+            answer: ScoredChunk | Exception = pipe.recv()
         except (EOFError, OSError) as error:
             raise _DiedError(_DIED) from error
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     def _start(self) -> Connection:
-        resource_tracker.ensure_running()  # which lifts the hold on signals, did it start within
+        resource_tracker.ensure_running()  # if it started inside the block below, it would unblock the signals
         context = multiprocessing.get_context("spawn")
-        with self._changing:
+        with self._state_lock:
             if self._is_closed:
                 raise _DiedError(_DIED)
-            self._pipe, theirs = context.Pipe()
-            self._process = context.Process(target=_work, args=(os.getpid(), theirs, self._task), daemon=True)
-            with theirs, _starting, one_thread_each(), held_back(ENDING_SIGNALS):
+            self._pipe, child_pipe = context.Pipe()
+            self._process = context.Process(target=_work, args=(os.getpid(), child_pipe, self._task), daemon=True)
+            with child_pipe, _start_lock, one_thread_each(), held_back(ENDING_SIGNALS):
                 self._process.start()
             return self._pipe
 
-    def _end(self) -> None:
+    def _kill(self) -> None:
         if self._process and self._process.pid:
             self._process.kill()
             self._process.join()
@@ -109,16 +105,16 @@ class Worker:
 
 
 class _DiedError(Exception):
-    """A process that labels is no more, does not answer, or could not be started."""
+    """A scoring process died, does not answer, or could not be started."""
 
 
-def _work(parent: int, pipe: Connection, task: Task) -> None:
-    """Answer chunks as long as the parent wants; it is left to the parent to end this process."""
+def _work(parent: int, pipe: Connection, task: ScoringTask) -> None:
+    """Score chunks until the parent closes the pipe or kills this process."""
     end_with_parent(parent)
     if sys.stderr:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # libraries complain there of files
-    labeller = _opened(task)
-    # Few of the many objects that a chunk makes are part of cycles: these are looked for after it, not all the time.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # libraries print warnings about files
+    scorer = _scorer(task)
+    # Few of the many objects of a chunk are part of cycles: collect them after each chunk, not all the time.
     gc.freeze()
     gc.disable()
     while True:
@@ -126,35 +122,31 @@ def _work(parent: int, pipe: Connection, task: Task) -> None:
             chunk: Chunk = pipe.recv()
         except EOFError:
             return
-        pipe.send(_outcome(labeller, chunk))
+        pipe.send(_answer(scorer, chunk))
         gc.collect()
 
 
-def _opened(task: Task) -> Labeller | AudiomnistError:
+def _scorer(task: ScoringTask) -> Scorer | AudiomnistError:
     try:
-        return Labeller(task, _model(task))
+        model = inference.load(task.bundle, threads=1)
+        if model.version != task.run.model_version:
+            return BundleError(f"{task.bundle} was replaced while the run was starting: run again")
+        return Scorer(task, hearing(model))
     except AudiomnistError as error:
         return error
 
 
-def _model(task: Task) -> Hear:
-    model = inference.load(task.bundle, threads=1)
-    if model.version != task.stamp.model_version:
-        raise BundleError(f"{task.bundle} was exchanged while the run was beginning: run again")
-    return hearing(model)
+def _answer(scorer: Scorer | AudiomnistError, chunk: Chunk) -> ScoredChunk | Exception:
+    """Return the scored chunk, or an error for the parent to raise, with its traceback.
 
-
-def _outcome(labeller: Labeller | AudiomnistError, chunk: Chunk) -> Labelled | Exception:
-    """Return what came of a chunk; an error is the parent's to raise, with where it comes from.
-
-    Want of memory ends this process, as it does where the system notices it first.
+    A MemoryError ends this process, like an out-of-memory kill.
     """
-    if isinstance(labeller, AudiomnistError):
-        return labeller
+    if isinstance(scorer, AudiomnistError):
+        return scorer
     try:
-        return labeller.label(chunk)
+        return scorer.score(chunk)
     except MemoryError:
         sys.exit(1)
-    except Exception as error:  # noqa: BLE001 - it is raised again in the parent
+    except Exception as error:  # noqa: BLE001 - the parent raises it
         error.add_note(traceback.format_exc())
         return error
