@@ -95,7 +95,7 @@ def test_a_pipeline_counts_the_stages_of_others_that_it_needs(
     assert [line for line in printed(below, capfd) if line.startswith("stage ")] == [
         "stage 1 of 3  split      split into train and test",
         "stage 2 of 3  train@cnn  train the network",
-        "stage 3 of 3  random",
+        "stage 3 of 3  random     summarize the random splits",
     ]
 
 
