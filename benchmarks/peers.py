@@ -53,7 +53,7 @@ class Peer:
     def prepared(self, samples: Samples, rate_hz: float) -> Samples:
         """Return what the network uses of a clip, `(samples,)`."""
         params, clip = self.front_end, Waveform(samples, int(rate_hz))
-        return waveform.prepare(clip, params.sample_rate_hz, params.trim_db, params.max_samples)
+        return waveform.prepare(clip, params.sample_rate_hz, params.trim_top_db, params.max_samples)
 
     def read(self, path: Path) -> Samples:
         """Return the same of a file, read by soundfile."""
@@ -89,7 +89,7 @@ def batched_torch(peer: Peer, paths: Sequence[Path]) -> Logits:
     logits = []
     for start in range(0, len(paths), _BATCH_CLIPS):
         clips = [peer.read(path) for path in paths[start : start + _BATCH_CLIPS]]
-        waveforms, lengths = waveform.pad(clips, at_least=peer.front_end.window_samples)
+        waveforms, lengths = waveform.pad(clips, at_least=peer.front_end.win_length)
         frames = spectra.frames(torch.from_numpy(lengths), peer.front_end)
         logits.append(peer.logits(peer.mfcc(torch.from_numpy(waveforms)), frames))
     return np.concatenate(logits)

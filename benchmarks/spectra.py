@@ -36,7 +36,7 @@ def measure(setting: Setting) -> dict[str, Any]:
     """Return clips per second, ratios, and by how many dB the served graph's rounding changes an MFCC on average."""
     params = front_end_params(describe(setting.model)[0])
     sounds = [waveform.read(path) for path in setting.recordings[: setting.size(len(setting.recordings), 20)]]
-    clips = [waveform.prepare(sound, params.sample_rate_hz, params.trim_db, params.max_samples) for sound in sounds]
+    clips = [waveform.prepare(sound, params.sample_rate_hz, params.trim_top_db, params.max_samples) for sound in sounds]
     exact, rounded, by_torchaudio = by_front_end(params), by_graph(setting.model), ByTorchaudio(params)
     ways: dict[str, Callable[[], object]] = {
         "clips_per_s": lambda: in_batches(exact, clips, params),
@@ -53,7 +53,7 @@ def measure(setting: Setting) -> dict[str, Any]:
     return {
         "threads": 1,
         "clips": len(clips),
-        "batch_clips": batching.BATCH_CLIPS,
+        "batch_size": batching.BATCH_CLIPS,
         "rounding_db": float(np.abs(in_batches(rounded, clips, params) - in_batches(exact, clips, params)).mean()),
         **summary(rounds),
     }
@@ -68,7 +68,7 @@ def front_end_params(description: Description) -> FrontEndParams:
 
 def in_batches(spectra: Spectra, clips: Sequence[Samples], params: FrontEndParams) -> NDArray[np.float32]:
     """Return MFCCs `(coefficients, frames of all clips)`, made in batches of clips of equally many frames."""
-    batches = batching.batches(clips, params.window_samples, params.hop_samples)
+    batches = batching.batches(clips, params.win_length, params.hop_length)
     return np.concatenate([np.hstack([*spectra(waveforms)]) for _, waveforms in batches], axis=1)
 
 
@@ -89,23 +89,23 @@ def by_graph(bundle: Path) -> Spectra:
 
 def by_librosa(samples: Samples, params: FrontEndParams) -> NDArray[np.float32]:
     """Return float32 `(coefficients, frames)` of one clip `(samples,)`, scaled to peak 1."""
-    margin = (params.fft_samples - params.window_samples) // 2
-    missing = max(0, params.window_samples - len(samples))
+    margin = (params.n_fft - params.win_length) // 2
+    missing = max(0, params.win_length - len(samples))
     scaled = samples / max(float(np.abs(samples).max()), _LEAST_PEAK)
     mel = librosa.feature.melspectrogram(
         y=np.pad(scaled, (margin, margin + missing)),
         sr=params.sample_rate_hz,
-        n_fft=params.fft_samples,
-        win_length=params.window_samples,
-        hop_length=params.hop_samples,
+        n_fft=params.n_fft,
+        win_length=params.win_length,
+        hop_length=params.hop_length,
         center=False,
-        n_mels=params.mel_bands,
-        fmin=params.low_hz,
-        fmax=params.high_hz,
+        n_mels=params.n_mels,
+        fmin=params.f_min,
+        fmax=params.f_max,
         htk=True,
         norm=None,
     )
-    decibels = librosa.power_to_db(mel, ref=1.0, amin=params.power_floor, top_db=None)
+    decibels = librosa.power_to_db(mel, ref=1.0, amin=params.amin, top_db=None)
     return np.asarray(librosa.feature.mfcc(S=decibels, n_mfcc=params.coefficients, norm="ortho"), dtype=np.float32)
 
 
@@ -115,22 +115,22 @@ class ByTorchaudio:
     def __init__(self, params: FrontEndParams) -> None:
         self.params = params
         mel: dict[str, Any] = {
-            "n_fft": params.fft_samples,
-            "win_length": params.window_samples,
-            "hop_length": params.hop_samples,
+            "n_fft": params.n_fft,
+            "win_length": params.win_length,
+            "hop_length": params.hop_length,
             "center": False,
-            "n_mels": params.mel_bands,
-            "f_min": params.low_hz,
-            "f_max": params.high_hz,
+            "n_mels": params.n_mels,
+            "f_min": params.f_min,
+            "f_max": params.f_max,
         }
         self.transform = torchaudio.transforms.MFCC(params.sample_rate_hz, params.coefficients, melkwargs=mel)
         self.transform.amplitude_to_DB.top_db = None
-        self.transform.amplitude_to_DB.amin = params.power_floor
+        self.transform.amplitude_to_DB.amin = params.amin
 
     def __call__(self, waveforms: Tensor) -> Tensor:
         """Return float32 `(..., coefficients, frames)` of clips `(..., samples)`, each scaled to peak 1."""
-        margin = (self.params.fft_samples - self.params.window_samples) // 2
-        missing = max(0, self.params.window_samples - waveforms.shape[-1])
+        margin = (self.params.n_fft - self.params.win_length) // 2
+        missing = max(0, self.params.win_length - waveforms.shape[-1])
         scaled = waveforms / waveforms.abs().amax(dim=-1, keepdim=True).clamp(min=_LEAST_PEAK)
         mfcc: Tensor = self.transform(functional.pad(scaled, (margin, margin + missing)))
         return mfcc
@@ -138,4 +138,4 @@ class ByTorchaudio:
 
 def frames(lengths: Tensor, params: FrontEndParams) -> Tensor:
     """Return how many frames of a batch are each clip's own, int64 `(batch,)`, of its samples `(batch,)`."""
-    return torch.clamp(lengths - params.window_samples, min=0) // params.hop_samples + 1
+    return torch.clamp(lengths - params.win_length, min=0) // params.hop_length + 1

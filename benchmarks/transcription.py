@@ -16,7 +16,7 @@ from audiomnist.asr import registry, whisper_weights
 from audiomnist.asr.audio_data import audio_data
 from audiomnist.asr.normalize import merge
 from audiomnist.asr.params import TranscribeParams
-from audiomnist.asr.recognizer import Recogniser
+from audiomnist.asr.recognizer import Recognizer
 from audiomnist.audio import waveform
 from audiomnist.audio.waveform import Waveform
 from audiomnist.core.digits import DIGIT_WORDS
@@ -33,7 +33,7 @@ def measure(setting: Setting) -> dict[str, Any]:
     clips, few = setting.size(16, 2), setting.size(6, 1)
     dealt = [setting.recordings[number * clips :][:clips] for number in range(setting.repetitions)]
     weights = whisper_weights.locate(params.whisper.weights, params.model_path)
-    engine, peer = partial(in_batches, registry.load(params), params.batch_clips), partial(by_faster_whisper, weights)
+    engine, peer = partial(in_batches, registry.load(params), params.batch_size), partial(by_faster_whisper, weights)
     ours: list[bool] = []
     theirs: list[bool] = []
     measures = [
@@ -68,10 +68,10 @@ def _share(found: Sequence[bool]) -> float:
     return round(sum(found) / len(found), 4)
 
 
-def in_batches(recogniser: Recogniser, batch_clips: int, waveforms: Sequence[Waveform]) -> list[str]:
+def in_batches(recognizer: Recognizer, batch_size: int, waveforms: Sequence[Waveform]) -> list[str]:
     """Return the pipeline's text of each clip."""
-    starts = range(0, len(waveforms), batch_clips)
-    batches = (recogniser.recognise(waveforms[start : start + batch_clips]) for start in starts)
+    starts = range(0, len(waveforms), batch_size)
+    batches = (recognizer.recognize(waveforms[start : start + batch_size]) for start in starts)
     return [recognition.text for batch in batches for recognition in batch]
 
 

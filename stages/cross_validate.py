@@ -16,10 +16,10 @@ def cross_validate(
     inputs: Path,
     corpus: Path,
     out: Path,
-    speaker_folds: int | None = None,
+    calibration_folds: int | None = None,
 ) -> None:
-    """Train and evaluate a network on each split; --speaker-folds overrides train.speaker_folds."""
-    run_splits(protocol, model, Sources(parameters, recordings, raw, inputs, corpus), out, speaker_folds)
+    """Train and evaluate a network on each split; --speaker-folds overrides train.calibration_folds."""
+    run_splits(protocol, model, Sources(parameters, recordings, raw, inputs, corpus), out, calibration_folds)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""What a speech recogniser hears in every recording."""
+"""What a speech recognizer hears in every recording."""
 
 from pathlib import Path
 
 from audiomnist.asr.params import TranscribeParams
-from audiomnist.asr.transcribe import transcribe as recognise
+from audiomnist.asr.transcribe import transcribe as recognize
 from audiomnist.core import params, stage
 
 
@@ -12,7 +12,7 @@ def transcribe(
 ) -> None:
     """Transcribe the recordings."""
     how = params.section(parameters, "transcribe", TranscribeParams)
-    recognise(recordings, raw, how, out, report, corpus=corpus, work=work)
+    recognize(recordings, raw, how, out, report, corpus=corpus, work=work)
 
 
 if __name__ == "__main__":

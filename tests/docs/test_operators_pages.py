@@ -36,7 +36,7 @@ DEFERRED = {
     "changing",
     "io_error",
     "no_permission",
-    "recogniser_failed",
+    "recognizer_failed",
     "unfinished_name",
     "vanished",
     "worker_died",

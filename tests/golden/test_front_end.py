@@ -12,15 +12,15 @@ from benchmarks import spectra
 
 PARAMS = FrontEndParams(
     sample_rate_hz=8000,
-    window_samples=200,
-    hop_samples=80,
-    fft_samples=256,
-    mel_bands=40,
-    low_hz=20.0,
-    high_hz=4000.0,
+    win_length=200,
+    hop_length=80,
+    n_fft=256,
+    n_mels=40,
+    f_min=20.0,
+    f_max=4000.0,
     coefficients=40,
-    power_floor=1e-3,
-    trim_db=40.0,
+    amin=1e-3,
+    trim_top_db=40.0,
     max_duration_s=1.0,
 )
 GOLDEN = Path(__file__).with_name("mfcc.npz")
@@ -83,7 +83,7 @@ def test_the_fast_transform_gives_what_the_exported_product_of_matrices_gives(
     window: int, fft: int, hop: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the window fills the transform, its length is odd, or there are gaps between frames."""
-    how = {"window_samples": window, "fft_samples": fft, "hop_samples": hop}
+    how = {"win_length": window, "n_fft": fft, "hop_length": hop}
     front_end = FrontEnd(PARAMS.model_copy(update=how))
     sounds = torch.from_numpy(np.stack([speech(4000), np.ones(4000, dtype=np.float32)]))
     lengths = torch.tensor([4000, 4000])
@@ -97,5 +97,5 @@ def test_the_fast_transform_gives_what_the_exported_product_of_matrices_gives(
 def test_silence_lies_on_the_floor() -> None:
     """Zeros give the floor in every band, so that only the first coefficient is not zero."""
     mfcc = ours(np.zeros(400, dtype=np.float32))
-    np.testing.assert_allclose(mfcc[0], 10 * np.log10(PARAMS.power_floor) * np.sqrt(PARAMS.mel_bands), rtol=1e-5)
+    np.testing.assert_allclose(mfcc[0], 10 * np.log10(PARAMS.amin) * np.sqrt(PARAMS.n_mels), rtol=1e-5)
     np.testing.assert_allclose(mfcc[1:], 0, atol=1e-3)

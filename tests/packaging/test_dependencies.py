@@ -16,7 +16,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 PAGE = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
 
 SCORER = ("audiomnist.cli.score", "audiomnist.cli.table")
-RECOGNISERS = "audiomnist.asr"
+RECOGNIZERS = "audiomnist.asr"
 # What the scorer imports for `--rev`, for `table verify`, and for models over transcripts.
 OPTIONAL = (
     ("audiomnist.cli.score", "audiomnist.serving.revision"),
@@ -24,7 +24,7 @@ OPTIONAL = (
     ("audiomnist.serving.predictor", "audiomnist.asr.registry"),
     ("audiomnist.serving.predictor", "audiomnist.asr.params"),
 )
-# Imported when a sound is put into a room, which no recogniser does.
+# Imported when a sound is put into a room, which no recognizer does.
 AUGMENTATION = ("audiomnist.audio.augment", "scipy")
 BROUGHT_BY_OTHERS = {"dvc-data", "huggingface-hub", "scmrepo", "urllib3"}
 NOT_IMPORTED = {
@@ -48,11 +48,11 @@ def test_the_base_install_is_what_the_scorer_imports(graph: grimp.ImportGraph) -
     assert required() == imported_by(graph, SCORER)
 
 
-def test_the_extra_asr_is_what_recognisers_import(graph: grimp.ImportGraph) -> None:
+def test_the_extra_asr_is_what_recognizers_import(graph: grimp.ImportGraph) -> None:
     """Beside the base install."""
     graph.remove_import(importer=AUGMENTATION[0], imported=AUGMENTATION[1])
-    recognisers = imported_by(graph, [RECOGNISERS, *graph.find_descendants(RECOGNISERS)])
-    assert required("asr") == recognisers - required()
+    recognizers = imported_by(graph, [RECOGNIZERS, *graph.find_descendants(RECOGNIZERS)])
+    assert required("asr") == recognizers - required()
 
 
 def test_the_extra_pipeline_has_the_rest(graph: grimp.ImportGraph) -> None:
@@ -61,7 +61,7 @@ def test_the_extra_pipeline_has_the_rest(graph: grimp.ImportGraph) -> None:
     assert required("pipeline") == everything - required() - required("asr") | NOT_IMPORTED
 
 
-def test_recognisers_are_imported_without_what_only_augmentation_needs() -> None:
+def test_recognizers_are_imported_without_what_only_augmentation_needs() -> None:
     """The extra asr has no SciPy: the parameters of copies are read, and no copy is made."""
     program = "import sys; sys.modules['scipy'] = None; import audiomnist.cli.main, audiomnist.asr.registry"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

@@ -125,7 +125,7 @@ def test_another_revisions_model_needs_the_pipeline(run: Run, tmp_path: Path) ->
 
 
 @pytest.mark.usefixtures("inbox")
-def test_a_model_over_transcripts_needs_a_recogniser(run: Run, tmp_path: Path) -> None:
+def test_a_model_over_transcripts_needs_a_recognizer(run: Run, tmp_path: Path) -> None:
     """The extra asr has it; the table is not made."""
     model = small_bundles.write("lstm", tmp_path / "lstm")
     ended = run("audiomnist", "score", "inbox", "--into", "table", "--model", model)

@@ -18,7 +18,7 @@ SMALL: dict[str, Any] = {
     "features": {"augment": {"copies": 1}},
     "voices": {"count": 3},
     "transcribe": {"augment": {"copies": 1}},
-    "train": {"epochs": 2, "speaker_folds": 2},
+    "train": {"epochs": 2, "calibration_folds": 2},
     "models": {
         "cnn": {"channels": [4, 8], "blocks": [0, 1]},
         "rnn": {"channels": [4], "blocks": [0], "units": [8]},

@@ -51,7 +51,7 @@ def test_the_protocols_are_few_stages() -> None:
 
 
 def test_dvc_yaml_has_the_stages_of_the_flow() -> None:
-    """The parametrised tests below see every stage."""
+    """The parametrized tests below see every stage."""
     models = {f"{stage}@{model}" for stage in ("train", "export", "evaluate") for model in MODELS}
     gates = {f"validate@{kind}" for kind in ("recordings", "features", "transcripts")}
     single = {"check", "ingest", "split", "featurize", "transcribe", "compare", "select"}

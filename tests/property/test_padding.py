@@ -19,8 +19,8 @@ from audiomnist.features.mfcc import FrontEnd, FrontEndParams
 from audiomnist.models.cnn import Cnn, CnnParams
 from audiomnist.models.common.base import Network
 from audiomnist.models.common.conv import Convolutions
-from audiomnist.models.common.ood import Judged
-from audiomnist.models.common.spectrogram import Spectrum, SpectrumParams
+from audiomnist.models.common.ood import OodClassifier
+from audiomnist.models.common.spectrogram import LogMelInput, LogMelInputParams
 from audiomnist.models.lstm import Lstm, LstmParams
 from audiomnist.models.rnn import Rnn, RnnParams
 from audiomnist.transcripts.tokenizer import TOKENS
@@ -37,10 +37,10 @@ KNOWN_SAMPLES = [20 * clip + 200 for clip in range(KNOWN_CLIPS)]
 
 # A floor that many values of the random MFCCs lie below, and more than a band's mean to be moved by.
 SPECTRUM: dict[str, Any] = {
-    "range_db": 8.0,
-    "mean_removed": 0.7,
-    "masked_fraction": 0.5,
-    "masked_bands": 3,
+    "top_db": 8.0,
+    "cmn_strength": 0.7,
+    "time_mask_fraction": 0.5,
+    "freq_mask_bands": 3,
     "warp": 0.1,
 }
 CNNS = [
@@ -64,7 +64,7 @@ def front_end_params() -> FrontEndParams:
 
 
 def stirred(network: nn.Module) -> None:
-    """Give a network normalisation that maps zero to something else, as a trained one has, and let it be asked."""
+    """Give a network normalization that maps zero to something else, as a trained one has, and let it be asked."""
     draw = torch.Generator().manual_seed(7)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -76,21 +76,21 @@ def stirred(network: nn.Module) -> None:
     network.eval()
 
 
-def spectrum(**changes: float) -> Spectrum:
+def spectrum(**changes: float) -> LogMelInput:
     """Return a network's first step, whose mean and deviation make the padding anything but zero."""
-    front_end = front_end_params().model_copy(update={"mel_bands": COEFFICIENTS, "coefficients": COEFFICIENTS})
-    made = Spectrum(SpectrumParams.model_validate(SPECTRUM | changes), front_end)
+    front_end = front_end_params().model_copy(update={"n_mels": COEFFICIENTS, "coefficients": COEFFICIENTS})
+    made = LogMelInput(LogMelInputParams.model_validate(SPECTRUM | changes), front_end)
     made.fit(*known_mfccs())
     made.mean += torch.linspace(-2, 2, COEFFICIENTS).reshape(1, -1, 1)
     return made
 
 
-def judged(network: Network, inputs: Tensor, lengths: Tensor) -> Judged:
+def judged(network: Network, inputs: Tensor, lengths: Tensor) -> OodClassifier:
     """Let a network judge novelty by these clips, as if they were those that it was trained on."""
     stirred(network)
     with torch.inference_mode():
         features = network.embed(inputs, lengths)
-    return Judged.fitted(network, features.clone(), torch.arange(len(inputs)) % 10).eval()
+    return OodClassifier.fitted(network, features.clone(), torch.arange(len(inputs)) % 10).eval()
 
 
 @lru_cache
@@ -155,7 +155,7 @@ def mfccs(lengths: Sequence[int], margin: int, seed: int) -> Tensor:
 def waveforms(lengths: Sequence[int], margin: int, seed: int) -> Tensor:
     """Return noise of falling level `(batch, samples)`, padded to a window at least, and by `margin` more."""
     draw = torch.Generator().manual_seed(seed)
-    batch = torch.zeros(len(lengths), max(front_end_params().window_samples, *lengths) + margin)
+    batch = torch.zeros(len(lengths), max(front_end_params().win_length, *lengths) + margin)
     for row, length in zip(batch, lengths, strict=True):
         row[:length] = torch.randn(length, generator=draw) * torch.linspace(1, 0.05, length) * 0.1
     return batch
@@ -167,8 +167,8 @@ def served(kind: str) -> nn.Module:
     torch.manual_seed(0)
     front_end = FrontEnd(front_end_params())
     known = front_end(waveforms(KNOWN_SAMPLES, 0, 0), torch.tensor(KNOWN_SAMPLES))
-    how = SPECTRUM | {"range_db": 30.0, "channels": (4, 6), "kernel": 3, "blocks": (1, 1), "dropout": 0.0}
-    first = Spectrum(SpectrumParams.model_validate(SPECTRUM | {"range_db": 30.0}), front_end_params())
+    how = SPECTRUM | {"top_db": 30.0, "channels": (4, 6), "kernel": 3, "blocks": (1, 1), "dropout": 0.0}
+    first = LogMelInput(LogMelInputParams.model_validate(SPECTRUM | {"top_db": 30.0}), front_end_params())
     first.fit(*known)
     networks: dict[str, Network] = {
         "cnn": Cnn(CnnParams.model_validate(how | {"halve": "stride"}), first),
@@ -257,19 +257,19 @@ def test_padding_changes_nothing_that_convolutions_make_of_a_clip(
     margin=margins,
     seed=seeds,
     rubbish=st.floats(-100, 100),
-    range_db=st.floats(0.1, 100),
-    mean_removed=st.floats(0, 1),
+    top_db=st.floats(0.1, 100),
+    cmn_strength=st.floats(0, 1),
 )
-@example(lengths=[1, 1, 29, 7], margin=0, seed=227, rubbish=0.0, range_db=1.1, mean_removed=1.0)
+@example(lengths=[1, 1, 29, 7], margin=0, seed=227, rubbish=0.0, top_db=1.1, cmn_strength=1.0)
 def test_padding_changes_no_spectrum(
-    lengths: list[int], margin: int, seed: int, rubbish: float, range_db: float, mean_removed: float
+    lengths: list[int], margin: int, seed: int, rubbish: float, top_db: float, cmn_strength: float
 ) -> None:
     """Neither the floor under a clip nor the mean that is subtracted from it depends on what follows its own frames.
 
     The tolerance follows from rounding: a mean over up to 46 frames is a sum of that many levels, so its error is below
     46 units in the last place of the largest level, and the division by the deviation scales it.
     """
-    first = spectrum(range_db=range_db, mean_removed=mean_removed).eval()
+    first = spectrum(top_db=top_db, cmn_strength=cmn_strength).eval()
     batch = mfccs(lengths, margin, seed)
     filled = batch.clone()
     for row, length in zip(filled, lengths, strict=True):

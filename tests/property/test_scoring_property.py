@@ -111,7 +111,7 @@ def test_neighbours_order_and_chunks_never_change_an_answer(alone: Alone, data: 
 
 @QUICK_RUNS
 @given(data=st.data())
-def test_neighbours_change_no_answer_through_a_recogniser(transcribed: Alone, data: st.DataObject) -> None:
+def test_neighbours_change_no_answer_through_a_recognizer(transcribed: Alone, data: st.DataObject) -> None:
     """What is heard in a clip does not depend on the others."""
     assert_answers_are_those_of_each_file_alone(transcribed, data)
 
@@ -119,7 +119,7 @@ def test_neighbours_change_no_answer_through_a_recogniser(transcribed: Alone, da
 @pytest.mark.long
 @LONG_RUNS
 @given(data=st.data())
-def test_neighbours_never_change_an_answer_through_a_recogniser(transcribed: Alone, data: st.DataObject) -> None:
+def test_neighbours_never_change_an_answer_through_a_recognizer(transcribed: Alone, data: st.DataObject) -> None:
     """The same for many more."""
     assert_answers_are_those_of_each_file_alone(transcribed, data)
 

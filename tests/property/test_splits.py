@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from audiomnist.corpus import manifest, splits
 from audiomnist.corpus.manifest import Recording
-from audiomnist.corpus.splits import PARTS, Clip, SplitError, SplitParams
+from audiomnist.corpus.splits import SUBSETS, Clip, SplitError, SplitParams
 
 SPEAKERS = ("ada", "bob", "eve", "zoe")
 
@@ -45,7 +45,7 @@ def parameters(*schemes: str) -> st.SearchStrategy[SplitParams]:
         test_fraction=st.floats(0.2, 0.4),
         validation_fraction=st.floats(0.2, 0.5),
         held_out=st.sampled_from(SPEAKERS[:2]),
-        training_speakers=st.none(),
+        max_train_speakers=st.none(),
     )
 
 
@@ -57,7 +57,7 @@ def test_every_file_stands_in_exactly_one_part_and_no_part_is_empty(rows: list[R
     """The parts are train, validation and test, and together they are the corpus."""
     parts = splits.assign(rows, params)
     assert parts.keys() == {row.file for row in rows}
-    assert set(parts.values()) == set(PARTS)
+    assert set(parts.values()) == set(SUBSETS)
 
 
 @given(rows=CORPORA, params=ANY_SCHEME)
@@ -95,7 +95,7 @@ def test_each_digit_of_each_speaker_gives_its_share(rows: list[Recording], param
     parts = splits.assign(rows, params)
     counts = Counter((row.digit, row.speaker, parts[row.file]) for row in rows)
     for digit, speaker in {(row.digit, row.speaker) for row in rows}:
-        train, validation, test = (counts[digit, speaker, part] for part in PARTS)
+        train, validation, test = (counts[digit, speaker, part] for part in SUBSETS)
         assert abs(test - params.test_fraction * (train + validation + test)) < 1
         assert abs(validation - params.validation_fraction * (train + validation)) < 1
 
@@ -112,24 +112,24 @@ def test_the_held_out_speaker_is_the_test_and_nothing_else(rows: list[Recording]
 @given(
     rows=DISTINCT,
     params=parameters("speaker"),
-    training_speakers=st.integers(1, 5),
+    max_train_speakers=st.integers(1, 5),
     order=st.randoms(use_true_random=False),
 )
 def test_the_speakers_who_are_heard_follow_the_held_out_one_by_name_and_round_to_the_beginning(
-    rows: list[Recording], params: SplitParams, training_speakers: int, order: random.Random
+    rows: list[Recording], params: SplitParams, max_train_speakers: int, order: random.Random
 ) -> None:
     """As many as asked for, or all; each of them is heard whole, and the others stand in no part."""
-    few = params.model_copy(update={"training_speakers": training_speakers})
+    few = params.model_copy(update={"max_train_speakers": max_train_speakers})
     parts = splits.assign(order.sample(rows, len(rows)), few)
     speakers = sorted({row.speaker for row in rows})
     after = [*speakers[speakers.index(params.held_out) + 1 :], *speakers[: speakers.index(params.held_out)]]
-    heard = set(after[:training_speakers])
+    heard = set(after[:max_train_speakers])
     assert parts.keys() == {row.file for row in rows if row.speaker in heard | {params.held_out}}
     assert {row.speaker for row in rows if parts.get(row.file) in {"train", "validation"}} == heard
     assert {row.file for row in rows if row.speaker == params.held_out} == {
         file for file, part in parts.items() if part == "test"
     }
-    assert set(parts.values()) == set(PARTS)
+    assert set(parts.values()) == set(SUBSETS)
 
 
 @given(rows=DISTINCT, params=parameters("speaker"), more=st.integers(0, 3))
@@ -138,7 +138,7 @@ def test_as_many_training_speakers_as_there_are_is_the_split_of_all(
 ) -> None:
     """And so is a number that is higher, or none."""
     others = len({row.speaker for row in rows}) - 1
-    every = params.model_copy(update={"training_speakers": others + more})
+    every = params.model_copy(update={"max_train_speakers": others + more})
     assert splits.assign(rows, every) == splits.assign(rows, params)
 
 
@@ -152,19 +152,19 @@ def test_a_speaker_more_alters_no_part_of_those_who_were_heard_before(
     speakers = [
         {row.speaker for row in rows if parts.get(row.file) == "train"}
         for parts in (
-            splits.assign(rows, params.model_copy(update={"training_speakers": count})) for count in (few, few + 1)
+            splits.assign(rows, params.model_copy(update={"max_train_speakers": count})) for count in (few, few + 1)
         )
     ]
     assert speakers[0] <= speakers[1]
     assert len(speakers[0]) == few
 
 
-@given(rows=DISTINCT, params=parameters("random", "official"), training_speakers=st.integers(1, 5))
+@given(rows=DISTINCT, params=parameters("random", "official"), max_train_speakers=st.integers(1, 5))
 def test_other_schemes_do_not_look_at_the_number_of_training_speakers(
-    rows: list[Recording], params: SplitParams, training_speakers: int
+    rows: list[Recording], params: SplitParams, max_train_speakers: int
 ) -> None:
     """They hear all."""
-    few = params.model_copy(update={"training_speakers": training_speakers})
+    few = params.model_copy(update={"max_train_speakers": max_train_speakers})
     assert splits.assign(rows, few) == splits.assign(rows, params)
 
 
@@ -227,7 +227,7 @@ def test_the_file_has_a_row_per_recording_in_the_order_of_the_manifest(tmp_path:
         (None, "cannot be read (No such file or directory): dvc checkout or dvc repro brings it"),
         (
             "file,digit,speaker\n2_bob_7.wav,2,bob\n",
-            "is no split, which has file, digit, speaker and part of each clip ('part'): dvc repro makes one",
+            "is no split, which has file, digit, speaker and subset of each clip ('subset'): dvc repro makes one",
         ),
         ("file,digit,speaker,part\n2_bob_7.wav,two,bob,train\n", "is no split"),
         ("file,digit,speaker,part\n2_bob_7.wav,12,bob,train\n", "is no split"),
@@ -252,23 +252,23 @@ def test_a_copy_by_a_speaker_who_is_not_heard_tears_nothing_apart() -> None:
     assert rows[31].speaker == "zoe"
     with pytest.raises(SplitError, match="same content"):
         _assigned(rows, scheme="speaker")
-    assert _assigned(rows, scheme="speaker", training_speakers=1).keys() == {row.file for row in rows[:16]}
+    assert _assigned(rows, scheme="speaker", max_train_speakers=1).keys() == {row.file for row in rows[:16]}
 
 
 def test_the_file_has_no_row_for_a_recording_that_stands_in_no_part(tmp_path: Path) -> None:
     """Those that are left keep the order of the manifest."""
     rows = recorded(4, 2, 8)[::-1]
     manifest.write(tmp_path / "manifest.csv", rows)
-    how = _params(scheme="speaker", held_out="eve", training_speakers=2)
+    how = _params(scheme="speaker", held_out="eve", max_train_speakers=2)
     splits.split(tmp_path / "manifest.csv", how, tmp_path / "split.csv")
     found = splits.read(tmp_path / "split.csv")
     assert [clip.file for clip in found] == [row.file for row in rows if row.speaker != "bob"]
-    assert {clip.speaker for clip in found if clip.part == "test"} == {"eve"}
-    assert {clip.speaker for clip in found if clip.part != "test"} == {"zoe", "ada"}
+    assert {clip.speaker for clip in found if clip.subset == "test"} == {"eve"}
+    assert {clip.speaker for clip in found if clip.subset != "test"} == {"zoe", "ada"}
 
 
 NAMES = st.text("abé_ ,;'\"", max_size=12)
-CLIPS = st.lists(st.builds(Clip, NAMES, st.integers(0, 9), NAMES, st.sampled_from(PARTS)), max_size=12)
+CLIPS = st.lists(st.builds(Clip, NAMES, st.integers(0, 9), NAMES, st.sampled_from(SUBSETS)), max_size=12)
 
 
 @given(clips=CLIPS)
@@ -281,7 +281,7 @@ def test_what_is_written_is_read_back(clips: list[Clip], tmp_path_factory: pytes
 
 def _params(**changes: object) -> SplitParams:
     values = {"scheme": "random", "seed": 0, "test_fraction": 0.25, "validation_fraction": 0.2, "held_out": "ada"}
-    values["training_speakers"] = None
+    values["max_train_speakers"] = None
     return SplitParams.model_validate(values | changes)
 
 

@@ -14,7 +14,7 @@ ROWS = st.lists(st.lists(st.integers(1, tokenizer.TOKENS - 1), min_size=1, max_s
 
 @given(hypotheses=HYPOTHESES)
 def test_tokens_are_within_range_and_never_too_many(hypotheses: list[str]) -> None:
-    """Whatever Unicode a recogniser writes, a network can look each token up; none of them is padding."""
+    """Whatever Unicode a recognizer writes, a network can look each token up; none of them is padding."""
     tokens = tokenizer.encode(hypotheses)
     assert 1 <= len(tokens) <= tokenizer.MAX_TOKENS
     assert all(tokenizer.PADDING < token < tokenizer.TOKENS for token in tokens)
@@ -23,21 +23,21 @@ def test_tokens_are_within_range_and_never_too_many(hypotheses: list[str]) -> No
 @given(length=st.integers(0, 3 * tokenizer.MAX_TOKENS))
 def test_a_long_text_keeps_its_beginning(length: int) -> None:
     """What is cut is the end."""
-    whole = [*tokenizer.encode(["a"])[:1] * length, tokenizer.END] if length else [tokenizer.UNRECOGNISED]
+    whole = [*tokenizer.encode(["a"])[:1] * length, tokenizer.END] if length else [tokenizer.NO_SPEECH]
     assert tokenizer.encode(["a" * length]) == whole[: tokenizer.MAX_TOKENS]
 
 
 @given(blanks=st.lists(st.just("") | BLANKS, max_size=5))
 def test_nothing_heard_is_one_token_of_its_own(blanks: list[str]) -> None:
     """No hypotheses, empty ones and white space are the same, and no other text gives that token."""
-    assert tokenizer.encode(blanks) == [tokenizer.UNRECOGNISED]
+    assert tokenizer.encode(blanks) == [tokenizer.NO_SPEECH]
 
 
 @given(hypotheses=HYPOTHESES)
 def test_the_token_for_nothing_stands_alone_or_not_at_all(hypotheses: list[str]) -> None:
     """A clip in which something was heard has none of it."""
     tokens = tokenizer.encode(hypotheses)
-    assert tokens == [tokenizer.UNRECOGNISED] or tokenizer.UNRECOGNISED not in tokens
+    assert tokens == [tokenizer.NO_SPEECH] or tokenizer.NO_SPEECH not in tokens
 
 
 @given(letters=LETTERS, other=st.text(max_size=40))
@@ -73,7 +73,7 @@ def test_each_hypothesis_is_closed_in_its_order(hypotheses: list[str]) -> None:
 
 @given(strange=st.text(st.characters(min_codepoint=0x370, categories=["Lo"]), min_size=1, max_size=40))
 def test_letters_of_other_alphabets_are_unknown_not_dropped(strange: str) -> None:
-    """A recogniser that writes Arabic was heard, if not understood."""
+    """A recognizer that writes Arabic was heard, if not understood."""
     assert tokenizer.encode([strange]) == [tokenizer.UNKNOWN] * len(strange) + [tokenizer.END]
 
 

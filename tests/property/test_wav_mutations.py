@@ -9,7 +9,7 @@ from wav_mutations import CHUNK_HEADER_BYTES, mutated, split, stated_size
 from audiomnist.audio import wav
 from audiomnist.audio.wav import Sound, WavError
 
-REASONS = {"empty", "not_audio", "truncated", "lying_sizes", "unsupported_encoding", "bad_channels", "bad_rate"}
+REASONS = {"empty", "not_audio", "truncated", "inconsistent_header", "unsupported_encoding", "bad_channels", "bad_rate"}
 
 
 @pytest.fixture(scope="module")

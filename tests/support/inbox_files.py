@@ -153,10 +153,10 @@ BAD: dict[str, tuple[str, Spoil]] = {
     "cut in the sound": ("truncated", _holding(lambda draw: wave(_pcm(draw))[:-100])),
     "cut in the header": ("truncated", _holding(lambda draw: wave(_pcm(draw))[: int(draw.integers(5, 40))])),
     "FLAC cut": ("truncated", _holding(lambda draw: _flac(draw)[:-100])),
-    "sound longer than RIFF": ("lying_sizes", _holding(lambda draw: wave(_pcm(draw), riff_bytes=100))),
-    "sound of half a sample": ("lying_sizes", _holding(lambda draw: wave(_pcm(draw) + b"\x01"))),
+    "sound longer than RIFF": ("inconsistent_header", _holding(lambda draw: wave(_pcm(draw), riff_bytes=100))),
+    "sound of half a sample": ("inconsistent_header", _holding(lambda draw: wave(_pcm(draw) + b"\x01"))),
     "written to a pipe": (
-        "lying_sizes",
+        "inconsistent_header",
         _holding(lambda draw: wave(_pcm(draw), riff_bytes=2**32 - 1, data_bytes=2**32 - 1)),
     ),
     "ADPCM": ("unsupported_encoding", _holding(lambda draw: wave(_pcm(draw), tag=_MS_ADPCM, bits=4))),

@@ -21,8 +21,8 @@ from audiomnist.corpus.splits import Clip
 from audiomnist.export.optimize import export_bundle
 from audiomnist.features.extract import FeatureParams, featurize
 from audiomnist.models.common import checkpoint
-from audiomnist.models.common.base import Examples
-from audiomnist.models.common.ood import Judged
+from audiomnist.models.common.base import ClipDataset
+from audiomnist.models.common.ood import OodClassifier
 from audiomnist.models.common.registry import architecture
 from audiomnist.serving.bundle.description import Training
 from audiomnist.training.calibration import Calibration
@@ -52,7 +52,7 @@ _CLIPS = [Clip(file, digit, "ada", "train") for digit, file in enumerate(_FILES)
 def write(model: str, folder: Path, seed: int = 0, features: dict[str, Any] | None = None, **network: Any) -> Path:
     """Write a bundle of a model into a folder, which is made; another seed gives other weights.
 
-    Its answers differ from clip to clip, and some clips are strange to it. The lstm's recogniser is Whisper.
+    Its answers differ from clip to clip, and some clips are strange to it. The lstm's recognizer is Whisper.
 
     Args:
         model: its name.
@@ -81,7 +81,7 @@ def write(model: str, folder: Path, seed: int = 0, features: dict[str, Any] | No
     return folder / "served"
 
 
-def _heard(folder: Path, changes: dict[str, Any]) -> Examples:
+def _heard(folder: Path, changes: dict[str, Any]) -> ClipDataset:
     (folder / "raw").mkdir()
     for digit, file in enumerate(_FILES):
         noise = np.random.default_rng(digit).normal(0, 0.1, 800 * (digit + 1))
@@ -93,14 +93,14 @@ def _heard(folder: Path, changes: dict[str, Any]) -> Examples:
     return architecture("cnn").examples(folder / "features")
 
 
-def _transcribed(folder: Path) -> Examples:
+def _transcribed(folder: Path) -> ClipDataset:
     rows = [
         {
             "file": file,
             "sha256": "0" * 64,
             "engine": "whisper",
             "engine_version": "0",
-            "status": transcripts.Status.RECOGNISED.value,
+            "status": transcripts.Status.RECOGNIZED.value,
             "text": DIGIT_WORDS[digit],
             "hypotheses": [{"text": DIGIT_WORDS[digit], "score": -0.1}],
         }
@@ -116,7 +116,7 @@ def _parameters(model: str, changes: dict[str, Any]) -> Section:
     return how.model_copy(update=_NETWORKS[model] | changes)
 
 
-def _network(model: str, how: Section, examples: Examples, seed: int) -> Judged:
+def _network(model: str, how: Section, examples: ClipDataset, seed: int) -> OodClassifier:
     torch.manual_seed(seed)
     network = architecture(model).build(how, examples.service())
     network.scale_by(*_clean(examples))
@@ -125,16 +125,16 @@ def _network(model: str, how: Section, examples: Examples, seed: int) -> Judged:
             nn.init.normal_(module.weight)
     features = embed(network.eval(), examples, _CLIPS).repeat(9, 1)
     spread = 0.3 * features.std() * torch.randn(features.shape)
-    return Judged.fitted(network, features + spread, labels_of(_CLIPS).repeat(9)).eval()
+    return OodClassifier.fitted(network, features + spread, labels_of(_CLIPS).repeat(9)).eval()
 
 
-def _calibration(judge: Judged, examples: Examples) -> Calibration:
+def _calibration(judge: OodClassifier, examples: ClipDataset) -> Calibration:
     with torch.inference_mode():
         _, novelty = judge(*_clean(examples))
     typical = float(novelty.median())
     return Calibration(_TEMPERATURE, typical, typical + _TOLERATED_NOVELTY)
 
 
-def _clean(examples: Examples) -> tuple[Tensor, Tensor]:
+def _clean(examples: ClipDataset) -> tuple[Tensor, Tensor]:
     inputs, lengths = (torch.from_numpy(np.ascontiguousarray(array)) for array in examples.clean(_FILES))
     return inputs, lengths

@@ -3,31 +3,31 @@
 from typing import Any
 
 from audiomnist.corpus.splits import Clip
-from audiomnist.models.common.base import Examples
+from audiomnist.models.common.base import ClipDataset
 from audiomnist.training.trainer import TrainParams
 
 BARE = TrainParams(
     epochs=6,
-    settled_share=1.0,
-    clean_share=0.0,
-    voices_per_clip=0.0,
+    checkpoint_from_last=1.0,
+    clean_prob=0.0,
+    synthetic_ratio=0.0,
     batch_size=2,
     learning_rate=0.1,
     weight_decay=0.0,
-    plain_share=0.0,
+    clean_finetune_fraction=0.0,
     mixup=0.0,
     label_smoothing=0.0,
     seed=0,
     threads=1,
     device="cpu",
-    speaker_folds=2,
+    calibration_folds=2,
 )
 
 
 class Unserved:
     """The part of examples that training does not ask for, only the description of what was trained."""
 
-    def synthetic(self) -> tuple[Examples, list[Clip], dict[str, Any]] | None:
+    def synthetic(self) -> tuple[ClipDataset, list[Clip], dict[str, Any]] | None:
         """Return None: there are no synthetic speakers."""
         return None
 

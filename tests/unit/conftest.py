@@ -28,11 +28,11 @@ from audiomnist.transcripts import table as transcripts
 COMMITTED = Path(__file__).parents[2] / "params.yaml"
 
 SPEAKERS = ("ada", "ben", "cyd")
-PARTS = ("test", "validation", "train", "train", "train")
+SUBSETS = ("test", "validation", "train", "train", "train")
 DECILES_S = {f"p{percent}": round(0.15 + 0.0025 * percent, 4) for percent in range(10, 100, 10)}
-RECOGNISER = {"engine": "sphinx", "version": "0", "weights_sha256": None, "settings": {"hypotheses": 5}}
+RECOGNIZER = {"engine": "sphinx", "version": "0", "weights_sha256": None, "settings": {"hypotheses": 5}}
 # Toy digits are pitches: a warp would make one of another.
-SMALL_SPECTRUM = {"range_db": 100.0, "mean_removed": 0.2, "masked_fraction": 0.1, "masked_bands": 2, "warp": 0.02}
+SMALL_SPECTRUM = {"top_db": 100.0, "cmn_strength": 0.2, "time_mask_fraction": 0.1, "freq_mask_bands": 2, "warp": 0.02}
 SMALL_NETWORKS: dict[str, dict[str, Any]] = {
     "cnn": {"channels": [6, 12], "kernel": 3, "blocks": [0, 1], "halve": "stride", "dropout": 0.1, **SMALL_SPECTRUM},
     "rnn": {"channels": [6], "kernel": 3, "blocks": [0], "units": [12], "dropout": 0.1, **SMALL_SPECTRUM},
@@ -153,7 +153,7 @@ def small_params() -> dict[str, Any]:
     values["features"]["augment"] |= {"copies": 1, "pitch_semitones": [-1.0, 1.0], "snr_db": [20.0, 40.0]}
     values["voices"]["count"] = 0
     values["train"] |= {"epochs": 12, "batch_size": 16, "learning_rate": 0.02, "threads": 1, "device": "cpu"}
-    values["train"]["speaker_folds"] = 2
+    values["train"]["calibration_folds"] = 2
     return values
 
 
@@ -161,7 +161,7 @@ def clips() -> Iterator[tuple[int, str, int]]:
     """Yield digit, speaker and take of each clip."""
     for digit in range(10):
         for speaker in SPEAKERS:
-            for take in range(len(PARTS)):
+            for take in range(len(SUBSETS)):
                 yield digit, speaker, take
 
 
@@ -180,9 +180,9 @@ def write_split(path: Path) -> None:
     """Write the split: a take's number says its part."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["file", "digit", "speaker", "part"])
+        writer.writerow(["file", "digit", "speaker", "subset"])
         for digit, speaker, take in clips():
-            writer.writerow([f"{digit}_{speaker}_{take}.wav", digit, speaker, PARTS[take]])
+            writer.writerow([f"{digit}_{speaker}_{take}.wav", digit, speaker, SUBSETS[take]])
 
 
 def heard(recordings: list[manifest.Recording]) -> pa.Table:
@@ -193,7 +193,7 @@ def heard(recordings: list[manifest.Recording]) -> pa.Table:
             "sha256": row.sha256,
             "engine": "sphinx",
             "engine_version": "0",
-            "status": transcripts.Status.RECOGNISED.value,
+            "status": transcripts.Status.RECOGNIZED.value,
             "text": DIGIT_WORDS[row.digit],
             "hypotheses": [
                 {"text": DIGIT_WORDS[row.digit], "score": -0.1},
@@ -203,4 +203,4 @@ def heard(recordings: list[manifest.Recording]) -> pa.Table:
         for row in recordings
     ]
     table = pa.Table.from_pylist(rows, schema=transcripts.SCHEMA)
-    return table.replace_schema_metadata({transcripts.METADATA_KEY: json.dumps(RECOGNISER)})
+    return table.replace_schema_metadata({transcripts.METADATA_KEY: json.dumps(RECOGNIZER)})

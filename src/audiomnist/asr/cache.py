@@ -1,9 +1,9 @@
 """The recognitions that are already done, kept until the whole table is written.
 
 Each batch is a file of its own, which appears whole or not at all: a run that is cut off loses the
-batches in hand and nothing else. The files of one recogniser lie in a folder named after all that
+batches in hand and nothing else. The files of one recognizer lie in a folder named after all that
 bears on its results (its name, version, weights and settings), and rows are found by the SHA-256 of
-the recording, so that no result serves for another recogniser, another setting or another sound.
+the recording, so that no result serves for another recognizer, another setting or another sound.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Identity:
-    """All that bears on the results of a recogniser."""
+    """All that bears on the results of a recognizer."""
 
     engine: str
     version: str
@@ -43,7 +43,7 @@ class Identity:
 
 
 class Finished:
-    """The rows that one recogniser has finished, in `work/<fingerprint>/`."""
+    """The rows that one recognizer has finished, in `work/<fingerprint>/`."""
 
     def __init__(self, work: Path, identity: Identity) -> None:
         self._work = work
@@ -63,7 +63,7 @@ class Finished:
             parquet.write_table(pa.Table.from_pylist(rows, table.SCHEMA), temporary)
 
     def clear(self) -> None:
-        """Remove these rows; those of other recognisers stay."""
+        """Remove these rows; those of other recognizers stay."""
         shutil.rmtree(self._folder, ignore_errors=True)
-        with suppress(OSError):  # other recognisers' rows are in it, or it never was
+        with suppress(OSError):  # other recognizers' rows are in it, or it never was
             self._work.rmdir()

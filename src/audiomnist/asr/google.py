@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 from speech_recognition import AudioData
-from speech_recognition import Recognizer as SpeechRecogniser
+from speech_recognition import Recognizer as SpeechRecognizer
 from speech_recognition.exceptions import RequestError, UnknownValueError
 
 from audiomnist.asr.audio_data import audio_data
@@ -21,7 +21,7 @@ _WAITS_S = (1.0, 3.0)
 Ask = Callable[[AudioData, str], Any]
 
 
-class GoogleRecogniser:
+class GoogleRecognizer:
     """Scores are the service's confidence, 0 to 1; it gives the best alternative one, the others 0."""
 
     engine = "google"
@@ -48,11 +48,11 @@ class GoogleRecogniser:
         self._ask = ask or _ask
         self._wait = wait
 
-    def recognise(self, waveforms: Sequence[Waveform]) -> list[Recognition]:
+    def recognize(self, waveforms: Sequence[Waveform]) -> list[Recognition]:
         """Return one result per waveform, each a request; raises RecognitionError without network."""
-        return [self._recognise(waveform) for waveform in waveforms]
+        return [self._recognize(waveform) for waveform in waveforms]
 
-    def _recognise(self, waveform: Waveform) -> Recognition:
+    def _recognize(self, waveform: Waveform) -> Recognition:
         answer = self._answer(audio_data(waveform))
         alternatives = answer.get("alternative", []) if isinstance(answer, dict) else []
         hypotheses = [
@@ -79,6 +79,6 @@ class GoogleRecogniser:
 
 
 def _ask(sound: AudioData, language: str) -> Any:
-    recogniser = SpeechRecogniser()
-    recogniser.operation_timeout = _TIMEOUT_S
-    return recogniser.recognize_google(sound, language=language, show_all=True)
+    recognizer = SpeechRecognizer()
+    recognizer.operation_timeout = _TIMEOUT_S
+    return recognizer.recognize_google(sound, language=language, show_all=True)

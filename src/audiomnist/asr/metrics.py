@@ -1,4 +1,4 @@
-"""How well a recogniser did, as a metrics file of DVC."""
+"""How well a recognizer did, as a metrics file of DVC."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,14 +6,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from audiomnist.asr.normalize import merge, normalise
+from audiomnist.asr.normalize import merge, normalize
 from audiomnist.core.digits import DIGIT_WORDS
 from audiomnist.transcripts.table import Status
 
 _LISTED = 5
 
 
-def summarise(table: pa.Table, digits: Sequence[int]) -> dict[str, Any]:
+def summarize(table: pa.Table, digits: Sequence[int]) -> dict[str, Any]:
     """Return the shares of clips that were heard right, and what was heard instead.
 
     Args:
@@ -21,8 +21,8 @@ def summarise(table: pa.Table, digits: Sequence[int]) -> dict[str, Any]:
         digits: what was spoken, 0 to 9, for each row.
 
     Returns:
-        the recogniser, the number of clips and, as shares of all clips:
-        `recognised` (some text), `failed` (sound that cannot be used), `exact` (the text is the digit's
+        the recognizer, the number of clips and, as shares of all clips:
+        `recognized` (some text), `failed` (sound that cannot be used), `exact` (the text is the digit's
         word), `merged` (so it is once repeats, numerals and homophones are merged),
         `among_hypotheses` (so is one of the hypotheses); and under `wrong`, for each digit, the most
         frequent texts that are not it even when merged.
@@ -31,14 +31,14 @@ def summarise(table: pa.Table, digits: Sequence[int]) -> dict[str, Any]:
     spoken = [DIGIT_WORDS[digit] for digit in digits]
     pairs = list(zip(rows, spoken, strict=True))
     shares = {
-        "recognised": [row["status"] == Status.RECOGNISED for row in rows],
+        "recognized": [row["status"] == Status.RECOGNIZED for row in rows],
         "failed": [row["status"] == Status.FAILED for row in rows],
-        "exact": [normalise(row["text"]) == word for row, word in pairs],
+        "exact": [normalize(row["text"]) == word for row, word in pairs],
         "merged": [merge(row["text"]) == word for row, word in pairs],
         "among_hypotheses": [word in _heard(row) for row, word in pairs],
     }
     return {
-        "recogniser": rows[0]["engine"],
+        "recognizer": rows[0]["engine"],
         "clips": len(rows),
         **{name: round(sum(hits) / len(hits), 4) for name, hits in shares.items()},
         "wrong": {word: _wrong(pairs, word) for word in DIGIT_WORDS if word in spoken},

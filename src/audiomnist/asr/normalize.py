@@ -1,4 +1,4 @@
-"""The many ways in which a recogniser writes down one digit."""
+"""The many ways in which a recognizer writes down one digit."""
 
 import re
 from itertools import groupby
@@ -12,22 +12,22 @@ _APOSTROPHES = re.compile(r"['\u2019]")
 _PUNCTUATION = re.compile(r"[\W_]+")
 
 
-def normalise(text: str) -> str:
+def normalize(text: str) -> str:
     """Return the words in lower case, without punctuation, with one space between them.
 
-    >>> normalise(" Seven. They're 7!")
+    >>> normalize(" Seven. They're 7!")
     'seven theyre 7'
     """
     return _PUNCTUATION.sub(" ", _APOSTROPHES.sub("", text.lower())).strip()
 
 
 def merge(text: str) -> str:
-    """Return the normalised text with numerals and homophones as digit words, repeats merged.
+    """Return the normalized text with numerals and homophones as digit words, repeats merged.
 
     >>> merge("0 0 0"), merge("Too."), merge("777, 7"), merge("to nine")
     ('zero', 'two', 'seven', 'two nine')
     """
-    words = (_word(word) for word in normalise(text).split())
+    words = (_word(word) for word in normalize(text).split())
     return " ".join(word for word, _ in groupby(words))
 
 

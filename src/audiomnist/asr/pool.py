@@ -1,4 +1,4 @@
-"""Processes that each hold a recogniser and use one thread: more threads cost Whisper 40% more CPU time."""
+"""Processes that each hold a recognizer and use one thread: more threads cost Whisper 40% more CPU time."""
 
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -13,7 +13,7 @@ from audiomnist.core.processes import pool
 
 
 @contextmanager
-def recognisers(processes: int, params: TranscribeParams, load: Loader) -> Iterator[ProcessPoolExecutor]:
+def recognizers(processes: int, params: TranscribeParams, load: Loader) -> Iterator[ProcessPoolExecutor]:
     """Yield a pool whose processes are ready for `worker.run`; work still queued at the end is dropped.
 
     Raises:
@@ -24,6 +24,6 @@ def recognisers(processes: int, params: TranscribeParams, load: Loader) -> Itera
             yield started
         except BrokenProcessPool as error:
             raise RecognitionError(
-                "a process of the recogniser died, perhaps for want of memory: run the stage again, with "
+                "a process of the recognizer died, perhaps for want of memory: run the stage again, with "
                 "fewer transcribe.workers if need be; what was finished is kept"
             ) from error

@@ -1,4 +1,4 @@
-"""What every speech recogniser promises."""
+"""What every speech recognizer promises."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from audiomnist.transcripts.table import Status
 
 
 class RecognitionError(AudiomnistError):
-    """A speech recogniser cannot be loaded, or cannot be used at all; the stage stops."""
+    """A speech recognizer cannot be loaded, or cannot be used at all; the stage stops."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Hypothesis:
 
 @dataclass(frozen=True)
 class Recognition:
-    """What a recogniser made of one clip: hypotheses, best first."""
+    """What a recognizer made of one clip: hypotheses, best first."""
 
     status: Status
     hypotheses: tuple[Hypothesis, ...]
@@ -33,14 +33,14 @@ class Recognition:
         """Return the recognition that an engine's hypotheses amount to.
 
         Surrounding white space goes, and of equal texts the best stays. A best text that is empty
-        means that nothing was recognised.
+        means that nothing was recognized.
         """
         distinct: dict[str, Hypothesis] = {}
         for hypothesis in hypotheses:
             text = hypothesis.text.strip()
             distinct.setdefault(text, Hypothesis(text, hypothesis.score))
         kept = tuple(distinct.values())
-        status = Status.RECOGNISED if kept and kept[0].text else Status.UNRECOGNISED
+        status = Status.RECOGNIZED if kept and kept[0].text else Status.NO_SPEECH
         return cls(status, kept)
 
     @property
@@ -49,8 +49,8 @@ class Recognition:
         return self.hypotheses[0].text if self.hypotheses else ""
 
 
-class Recogniser(Protocol):
-    """A loaded speech recogniser, single-threaded."""
+class Recognizer(Protocol):
+    """A loaded speech recognizer, single-threaded."""
 
     @property
     def engine(self) -> str:
@@ -64,7 +64,7 @@ class Recogniser(Protocol):
     def weights_sha256(self) -> str | None:
         """The SHA-256 of its weights; None where a library or a service brings its own."""
 
-    def recognise(self, waveforms: Sequence[Waveform]) -> list[Recognition]:
+    def recognize(self, waveforms: Sequence[Waveform]) -> list[Recognition]:
         """Return one result per waveform; a clip's result does not depend on the others.
 
         Raises:

@@ -25,7 +25,7 @@ _SAMPLE_BYTES = 2
 _SEARCHED = 200
 
 
-class SphinxRecogniser:
+class SphinxRecognizer:
     """The best text comes first, then those of pocketsphinx's n-best list, in its order.
 
     Scores are natural logarithms of what pocketsphinx gives; the best text's is that of the lattice's best
@@ -42,11 +42,11 @@ class SphinxRecogniser:
         self._hypotheses = hypotheses
         self._decoder = _decoder(Path(speech_recognition.__file__).parent / "pocketsphinx-data" / "en-US")
 
-    def recognise(self, waveforms: Sequence[Waveform]) -> list[Recognition]:
+    def recognize(self, waveforms: Sequence[Waveform]) -> list[Recognition]:
         """Return one result per waveform, each an utterance of its own."""
-        return [self._recognise(waveform) for waveform in waveforms]
+        return [self._recognize(waveform) for waveform in waveforms]
 
-    def _recognise(self, waveform: Waveform) -> Recognition:
+    def _recognize(self, waveform: Waveform) -> Recognition:
         sound = audio_data(waveform, self._params.padding_s)
         pcm = sound.get_raw_data(convert_rate=_SAMPLE_RATE_HZ, convert_width=_SAMPLE_BYTES)
         self._decoder.start_utt()

@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from audiomnist.asr import registry, worker
 from audiomnist.asr.cache import Finished, Identity, Row
-from audiomnist.asr.metrics import summarise
+from audiomnist.asr.metrics import summarize
 from audiomnist.asr.params import TranscribeParams
-from audiomnist.asr.pool import recognisers
+from audiomnist.asr.pool import recognizers
 from audiomnist.asr.progress import progress
 from audiomnist.asr.registry import Loader
 from audiomnist.asr.utterance import Sound
@@ -41,36 +41,36 @@ def transcribe(
     work: Path,
     load: Loader = registry.load,
 ) -> None:
-    """Recognise every recording, and augmented copies beside them; write the tables and the report.
+    """Recognize every recording, and augmented copies beside them; write the tables and the report.
 
     Args:
         manifest: of the recordings.
         raw: the folder that holds them.
-        params: the recogniser and its settings.
+        params: the recognizer and its settings.
         out: the folder for the tables, in the order of the manifest.
         report: the metrics (JSON).
         corpus: the JSON that names the dataset.
         work: the folder for finished batches; empty or gone after success.
-        load: makes the recogniser, here and in each process; a function that can be pickled.
+        load: makes the recognizer, here and in each process; a function that can be pickled.
 
     Raises:
         ManifestError: the recordings are not those of the manifest.
-        RecognitionError: the recogniser cannot be loaded or goes out of order; finished batches are kept.
+        RecognitionError: the recognizer cannot be loaded or goes out of order; finished batches are kept.
     """
     recordings = manifests.read(manifest)
     manifests.verify(raw, recordings, str(raw))
-    recogniser = load(params)
-    identity = Identity(recogniser.engine, recogniser.version, recogniser.weights_sha256, params.settings())
-    del recogniser
+    recognizer = load(params)
+    identity = Identity(recognizer.engine, recognizer.version, recognizer.weights_sha256, params.settings())
+    del recognizer
     finished = Finished(work, identity)
     rows = finished.rows()
     numbers = range(1 + params.augment.copies)
     sounds = {copy: [Sound(recording, copy, params.augment) for recording in recordings] for copy in numbers}
     every = [sound for copy in numbers for sound in sounds[copy]]
     with progress("transcribe", len(every)) as advance:
-        batches = _batches(every, rows, params.batch_clips)
+        batches = _batches(every, rows, params.batch_size)
         advance(len(every) - sum(map(len, batches)))
-        for batch, outcomes in _recognised(raw, batches, params, load):
+        for batch, outcomes in _recognized(raw, batches, params, load):
             new = [_row(identity, *pair) for pair in zip(batch, outcomes, strict=True)]
             finished.keep([row for row in new if row["status"] != Status.FAILED])
             rows.update((row["sha256"], row) for row in new)
@@ -80,25 +80,25 @@ def transcribe(
         transcripts.write(folder, table)
         for copy in numbers[1:]:
             transcripts.write(folder, _table(sounds[copy], rows, identity), copy)
-    summary = {"dataset": info.read(corpus).name, **summarise(table, [row.digit for row in recordings])}
+    summary = {"dataset": info.read(corpus).name, **summarize(table, [row.digit for row in recordings])}
     atomic.write_json(report, {"transcripts": summary})
     finished.clear()
 
 
-def _batches(sounds: Batch, rows: dict[str, Row], batch_clips: int) -> list[Batch]:
-    """Return the sounds still to be recognised, each content once."""
+def _batches(sounds: Batch, rows: dict[str, Row], batch_size: int) -> list[Batch]:
+    """Return the sounds still to be recognized, each content once."""
     todo = list({sound.sha256: sound for sound in sounds if sound.sha256 not in rows}.values())
-    return [todo[start : start + batch_clips] for start in range(0, len(todo), batch_clips)]
+    return [todo[start : start + batch_size] for start in range(0, len(todo), batch_size)]
 
 
-def _recognised(
+def _recognized(
     raw: Path, batches: list[Batch], params: TranscribeParams, load: Loader
 ) -> Iterator[tuple[Batch, list[Outcome]]]:
     """Yield the batches with their outcomes, as they are done; after a failure, all that is done first."""
     if not batches:
         return
     workers = min(params.workers or processes.available_cores(), len(batches))
-    with recognisers(workers, params, load) as pool:
+    with recognizers(workers, params, load) as pool:
         futures: dict[Future[list[Outcome]], Batch] = {pool.submit(worker.run, batch, raw): batch for batch in batches}
         for future in as_completed(futures):
             if failure := future.exception():

@@ -1,4 +1,4 @@
-"""What is recognised: a recording, or an augmented copy of one."""
+"""What is recognized: a recording, or an augmented copy of one."""
 
 import hashlib
 from dataclasses import dataclass

@@ -24,7 +24,7 @@ _PROMPT = ("<|startoftranscript|>", "<|notimestamps|>")
 _END = "<|endoftext|>"
 
 
-class WhisperRecogniser:
+class WhisperRecognizer:
     """English Whisper. Scores are log-probabilities per token (natural logarithm, <= 0)."""
 
     engine = "whisper"
@@ -44,7 +44,7 @@ class WhisperRecogniser:
         self._sample_rate_hz: int = self._whisper.feature_extractor.sampling_rate
         self._prompt, self._end = _special_tokens(self._whisper)
 
-    def recognise(self, waveforms: Sequence[Waveform]) -> list[Recognition]:
+    def recognize(self, waveforms: Sequence[Waveform]) -> list[Recognition]:
         """Return one result per waveform, from one run of the model over all of them."""
         if not waveforms:
             return []

@@ -1,11 +1,11 @@
-"""What one process of the transcribe stage does: load the recogniser once, then batch after batch."""
+"""What one process of the transcribe stage does: load the recognizer once, then batch after batch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from audiomnist.asr.params import TranscribeParams
-from audiomnist.asr.recognizer import Recogniser, Recognition
+from audiomnist.asr.recognizer import Recognition, Recognizer
 from audiomnist.asr.registry import Loader
 from audiomnist.asr.utterance import Sound
 from audiomnist.audio.waveform import BadAudioError
@@ -13,7 +13,7 @@ from audiomnist.transcripts.table import Status
 
 _UNUSABLE = (BadAudioError, ValueError, ArithmeticError, RuntimeError)
 
-_loaded: list[Recogniser] = []
+_loaded: list[Recognizer] = []
 
 
 @dataclass(frozen=True)
@@ -25,27 +25,27 @@ class Outcome:
 
 
 def start(load: Loader, params: TranscribeParams) -> None:
-    """Give this process its recogniser."""
+    """Give this process its recognizer."""
     _loaded[:] = [load(params)]
 
 
 def run(sounds: Sequence[Sound], raw: Path) -> list[Outcome]:
-    """Recognise sounds with this process's recogniser; raises RecognitionError if it is out of order."""
-    return recognise(_loaded[0], sounds, raw)
+    """Recognize sounds with this process's recognizer; raises RecognitionError if it is out of order."""
+    return recognize(_loaded[0], sounds, raw)
 
 
-def recognise(recogniser: Recogniser, sounds: Sequence[Sound], raw: Path) -> list[Outcome]:
+def recognize(recognizer: Recognizer, sounds: Sequence[Sound], raw: Path) -> list[Outcome]:
     """Return one outcome per sound. If a batch cannot be used as a whole, its clips are tried one by one."""
     try:
         waveforms = [sound.waveform(raw) for sound in sounds]
-        return [Outcome(recognition) for recognition in recogniser.recognise(waveforms)]
+        return [Outcome(recognition) for recognition in recognizer.recognize(waveforms)]
     except _UNUSABLE:
-        return [_alone(recogniser, sound, raw) for sound in sounds]
+        return [_alone(recognizer, sound, raw) for sound in sounds]
 
 
-def _alone(recogniser: Recogniser, sound: Sound, raw: Path) -> Outcome:
+def _alone(recognizer: Recognizer, sound: Sound, raw: Path) -> Outcome:
     try:
-        [recognition] = recogniser.recognise([sound.waveform(raw)])
+        [recognition] = recognizer.recognize([sound.waveform(raw)])
     except _UNUSABLE as error:
         return Outcome(Recognition(Status.FAILED, ()), str(error))
     return Outcome(recognition)

@@ -38,8 +38,8 @@ class AugmentParams(Section):
         tilt_db_per_octave: slope of the spectrum about 1 kHz.
         silence_s: silence put before and after the sound, each drawn for itself, under the noise; an endpoint is never
             found as well by one microphone as by another.
-        room_fraction: share of the copies that are put into a room.
-        room_rt60_s: time in which the room's echo falls by 60 dB.
+        reverb_prob: share of the copies that are put into a room.
+        reverb_rt60_s: time in which the room's echo falls by 60 dB.
         snr_db: level of the speech above white to pink noise.
     """
 
@@ -49,8 +49,8 @@ class AugmentParams(Section):
     pitch_semitones: Range
     tilt_db_per_octave: Range
     silence_s: Annotated[tuple[_Silence, _Silence], AfterValidator(_ordered)]
-    room_fraction: float = Field(ge=0, le=1)
-    room_rt60_s: PositiveRange
+    reverb_prob: float = Field(ge=0, le=1)
+    reverb_rt60_s: PositiveRange
     snr_db: Range
 
 
@@ -67,8 +67,8 @@ def augment(samples: Samples, sample_rate_hz: int, params: AugmentParams, rng: G
     changed = _resample(stretched, pitch)
     changed = _tilt(changed, sample_rate_hz, rng.uniform(*params.tilt_db_per_octave))
     changed = np.pad(changed, [round(rng.uniform(*params.silence_s) * sample_rate_hz) for _ in range(2)])
-    if rng.random() < params.room_fraction:
-        changed = _room(changed, sample_rate_hz, rng.uniform(*params.room_rt60_s), rng)
+    if rng.random() < params.reverb_prob:
+        changed = _room(changed, sample_rate_hz, rng.uniform(*params.reverb_rt60_s), rng)
     changed = _noise(changed, rng.uniform(*params.snr_db), rng)
     return (changed * (peak / max(float(np.abs(changed).max()), 1e-9))).astype(np.float32)
 

@@ -12,15 +12,15 @@ says of itself counts for little while the file is not whole:
     empty, not_audio      there are no bytes, or they do not begin as a WAVE file does
     truncated             the file ends within the first twelve bytes
     unsupported_encoding  the container is RIFX, RF64 or BW64
-    lying_sizes           the RIFF chunk, or one up to the sound, has the placeholder size of a program that wrote to
+    inconsistent_header           the RIFF chunk, or one up to the sound, has the placeholder size of a program that wrote to
                           a pipe; or a chunk up to the sound ends after the RIFF chunk, wherever the file ends
     truncated             the file ends before such a chunk does, or before the RIFF chunk
     not_audio             there is no data chunk
     empty                 the data chunk has no bytes
     not_audio             there is no fmt chunk before the data chunk
-    lying_sizes           the fmt chunk is too short for its format
+    inconsistent_header           the fmt chunk is too short for its format
     unsupported_encoding, bad_channels, bad_rate
-    lying_sizes           the size of a frame does not follow from channels and bits, more bits are said to be valid
+    inconsistent_header           the size of a frame does not follow from channels and bits, more bits are said to be valid
                           than there are, or the sound ends within a frame
     too_long              the sound lasts longer than the caller takes
 """
@@ -187,7 +187,7 @@ def _check_fits(name: bytes, start: int, end: int, riff_end: int, file_bytes: in
 def _check_is_known(size: int, file_bytes: int) -> None:
     if size >= max(_PLACEHOLDER_BYTES, file_bytes):
         sentence = f"was written to a pipe, its size {size} is a placeholder: convert it once, from file to file"
-        raise WavError("lying_sizes", sentence)
+        raise WavError("inconsistent_header", sentence)
 
 
 @lru_cache(maxsize=64)
@@ -229,7 +229,9 @@ def _truncated(promised: str, held: int) -> WavError:
 
 
 def _lying(contradiction: str) -> WavError:
-    return WavError("lying_sizes", f"contradicts itself, {contradiction}: have it written anew by another program")
+    return WavError(
+        "inconsistent_header", f"contradicts itself, {contradiction}: have it written anew by another program"
+    )
 
 
 def _unsupported(what: str) -> WavError:

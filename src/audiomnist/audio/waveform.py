@@ -84,30 +84,30 @@ def mixed(sound: Sound) -> Waveform:
     return Waveform(sound.samples.mean(axis=1, dtype=np.float64).astype(np.float32), sound.sample_rate_hz)
 
 
-def prepare(waveform: Waveform, sample_rate_hz: int, trim_db: float, max_samples: int) -> Samples:
+def prepare(waveform: Waveform, sample_rate_hz: int, trim_top_db: float, max_samples: int) -> Samples:
     """Return what a model hears: resampled, silence trimmed at both ends, of what is left the loudest stretch.
 
     Args:
         waveform: the recording.
         sample_rate_hz: the rate of the model.
-        trim_db: frames this far below the loudest one count as silence, in dB (> 0).
+        trim_top_db: frames this far below the loudest one count as silence, in dB (> 0).
         max_samples: length of that stretch, at most.
     """
     samples = waveform.samples
     if waveform.sample_rate_hz != sample_rate_hz:
         samples = soxr.resample(samples, waveform.sample_rate_hz, sample_rate_hz)
-    return loudest(trim_silence(samples, sample_rate_hz, trim_db), max_samples)
+    return loudest(trim_silence(samples, sample_rate_hz, trim_top_db), max_samples)
 
 
-def trim_silence(samples: Samples, sample_rate_hz: int, trim_db: float) -> Samples:
+def trim_silence(samples: Samples, sample_rate_hz: int, trim_top_db: float) -> Samples:
     """Cut the silence at both ends, leaving 30 ms of it; all-zero sound comes back as it is.
 
-    A frame of 10 ms is silent if its mean power lies more than `trim_db` dB below the loudest frame's.
+    A frame of 10 ms is silent if its mean power lies more than `trim_top_db` dB below the loudest frame's.
     """
     frame = max(1, round(_TRIM_FRAME_S * sample_rate_hz))
     starts = np.arange(0, len(samples), frame)
     power = np.add.reduceat(np.square(samples, dtype=np.float64), starts)
-    loud = (power > power.max() * 10 ** (-trim_db / 10)).nonzero()[0]
+    loud = (power > power.max() * 10 ** (-trim_top_db / 10)).nonzero()[0]
     if len(loud) == 0:
         return samples
     first = max(0, int(loud[0]) - _TRIM_MARGIN_FRAMES) * frame

@@ -151,6 +151,6 @@ def _labels(folder: Path, inbox: Path) -> list[dict[str, Any]]:
 
 
 def _spread(clips: list[Clip]) -> list[Clip]:
-    test = [clip for clip in clips if clip.part == "test"]
+    test = [clip for clip in clips if clip.subset == "test"]
     count = min(_CLIPS, len(test))
     return [test[index * len(test) // count] for index in range(count)]

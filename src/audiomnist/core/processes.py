@@ -19,7 +19,7 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def end_with_parent(parent: int | None = None) -> None:
+def die_with_parent(parent: int | None = None) -> None:
     """Let the kernel end this process when its parent dies, so that no killed run goes on working.
 
     If the parent is dead already, it ends now. Linux only; elsewhere it does nothing. The death of the thread that
@@ -53,7 +53,7 @@ def pool(processes: int, start: Callable[..., None], *arguments: Any) -> Iterato
         arguments: of `start`.
     """
     context = multiprocessing.get_context("spawn")
-    with one_thread_each():
+    with single_threaded_blas():
         executor = ProcessPoolExecutor(
             processes, context, initializer=_started, initargs=(os.getpid(), start, arguments)
         )
@@ -64,12 +64,12 @@ def pool(processes: int, start: Callable[..., None], *arguments: Any) -> Iterato
 
 
 def _started(parent: int, start: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-    end_with_parent(parent)
+    die_with_parent(parent)
     start(*arguments)
 
 
 @contextmanager
-def one_thread_each() -> Iterator[None]:
+def single_threaded_blas() -> Iterator[None]:
     """Give the processes that start meanwhile one thread for linear algebra."""
     before = {name: os.environ.get(name) for name in _THREADS}
     os.environ.update(dict.fromkeys(_THREADS, "1"))
@@ -84,7 +84,7 @@ def one_thread_each() -> Iterator[None]:
 
 
 @contextmanager
-def held_back(signals: Collection[signal.Signals]) -> Iterator[None]:
+def blocked_signals(signals: Collection[signal.Signals]) -> Iterator[None]:
     """Block signals in this thread, and for good in the processes that it starts meanwhile."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from audiomnist.core.errors import AudiomnistError
-from audiomnist.core.processes import end_with_parent
+from audiomnist.core.processes import die_with_parent
 
 _PARENT = "AUDIOMNIST_PARENT"
 
@@ -20,7 +20,7 @@ def run(stage: Callable[..., None]) -> None:
     An AudiomnistError ends the process with its text and status 1; the death of the parent (`dvc`) ends it too, even
     where that fell before this call: dvc.yaml says who the parent is in AUDIOMNIST_PARENT.
     """
-    end_with_parent(int(os.environ.get(_PARENT) or os.getppid()))
+    die_with_parent(int(os.environ.get(_PARENT) or os.getppid()))
     parameters = inspect.signature(stage).parameters.values()
     stage.__annotations__ = {
         parameter.name: Annotated[parameter.annotation, typer.Option()] for parameter in parameters

@@ -28,11 +28,11 @@ class LearningCurveParams(Section):
     """Section `protocols.learning_curve`.
 
     Attributes:
-        training_speakers: how many speakers train the model, at least one number >= 1. Each speaker is held out once
+        max_train_speakers: how many speakers train the model, at least one number >= 1. Each speaker is held out once
             for each number; the number of all others is that of the protocol `unseen`.
     """
 
-    training_speakers: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
+    max_train_speakers: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
 
 
 class BootstrapParams(Section):
@@ -85,7 +85,7 @@ def protocol_splits(
     """
 
     def split(name: str, **changes: object) -> ProtocolSplit:
-        return ProtocolSplit(name, base.model_copy(update={"training_speakers": None, **changes}))
+        return ProtocolSplit(name, base.model_copy(update={"max_train_speakers": None, **changes}))
 
     if protocol == "random":
         return [split(f"seed_{seed}", scheme="random", seed=seed) for seed in section.random.seeds]
@@ -95,8 +95,8 @@ def protocol_splits(
         return [split(speaker, scheme="speaker", held_out=speaker) for speaker in speakers]
     if protocol == "learning-curve":
         return [
-            split(f"{count}_{speaker}", scheme="speaker", held_out=speaker, training_speakers=count)
-            for count in section.learning_curve.training_speakers
+            split(f"{count}_{speaker}", scheme="speaker", held_out=speaker, max_train_speakers=count)
+            for count in section.learning_curve.max_train_speakers
             for speaker in speakers
         ]
     raise SplitError(f"{protocol!r} is no protocol: there are {', '.join(PROTOCOLS)}")

@@ -22,7 +22,7 @@ from audiomnist.core.params import Section
 from audiomnist.corpus import manifest
 from audiomnist.corpus.manifest import Recording
 
-PARTS = ("train", "validation", "test")
+SUBSETS = ("train", "validation", "test")
 _OFFICIAL_TEST_TAKES = range(5)
 
 
@@ -39,7 +39,7 @@ class SplitParams(Section):
         test_fraction: share of the recordings that are the test part, for `random`.
         validation_fraction: share of the other recordings that choose the checkpoint.
         held_out: the speaker of the test part, for `speaker`.
-        training_speakers: for `speaker`, how many of the other speakers are heard, in the order of names from the one
+        max_train_speakers: for `speaker`, how many of the other speakers are heard, in the order of names from the one
             after `held_out` on, round to the beginning; the others stand in no part. None for all.
     """
 
@@ -48,7 +48,7 @@ class SplitParams(Section):
     test_fraction: float = Field(gt=0, lt=1)
     validation_fraction: float = Field(gt=0, lt=1)
     held_out: str
-    training_speakers: int | None = Field(ge=1)
+    max_train_speakers: int | None = Field(ge=1)
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,11 @@ class Clip:
     file: str
     digit: int
     speaker: str
-    part: str
+    subset: str
 
 
 def split(recordings: Path, how: SplitParams, out: Path) -> None:
-    """Write `file,digit,speaker,part` for each recording of a manifest that stands in a part."""
+    """Write `file,digit,speaker,subset` for each recording of a manifest that stands in a part."""
     rows = manifest.read(recordings)
     parts = assign(rows, how)
     write(out, [Clip(row.file, row.digit, row.speaker, parts[row.file]) for row in rows if row.file in parts])
@@ -72,8 +72,8 @@ def write(path: Path, clips: Iterable[Clip]) -> None:
     """Write clips, in their order."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["file", "digit", "speaker", "part"])
-    writer.writerows([clip.file, clip.digit, clip.speaker, clip.part] for clip in clips)
+    writer.writerow(["file", "digit", "speaker", "subset"])
+    writer.writerows([clip.file, clip.digit, clip.speaker, clip.subset] for clip in clips)
     atomic.write_text(path, text.getvalue())
 
 
@@ -86,17 +86,17 @@ def read(path: Path) -> list[Clip]:
         raise SplitError(f"{path} cannot be read ({error.strerror}): dvc checkout or dvc repro brings it") from error
     except (KeyError, ValueError, csv.Error) as error:
         raise SplitError(
-            f"{path} is no split, which has file, digit, speaker and part of each clip ({error}): dvc repro makes one"
+            f"{path} is no split, which has file, digit, speaker and subset of each clip ({error}): dvc repro makes one"
         ) from error
 
 
 def _clip(row: dict[str, str]) -> Clip:
     """Return the clip of a row; raises KeyError or ValueError if it is none."""
-    clip = Clip(row["file"], int(row["digit"] or ""), row["speaker"], row["part"])
+    clip = Clip(row["file"], int(row["digit"] or ""), row["speaker"], row["subset"])
     if clip.digit not in range(10):
         raise ValueError(f"{clip.file} has the digit {clip.digit}")
-    if clip.part not in PARTS:
-        raise ValueError(f"{clip.file} stands in the part {clip.part}")
+    if clip.subset not in SUBSETS:
+        raise ValueError(f"{clip.file} is in the subset {clip.subset}")
     return clip
 
 
@@ -134,11 +134,11 @@ def _by_speaker(rows: Sequence[Recording], params: SplitParams) -> set[str]:
 
 def _heard(rows: Sequence[Recording], params: SplitParams) -> list[Recording]:
     """Return the recordings of the held-out speaker and of those that are heard."""
-    if params.scheme != "speaker" or params.training_speakers is None:
+    if params.scheme != "speaker" or params.max_train_speakers is None:
         return list(rows)
     speakers = sorted({row.speaker for row in rows})
     first = speakers.index(params.held_out)
-    chosen = (speakers[first:] + speakers[:first])[: 1 + params.training_speakers]
+    chosen = (speakers[first:] + speakers[:first])[: 1 + params.max_train_speakers]
     return [row for row in rows if row.speaker in chosen]
 
 
@@ -166,7 +166,7 @@ def _stratified(rows: Iterable[Recording], fraction: float, seed: int) -> set[st
 
 
 def _check(rows: Sequence[Recording], parts: dict[str, str]) -> None:
-    absent = set(PARTS) - set(parts.values())
+    absent = set(SUBSETS) - set(parts.values())
     if absent:
         raise SplitError(f"the split leaves no recording for: {', '.join(sorted(absent))}")
     part_of_content: dict[str, str] = {}

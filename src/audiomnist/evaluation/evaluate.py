@@ -40,8 +40,8 @@ def evaluate(
     """
     opened = model.load(served, threads=1)
     table = predict(opened, splits.read(split), inputs, raw)
-    test = table[table["part"] == "test"].drop(columns="part").reset_index(drop=True)
-    train = table[table["part"] == "train"]
+    test = table[table["subset"] == "test"].drop(columns="subset").reset_index(drop=True)
+    train = table[table["subset"] == "train"]
     scored = metrics.scores(test) | {"train_accuracy": float((train["predicted"] == train["digit"]).mean())}
     name, dataset = opened.description.model, opened.description.dataset
     identity = {"dataset": dataset.name, "dataset_version": dataset.version, "test_clips": len(test)}
@@ -58,8 +58,8 @@ def predict(opened: Model, clips: Sequence[Clip], inputs: Path, raw: Path) -> pd
     files = [clip.file for clip in clips]
     of_text = isinstance(opened.description.input, TranscriptInput)
     found = _from_transcripts(opened, files, inputs) if of_text else _from_recordings(opened, files, raw)
-    table = pd.DataFrame([(clip.file, clip.speaker, clip.digit, clip.part) for clip in clips])
-    table.columns = pd.Index(["file", "speaker", "digit", "part"])
+    table = pd.DataFrame([(clip.file, clip.speaker, clip.digit, clip.subset) for clip in clips])
+    table.columns = pd.Index(["file", "speaker", "digit", "subset"])
     table["predicted"] = found.probabilities.argmax(axis=1)
     table[PROBABILITIES] = found.probabilities
     table["ood_score"] = found.ood_scores

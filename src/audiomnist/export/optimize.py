@@ -197,13 +197,15 @@ def _quiet() -> Iterator[None]:
 
 def _waveforms(front_end: FrontEndParams, raw: Path, split: Path) -> list[Samples]:
     """Return recordings of the training part, float32 `(batch, samples)` each, the fullest batch first."""
-    files = [clip.file for clip in splits.read(split) if clip.part == "train"]
+    files = [clip.file for clip in splits.read(split) if clip.subset == "train"]
     some = files[:: len(files) // _CALIBRATION_CLIPS + 1]
     clips = [
-        waveform.prepare(waveform.read(raw / file), front_end.sample_rate_hz, front_end.trim_db, front_end.max_samples)
+        waveform.prepare(
+            waveform.read(raw / file), front_end.sample_rate_hz, front_end.trim_top_db, front_end.max_samples
+        )
         for file in track(some, "export")
     ]
-    batches = [made for _, made in batching.batches(clips, front_end.window_samples, front_end.hop_samples)]
+    batches = [made for _, made in batching.batches(clips, front_end.win_length, front_end.hop_length)]
     return sorted(batches, key=len, reverse=True)
 
 

@@ -43,10 +43,10 @@ class FeatureExamples:
         return self._take(np.array([self._rows[file][0] for file in files], dtype=np.int64))
 
     def drawn(
-        self, files: list[str], clean_share: float, rng: Generator
+        self, files: list[str], clean_prob: float, rng: Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Return each file as it is, with the probability `clean_share`, or one of its augmented copies."""
-        is_clean = rng.random(len(files)) < clean_share
+        """Return each file as it is, with the probability `clean_prob`, or one of its augmented copies."""
+        is_clean = rng.random(len(files)) < clean_prob
         rows = [self._drawn_row(self._rows[file], clean, rng) for file, clean in zip(files, is_clean, strict=True)]
         return self._take(np.array(rows, dtype=np.int64))
 

@@ -121,7 +121,7 @@ def _clip(number: int, digit: int) -> Clip:
 
 
 def _prepared(waveform: Waveform, params: FeatureParams) -> Samples:
-    return audio.prepare(waveform, params.sample_rate_hz, params.trim_db, params.max_samples)
+    return audio.prepare(waveform, params.sample_rate_hz, params.trim_top_db, params.max_samples)
 
 
 def _copies(file: str, sha256: str, clean: Samples, params: FeatureParams, count: int) -> list[_Version]:
@@ -156,7 +156,7 @@ def _write(found: Sequence[_Version], params: FrontEndParams, folder: Path) -> N
 def _batches(found: Sequence[_Version], front_end: FrontEnd) -> Iterator[tuple[int, np.ndarray]]:
     for start in range(0, len(found), _BATCH_CLIPS):
         samples = [version.samples for version in found[start : start + _BATCH_CLIPS]]
-        waveforms, lengths = audio.pad(samples, at_least=front_end.window_samples)
+        waveforms, lengths = audio.pad(samples, at_least=front_end.win_length)
         with torch.inference_mode():
             mfcc, _ = front_end(torch.from_numpy(waveforms), torch.from_numpy(lengths))
         yield start, mfcc.numpy()

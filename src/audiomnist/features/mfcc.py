@@ -4,7 +4,7 @@ The front end runs in two places: `featurize` computes the versioned tensors wit
 the trained network, so that a model in service takes waveforms. PyTorch transforms frames by a fast Fourier transform.
 In an exported graph windowing and transform are one matrix product per frame (a convolution with windowed cosines
 and sines), because that is what every ONNX runtime can run; the two differ by less
-than 1e-3 dB where `power_floor` is 1e-3.
+than 1e-3 dB where `amin` is 1e-3.
 """
 
 import torch
@@ -21,37 +21,37 @@ class FrontEndParams(Section):
 
     Attributes:
         sample_rate_hz: rate that every recording is brought to.
-        window_samples: length of the Hann window, one frame.
-        hop_samples: distance between the starts of two frames.
-        fft_samples: length of the Fourier transform, at least the window's.
-        mel_bands: triangular filters on HTK's mel scale.
-        low_hz: lower edge of the first filter.
-        high_hz: upper edge of the last filter, at most half the sample rate.
-        coefficients: cepstral coefficients kept, at most `mel_bands`.
-        power_floor: mel power below which everything counts as silence, for a clip of peak 1.
-        trim_db: how far below the loudest frame both ends count as silence.
+        win_length: length of the Hann window, one frame.
+        hop_length: distance between the starts of two frames.
+        n_fft: length of the Fourier transform, at least the window's.
+        n_mels: triangular filters on HTK's mel scale.
+        f_min: lower edge of the first filter.
+        f_max: upper edge of the last filter, at most half the sample rate.
+        coefficients: cepstral coefficients kept, at most `n_mels`.
+        amin: mel power below which everything counts as silence, for a clip of peak 1.
+        trim_top_db: how far below the loudest frame both ends count as silence.
         max_duration_s: of what is longer after trimming, the loudest stretch of this length is taken.
     """
 
     sample_rate_hz: int = Field(ge=4000, le=192_000)
-    window_samples: int = Field(ge=2)
-    hop_samples: int = Field(ge=1)
-    fft_samples: int = Field(ge=2)
-    mel_bands: int = Field(ge=1)
-    low_hz: float = Field(ge=0)
-    high_hz: float = Field(gt=0)
+    win_length: int = Field(ge=2)
+    hop_length: int = Field(ge=1)
+    n_fft: int = Field(ge=2)
+    n_mels: int = Field(ge=1)
+    f_min: float = Field(ge=0)
+    f_max: float = Field(gt=0)
     coefficients: int = Field(ge=1)
-    power_floor: float = Field(gt=0)
-    trim_db: float = Field(gt=0)
+    amin: float = Field(gt=0)
+    trim_top_db: float = Field(gt=0)
     max_duration_s: float = Field(gt=0)
 
     @model_validator(mode="after")
     def _consistent(self) -> "FrontEndParams":
         demands = {
-            "fft_samples must be at least window_samples": self.fft_samples >= self.window_samples,
-            "low_hz < high_hz <= sample_rate_hz / 2 must hold": self.low_hz < self.high_hz <= self.sample_rate_hz / 2,
-            "coefficients must be at most mel_bands": self.coefficients <= self.mel_bands,
-            "max_duration_s must be at least window_samples long": self.max_samples >= self.window_samples,
+            "n_fft must be at least win_length": self.n_fft >= self.win_length,
+            "f_min < f_max <= sample_rate_hz / 2 must hold": self.f_min < self.f_max <= self.sample_rate_hz / 2,
+            "coefficients must be at most n_mels": self.coefficients <= self.n_mels,
+            "max_duration_s must be at least win_length long": self.max_samples >= self.win_length,
         }
         if not all(demands.values()):
             raise ValueError("; ".join(demand for demand, is_met in demands.items() if not is_met))
@@ -69,10 +69,10 @@ class FrontEnd(nn.Module):
     A spectrum has real and imaginary part of each frequency, alternating; only their squares matter, not their signs.
 
     Attributes:
-        window: float32 `(fft_samples,)`: Hann's, then zeros.
-        fourier: float32 `(2 * bins, window_samples)`: windowed cosine and sine of each frequency, alternating.
-        mel: float32 `(2 * bins, mel_bands)`: the filters' weights, for the squares of a spectrum.
-        dct: float32 `(coefficients, mel_bands)`: the orthonormal DCT-II.
+        window: float32 `(n_fft,)`: Hann's, then zeros.
+        fourier: float32 `(2 * bins, win_length)`: windowed cosine and sine of each frequency, alternating.
+        mel: float32 `(2 * bins, n_mels)`: the filters' weights, for the squares of a spectrum.
+        dct: float32 `(coefficients, n_mels)`: the orthonormal DCT-II.
     """
 
     window: Tensor
@@ -82,20 +82,20 @@ class FrontEnd(nn.Module):
 
     def __init__(self, params: FrontEndParams) -> None:
         super().__init__()
-        self.window_samples = params.window_samples
-        self.hop_samples = params.hop_samples
-        self.fft_samples = params.fft_samples
-        self.power_floor = params.power_floor
-        bins = params.fft_samples // 2 + 1
-        window = torch.hann_window(params.window_samples, periodic=True, dtype=torch.float64)
-        beyond = params.fft_samples - params.window_samples
+        self.win_length = params.win_length
+        self.hop_length = params.hop_length
+        self.n_fft = params.n_fft
+        self.amin = params.amin
+        bins = params.n_fft // 2 + 1
+        window = torch.hann_window(params.win_length, periodic=True, dtype=torch.float64)
+        beyond = params.n_fft - params.win_length
         self.register_buffer("window", functional.pad(window, (0, beyond)).float())
-        self.register_buffer("fourier", _fourier_rows(window, params.fft_samples))
+        self.register_buffer("fourier", _fourier_rows(window, params.n_fft))
         mel = torchaudio.functional.melscale_fbanks(
-            bins, params.low_hz, params.high_hz, params.mel_bands, params.sample_rate_hz
+            bins, params.f_min, params.f_max, params.n_mels, params.sample_rate_hz
         )
         self.register_buffer("mel", mel.repeat_interleave(2, dim=0))
-        dct = torchaudio.functional.create_dct(params.coefficients, params.mel_bands, norm="ortho")
+        dct = torchaudio.functional.create_dct(params.coefficients, params.n_mels, norm="ortho")
         self.register_buffer("dct", dct.T.contiguous())
 
     def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
@@ -112,8 +112,8 @@ class FrontEnd(nn.Module):
         """
         peaks = waveforms.abs().amax(dim=1, keepdim=True).clamp(min=1e-5)  # (batch, 1)
         spectrum = self._spectrum(waveforms / peaks)  # (batch, frames, 2 * bins)
-        mel = torch.matmul(spectrum.square(), self.mel)  # (batch, frames, mel_bands)
-        decibels = mel.clamp(min=self.power_floor).log10() * 10.0
+        mel = torch.matmul(spectrum.square(), self.mel)  # (batch, frames, n_mels)
+        decibels = mel.clamp(min=self.amin).log10() * 10.0
         mfcc = torch.matmul(self.dct, decibels.transpose(1, 2))  # (batch, coefficients, frames)
         if lengths is None:
             return mfcc, None
@@ -124,13 +124,13 @@ class FrontEnd(nn.Module):
     def _spectrum(self, scaled: Tensor) -> Tensor:
         if torch.onnx.is_in_onnx_export():
             return torch.matmul(self._overlapping(scaled), self.fourier.T)
-        padded = functional.pad(scaled, (0, self.fft_samples - self.window_samples))
-        frames = padded.unfold(1, self.fft_samples, self.hop_samples)  # (batch, frames, fft_samples)
+        padded = functional.pad(scaled, (0, self.n_fft - self.win_length))
+        frames = padded.unfold(1, self.n_fft, self.hop_length)  # (batch, frames, n_fft)
         return torch.view_as_real(torch.fft.rfft(frames * self.window)).flatten(2)
 
     def _overlapping(self, samples: Tensor) -> Tensor:
-        """Return frames `(batch, frames, window_samples)` of samples `(batch, samples)`, as slices of whole hops."""
-        window, hop = self.window_samples, self.hop_samples
+        """Return frames `(batch, frames, win_length)` of samples `(batch, samples)`, as slices of whole hops."""
+        window, hop = self.win_length, self.hop_length
         hops = -(-window // hop)
         frames = (samples.shape[1] - window) // hop + 1
         whole = functional.pad(samples, (0, hop))[:, : (frames + hops - 1) * hop]
@@ -140,11 +140,11 @@ class FrontEnd(nn.Module):
 
     def frames(self, lengths: Tensor) -> Tensor:
         """Return how many whole windows fit; a clip shorter than a window has one frame."""
-        return (lengths - self.window_samples).clamp(min=0) // self.hop_samples + 1
+        return (lengths - self.win_length).clamp(min=0) // self.hop_length + 1
 
 
-def _fourier_rows(window: Tensor, fft_samples: int) -> Tensor:
-    """Return float32 `(2 * bins, window_samples)`: windowed cosine and sine of each frequency, alternating."""
-    bins = torch.arange(fft_samples // 2 + 1, dtype=torch.float64)
-    angle = 2 * torch.pi / fft_samples * bins[:, None] * torch.arange(len(window), dtype=torch.float64)
+def _fourier_rows(window: Tensor, n_fft: int) -> Tensor:
+    """Return float32 `(2 * bins, win_length)`: windowed cosine and sine of each frequency, alternating."""
+    bins = torch.arange(n_fft // 2 + 1, dtype=torch.float64)
+    angle = 2 * torch.pi / n_fft * bins[:, None] * torch.arange(len(window), dtype=torch.float64)
     return (torch.stack([angle.cos(), angle.sin()], dim=1).flatten(0, 1) * window).float()

@@ -12,10 +12,10 @@ from audiomnist.features.mfcc import FrontEndParams
 from audiomnist.models.common.base import Architecture, Network
 from audiomnist.models.common.conv import Convolutions, ConvolutionsParams
 from audiomnist.models.common.recurrent import pool
-from audiomnist.models.common.spectrogram import Spectrum, SpectrumParams
+from audiomnist.models.common.spectrogram import LogMelInput, LogMelInputParams
 
 
-class CnnParams(ConvolutionsParams, SpectrumParams):
+class CnnParams(ConvolutionsParams, LogMelInputParams):
     """Section `models.cnn`.
 
     Attributes:
@@ -30,9 +30,9 @@ class CnnParams(ConvolutionsParams, SpectrumParams):
 
 
 class Cnn(Network):
-    """Layers of convolution, batch normalisation and ReLU; mean and maximum over time; one linear layer."""
+    """Layers of convolution, batch normalization and ReLU; mean and maximum over time; one linear layer."""
 
-    def __init__(self, params: CnnParams, spectrum: Spectrum) -> None:
+    def __init__(self, params: CnnParams, spectrum: LogMelInput) -> None:
         super().__init__()
         self.spectrum = spectrum
         self.layers = Convolutions(params.channels, params.kernel, params.halve, params.blocks)
@@ -54,7 +54,7 @@ class Cnn(Network):
 
 def build(params: CnnParams, given: Mapping[str, Any]) -> Cnn:
     """Return an untrained network over the MFCCs of the bundle's front end."""
-    return Cnn(params, Spectrum(params, FrontEndParams.model_validate(given["front_end"])))
+    return Cnn(params, LogMelInput(params, FrontEndParams.model_validate(given["front_end"])))
 
 
 ARCHITECTURE = Architecture(CnnParams, FeatureExamples, build)

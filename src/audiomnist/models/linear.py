@@ -32,7 +32,7 @@ class BaselineParams(Section):
     """Section `models.linear`.
 
     Attributes:
-        C: inverse of the strength of the L2 penalty (> 0), over standardised statistics.
+        C: inverse of the strength of the L2 penalty (> 0), over standardized statistics.
         max_iter: steps of the solver (L-BFGS) within which it has to converge.
     """
 
@@ -54,7 +54,7 @@ def predict(features: Path, clips: Sequence[Clip], params: BaselineParams) -> pd
     Raises:
         BaselineError: a clip of the split has no features, or the regression does not converge.
     """
-    train, test = ([clip for clip in clips if clip.part == part] for part in ("train", "test"))
+    train, test = ([clip for clip in clips if clip.subset == part] for part in ("train", "test"))
     model = fitted(statistics(features, train), [clip.digit for clip in train], params)
     table = pd.DataFrame([(clip.file, clip.speaker, clip.digit) for clip in test])
     table.columns = pd.Index(["file", "speaker", "digit"])
@@ -66,7 +66,7 @@ def predict(features: Path, clips: Sequence[Clip], params: BaselineParams) -> pd
 
 
 def fitted(described: NDArray[np.float64], digits: Sequence[int], params: BaselineParams) -> Pipeline:
-    """Return a multinomial logistic regression over standardised statistics.
+    """Return a multinomial logistic regression over standardized statistics.
 
     Args:
         described: `(clips, statistics)`.

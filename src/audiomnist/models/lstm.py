@@ -1,4 +1,4 @@
-"""A recurrent network over the letters of what a speech recogniser heard."""
+"""A recurrent network over the letters of what a speech recognizer heard."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -38,7 +38,7 @@ class Lstm(Network):
 
 
 def build(params: LstmParams, given: Mapping[str, Any]) -> Lstm:
-    """Return an untrained network; it is the same for every recogniser."""
+    """Return an untrained network; it is the same for every recognizer."""
     del given
     return Lstm(params)
 

@@ -11,17 +11,17 @@ from audiomnist.features.mfcc import FrontEndParams
 from audiomnist.models.common.base import Architecture, Network
 from audiomnist.models.common.conv import Convolutions, ConvolutionsParams
 from audiomnist.models.common.recurrent import Recurrent, RecurrentParams, pool
-from audiomnist.models.common.spectrogram import Spectrum, SpectrumParams
+from audiomnist.models.common.spectrogram import LogMelInput, LogMelInputParams
 
 
-class RnnParams(RecurrentParams, ConvolutionsParams, SpectrumParams):
+class RnnParams(RecurrentParams, ConvolutionsParams, LogMelInputParams):
     """Section `models.rnn`: no `channels` leave the recurrent layers the spectra themselves."""
 
 
 class Rnn(Network):
     """Convolutions; bidirectional recurrent layers; mean and maximum over time; one linear layer."""
 
-    def __init__(self, params: RnnParams, spectrum: Spectrum) -> None:
+    def __init__(self, params: RnnParams, spectrum: LogMelInput) -> None:
         super().__init__()
         self.spectrum = spectrum
         self.convolutions = Convolutions(params.channels, params.kernel, "stride", params.blocks)
@@ -44,7 +44,7 @@ class Rnn(Network):
 
 def build(params: RnnParams, given: Mapping[str, Any]) -> Rnn:
     """Return an untrained network over the MFCCs of the bundle's front end."""
-    return Rnn(params, Spectrum(params, FrontEndParams.model_validate(given["front_end"])))
+    return Rnn(params, LogMelInput(params, FrontEndParams.model_validate(given["front_end"])))
 
 
 ARCHITECTURE = Architecture(RnnParams, FeatureExamples, build)

@@ -45,16 +45,18 @@ class Sources:
     corpus: Path
 
 
-def cross_validate(protocol: str, model: str, sources: Sources, out: Path, speaker_folds: int | None = None) -> None:
+def cross_validate(
+    protocol: str, model: str, sources: Sources, out: Path, calibration_folds: int | None = None
+) -> None:
     """Write the test predictions of one network on every split of a protocol.
 
     Args:
         protocol: one of `protocol_splits.PROTOCOLS`.
         model: the name of the network.
         sources: what is read.
-        out: Parquet to write: `split`, `seed`, `training_speakers` (null for all), `file`, `speaker`, `digit`,
+        out: Parquet to write: `split`, `seed`, `max_train_speakers` (null for all), `file`, `speaker`, `digit`,
             `predicted`, `p0` to `p9` and `ood_score`, a row per split and test clip.
-        speaker_folds: in place of `train.speaker_folds`.
+        calibration_folds: in place of `train.calibration_folds`.
 
     Raises:
         ProtocolError: a process died.
@@ -62,7 +64,7 @@ def cross_validate(protocol: str, model: str, sources: Sources, out: Path, speak
     found = read_splits(protocol, sources.parameters, sources.recordings)
     epochs = params.section(sources.parameters, "train", TrainParams).epochs
     with TemporaryDirectory() as folder:
-        jobs = [_Job(model, split, sources, Path(folder) / split.name, speaker_folds) for split in found]
+        jobs = [_Job(model, split, sources, Path(folder) / split.name, calibration_folds) for split in found]
         tables = dict(_side_by_side(jobs, epochs, f"{protocol} {model}"))
     table = pd.concat([tables[split.name] for split in found], ignore_index=True)
     with atomic.replaced_file(out) as temporary:
@@ -77,7 +79,7 @@ class _Job:
     split: ProtocolSplit
     sources: Sources
     folder: Path
-    speaker_folds: int | None
+    calibration_folds: int | None
 
     @property
     def history(self) -> Path:
@@ -103,14 +105,14 @@ class _Job:
             trained,
             self.history,
             split_params=self.split.params,
-            speaker_folds=self.speaker_folds,
+            calibration_folds=self.calibration_folds,
             processes=1,
         )
         export_bundle(trained, source.raw, clips, served)
-        test = [clip for clip in splits.read(clips) if clip.part == "test"]
+        test = [clip for clip in splits.read(clips) if clip.subset == "test"]
         opened = inference.load(served, threads=1)
         table = predict(opened, test, source.inputs, source.raw)
-        return with_split(table.drop(columns="part"), self.split)
+        return with_split(table.drop(columns="subset"), self.split)
 
 
 def _side_by_side(jobs: list[_Job], epochs: int, title: str) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -65,12 +65,12 @@ def learning_curve(curve: pd.DataFrame, target: Path) -> None:
     """Draw the accuracy on each unseen speaker, thin, and the mean over them, bold, by the number of training speakers.
 
     Args:
-        curve: of one `model`, `training_speakers`, `speaker` and `accuracy` in [0, 1].
+        curve: of one `model`, `max_train_speakers`, `speaker` and `accuracy` in [0, 1].
         target: PNG to write.
     """
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     axes = figure.add_subplot()
-    by_count = 100 * curve.pivot_table(index="training_speakers", columns="speaker", values="accuracy")
+    by_count = 100 * curve.pivot_table(index="max_train_speakers", columns="speaker", values="accuracy")
     for place, speaker in enumerate(by_count):
         marker, colour = _MARKERS[place % len(_MARKERS)], _COLOURS[place % len(_COLOURS)]
         axes.plot(by_count[speaker], color=colour, marker=marker, markersize=3.5, linewidth=0.9, label=speaker)

@@ -10,7 +10,7 @@ from audiomnist.core.errors import AudiomnistError
 from audiomnist.corpus.protocol_splits import ProtocolSplit
 
 CLIP = ["speaker", "digit", "file"]
-_SPLIT = ["split", "seed", "training_speakers"]
+_SPLIT = ["split", "seed", "max_train_speakers"]
 _REMEDY = "dvc repro stages/protocols/dvc.yaml writes them"
 
 
@@ -19,9 +19,9 @@ class ProtocolError(AudiomnistError):
 
 
 def with_split(table: pd.DataFrame, split: ProtocolSplit) -> pd.DataFrame:
-    """Return predictions with three more columns, first: `split`, `seed` and `training_speakers` (null for all)."""
-    others = pd.array([split.params.training_speakers] * len(table), dtype="Int64")
-    described = pd.DataFrame({"split": split.name, "seed": split.params.seed, "training_speakers": others})
+    """Return predictions with three more columns, first: `split`, `seed` and `max_train_speakers` (null for all)."""
+    others = pd.array([split.params.max_train_speakers] * len(table), dtype="Int64")
+    described = pd.DataFrame({"split": split.name, "seed": split.params.seed, "max_train_speakers": others})
     return pd.concat([described.set_index(table.index), table], axis=1)
 
 

@@ -126,23 +126,23 @@ def learning_curve(clips: pd.DataFrame, out: Report) -> None:
     """Write the accuracy of one model on an unseen speaker, by the number of speakers that train it.
 
     The JSON has under the model's name `speakers_<count>` with `mean` and `worst` of the accuracies, and
-    `speaker.<name>`. The table: `training_speakers`, `speaker`, `accuracy`.
+    `speaker.<name>`. The table: `max_train_speakers`, `speaker`, `accuracy`.
 
     Raises:
         ProtocolError: the predictions are of several models, or lack a speaker for some count.
     """
     all_others = clips["speaker"].nunique() - 1
-    clips = clips.assign(training_speakers=clips["training_speakers"].fillna(all_others).astype(int))
-    right = right_by_model(clips, ["training_speakers", *CLIP])
-    require_every_speaker(right, "training_speakers")
+    clips = clips.assign(max_train_speakers=clips["max_train_speakers"].fillna(all_others).astype(int))
+    right = right_by_model(clips, ["max_train_speakers", *CLIP])
+    require_every_speaker(right, "max_train_speakers")
     if len(right.columns) > 1:
         raise ProtocolError(
             f"a learning curve is of one model, and there are predictions of {', '.join(right.columns)}"
         )
-    curve = _accuracies(right, "training_speakers", "speaker")
-    counts = {f"speakers_{count}": _over_curve(rows) for count, rows in curve.groupby("training_speakers")}
+    curve = _accuracies(right, "max_train_speakers", "speaker")
+    counts = {f"speakers_{count}": _over_curve(rows) for count, rows in curve.groupby("max_train_speakers")}
     atomic.write_json(out.metrics, metrics.rounded({right.columns[0]: counts}))
-    _write_csv(curve[["training_speakers", "speaker", "accuracy"]], out.table)
+    _write_csv(curve[["max_train_speakers", "speaker", "accuracy"]], out.table)
     if out.plot:
         plots.learning_curve(curve, out.plot)
 

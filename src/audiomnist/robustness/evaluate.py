@@ -25,7 +25,7 @@ from audiomnist.robustness import corruptions, plots
 from audiomnist.robustness.conditions import Condition, RobustnessParams, conditions
 from audiomnist.robustness.ood import evaluate_ood
 from audiomnist.serving import model as inference
-from audiomnist.serving.predictor import Hear, hearing
+from audiomnist.serving.predictor import Predict, hearing
 
 _BATCH_CLIPS = 32
 _NO_ANSWER = np.full(CLASSES, 1 / CLASSES)
@@ -77,7 +77,7 @@ class Outcome(NamedTuple):
     probabilities: NDArray[np.float64]
 
 
-_started: list[tuple[Hear, Trial]] = []
+_started: list[tuple[Predict, Trial]] = []
 
 
 def robustness(
@@ -100,7 +100,7 @@ def robustness(
         RobustnessError: the test part has fewer than two clips, or a process died.
         BadAudioError: a recording cannot be read.
         BundleError: the bundle cannot be opened.
-        RecognitionError: its recogniser cannot be loaded.
+        RecognitionError: its recognizer cannot be loaded.
     """
     opened = inference.load(model, threads=1)
     hear = hearing(opened)  # an error here names its cause; in a process of a pool it would only break the pool
@@ -142,7 +142,7 @@ def scores(outcomes: Sequence[Outcome]) -> list[dict[str, float]]:
 
 
 def _test_clips(split: Path) -> list[Clip]:
-    clips = [clip for clip in splits.read(split) if clip.part == "test"]
+    clips = [clip for clip in splits.read(split) if clip.subset == "test"]
     if len(clips) < 2:  # noqa: PLR2004 - one to hear, one to babble
         raise RobustnessError(
             f"{split}: the test part has {len(clips)} clip(s), and two are needed, since others babble behind each: "

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 from audiomnist.audio.waveform import Waveform
 from audiomnist.robustness import ood_sounds
 from audiomnist.serving.batching import BATCH_CLIPS
-from audiomnist.serving.predictor import Hear
+from audiomnist.serving.predictor import Predict
 
 _SOUNDS = 100
 _SEED = 0
@@ -24,7 +24,7 @@ class _Scores(NamedTuple):
     confidence: NDArray[np.float32]
 
 
-def evaluate_ood(hear: Hear, digits: Sequence[Waveform], title: str) -> dict[str, dict[str, float]]:
+def evaluate_ood(hear: Predict, digits: Sequence[Waveform], title: str) -> dict[str, dict[str, float]]:
     """Return how well a model separates sounds that are no digits from digits.
 
     Args:
@@ -47,7 +47,7 @@ def evaluate_ood(hear: Hear, digits: Sequence[Waveform], title: str) -> dict[str
     return scored | {"digits": {"detection_rate": float((of_digits > 1).mean())}}
 
 
-def _scores(hear: Hear, sounds: Sequence[Waveform]) -> _Scores:
+def _scores(hear: Predict, sounds: Sequence[Waveform]) -> _Scores:
     batches = [hear(sounds[start : start + BATCH_CLIPS]) for start in range(0, len(sounds), BATCH_CLIPS)]
     found = [prediction for batch in batches for prediction in batch if prediction is not None]
     return _Scores(

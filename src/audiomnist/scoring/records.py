@@ -14,7 +14,7 @@ from audiomnist.scoring.inbox.paths import shown
 from audiomnist.scoring.table.schema import SCHEMA
 from audiomnist.serving.bundle import code_version
 from audiomnist.serving.bundle.description import Description
-from audiomnist.serving.predictor import Answer
+from audiomnist.serving.predictor import Prediction
 
 
 class FileInfo(NamedTuple):
@@ -70,7 +70,7 @@ class RunInfo:
         return cls(model_version, min_confidence, columns)
 
 
-def predicted(prediction: Answer, min_confidence: float) -> Outcome:
+def predicted(prediction: Prediction, min_confidence: float) -> Outcome:
     """Return the outcome of a file with a prediction: scored, or abstained below the minimum confidence."""
     digit = int(prediction.probabilities.argmax())
     confidence = float(prediction.probabilities[digit])

@@ -12,23 +12,21 @@ from audiomnist.audio.waveform import Samples
 BATCH_CLIPS = 64
 
 
-def batches(
-    clips: Sequence[Samples], window_samples: int, hop_samples: int
-) -> Iterator[tuple[NDArray[np.intp], Samples]]:
+def batches(clips: Sequence[Samples], win_length: int, hop_length: int) -> Iterator[tuple[NDArray[np.intp], Samples]]:
     """Yield each clip in one batch, the shortest first.
 
     Args:
         clips: float32 `(samples,)` each.
-        window_samples: length of a frame; a shorter clip has one, too.
-        hop_samples: distance between the starts of two frames.
+        win_length: length of a frame; a shorter clip has one, too.
+        hop_length: distance between the starts of two frames.
 
     Yields:
         places of clips in the sequence, `(batch,)`, and the clips, float32 `(batch, samples)`, with zeros after the end
         of each, fewer than a hop where it is no shorter than a window.
     """
-    frames = [max(0, len(clip) - window_samples) // hop_samples for clip in clips]
+    frames = [max(0, len(clip) - win_length) // hop_length for clip in clips]
     for places in equal(frames):
-        waveforms, _ = waveform.pad([clips[place] for place in places], at_least=window_samples)
+        waveforms, _ = waveform.pad([clips[place] for place in places], at_least=win_length)
         yield places, waveforms
 
 

@@ -58,11 +58,11 @@ class Model:
         """Return the samples that a waveform graph takes, float32 `(samples,)`."""
         how = self._preparation
         max_samples = round(how.max_duration_s * how.sample_rate_hz)
-        return audio.prepare(waveform, how.sample_rate_hz, how.trim_db, max_samples)
+        return audio.prepare(waveform, how.sample_rate_hz, how.trim_top_db, max_samples)
 
     def predict_waveforms(self, prepared: Sequence[Samples]) -> Predictions:
         """Return the predictions for what `prepare` returned."""
-        batches = batching.batches(prepared, self._preparation.window_samples, self._hop_samples)
+        batches = batching.batches(prepared, self._preparation.win_length, self._hop_samples)
         return self._predict(len(prepared), batches)
 
     def predict_texts(self, hypotheses: Sequence[Sequence[str]]) -> Predictions:
@@ -91,11 +91,11 @@ class Model:
     @property
     def _hop_samples(self) -> int:
         given = self.description.input
-        return int(given.front_end["hop_samples"]) if isinstance(given, WaveformInput) else 0
+        return int(given.front_end["hop_length"]) if isinstance(given, WaveformInput) else 0
 
     def _calibrated(self, logits: NDArray[np.float32], novelty: NDArray[np.float32]) -> Predictions:
         how = self.description.calibration
-        ood_scores = (novelty - how.typical_novelty) / (how.strange_novelty - how.typical_novelty)
+        ood_scores = (novelty - how.ood_median) / (how.ood_p95 - how.ood_median)
         divisors = how.temperature * np.maximum(ood_scores, 1)
         return Predictions(softmax(logits / divisors[:, None]), ood_scores.astype(np.float32))
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from audiomnist.corpus.splits import Clip
-from audiomnist.models.common.base import Examples
+from audiomnist.models.common.base import ClipDataset
 
 # Deviation of the logarithm by which lengths are blurred before clips are sorted by them: batches hold clips of
 # similar length, which saves padding, and are not the same ones in every epoch.
@@ -25,20 +25,20 @@ class Source:
     Attributes:
         examples: the inputs.
         clips: which.
-        clean_share: how often a clip is drawn as it was recorded, in [0, 1].
+        clean_prob: how often a clip is drawn as it was recorded, in [0, 1].
     """
 
-    examples: Examples
+    examples: ClipDataset
     clips: Sequence[Clip]
-    clean_share: float = 0.0
+    clean_prob: float = 0.0
 
     def drawn(self, rng: Generator) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Return a variation of each clip: inputs, padded `(clips, ...)`, and lengths `(clips,)`."""
-        return self.examples.drawn([clip.file for clip in self.clips], self.clean_share, rng)
+        return self.examples.drawn([clip.file for clip in self.clips], self.clean_prob, rng)
 
 
 @dataclass(frozen=True)
-class Lesson:
+class EpochData:
     """What an epoch is made of.
 
     Attributes:
@@ -52,9 +52,9 @@ class Lesson:
     voices: int
 
     @property
-    def plain(self) -> "Lesson":
+    def plain(self) -> "EpochData":
         """The training clips as they were recorded, and no others."""
-        return Lesson(replace(self.training, clean_share=1.0), None, 0)
+        return EpochData(replace(self.training, clean_prob=1.0), None, 0)
 
     @property
     def clips(self) -> int:
@@ -62,7 +62,7 @@ class Lesson:
         return len(self.training.clips) + self.voices
 
     def starts(self, batch_size: int) -> range:
-        """Return where batches begin; batch normalisation cannot learn from one clip alone."""
+        """Return where batches begin; batch normalization cannot learn from one clip alone."""
         return range(0, self.clips - 1, batch_size)
 
     def batches(self, batch_size: int, rng: Generator) -> Iterator[tuple[Tensor, Tensor, Tensor]]:

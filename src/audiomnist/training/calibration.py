@@ -8,7 +8,7 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor
 from torch.nn import functional
 
-from audiomnist.training.cross_validation import Answers
+from audiomnist.training.cross_validation import Outputs
 
 _QUANTILES = (0.5, 0.95)
 _LEAST_SPAN = 0.1
@@ -18,21 +18,21 @@ _LEAST_SPAN = 0.1
 class Calibration:
     """How logits become probabilities: softmax of logits / (temperature * max(1, ood_score)).
 
-    `ood_score` is (novelty - typical_novelty) / (strange_novelty - typical_novelty): about 0 for a digit by a new
+    `ood_score` is (novelty - ood_median) / (ood_p95 - ood_median): about 0 for a digit by a new
     voice, and above 1 for one in twenty of them. Beyond 1 certainty fades in proportion.
 
     Attributes:
         temperature: divisor of the logits of familiar sounds.
-        typical_novelty: median of the clips of new voices.
-        strange_novelty: their 95th percentile, or 0.1 above the median where that is more.
+        ood_median: median of the clips of new voices.
+        ood_p95: their 95th percentile, or 0.1 above the median where that is more.
     """
 
     temperature: float
-    typical_novelty: float
-    strange_novelty: float
+    ood_median: float
+    ood_p95: float
 
 
-def calibrate(answers: Answers, familiar: Answers | None = None) -> Calibration:
+def calibrate(answers: Outputs, familiar: Outputs | None = None) -> Calibration:
     """Choose the scale of novelty, then the temperature.
 
     Args:
@@ -48,9 +48,9 @@ def calibrate(answers: Answers, familiar: Answers | None = None) -> Calibration:
     return Calibration(temperature(faded, torch.cat([kind.labels for kind in kinds]), weights), typical, strange)
 
 
-def confidence(answers: Answers, calibration: Calibration) -> Tensor:
+def confidence(answers: Outputs, calibration: Calibration) -> Tensor:
     """Return the calibrated probability of each clip's label, `(clips,)`."""
-    fading = _fading(answers.novelty, calibration.typical_novelty, calibration.strange_novelty)
+    fading = _fading(answers.novelty, calibration.ood_median, calibration.ood_p95)
     return (answers.logits / (calibration.temperature * fading)).softmax(dim=1).amax(dim=1)
 
 

@@ -11,21 +11,21 @@ import torch
 from torch import Tensor
 
 from audiomnist.corpus.splits import Clip
-from audiomnist.models.common.base import Examples, Network
-from audiomnist.models.common.ood import Judged
-from audiomnist.training.trainer import Recipe, embed, fit, labels_of
+from audiomnist.models.common.base import ClipDataset, Network
+from audiomnist.models.common.ood import OodClassifier
+from audiomnist.training.trainer import TrainingJob, embed, fit, labels_of
 
 
 @dataclass(frozen=True)
 class Fold:
     """A training without some speakers, and the clips of these."""
 
-    recipe: Recipe
+    recipe: TrainingJob
     strangers: list[Clip]
 
 
 @dataclass(frozen=True)
-class Answers:
+class Outputs:
     """Logits `(clips, 10)`, novelty `(clips,)` and digits `(clips,)` of clips."""
 
     logits: Tensor
@@ -33,42 +33,42 @@ class Answers:
     labels: Tensor
 
 
-def folds(recipe: Recipe) -> list[Fold]:
+def folds(recipe: TrainingJob) -> list[Fold]:
     """Deal the speakers into folds; none is made that leaves no clip to train on or to choose by."""
-    heard = [clip for clip in recipe.clips if clip.part != "test"]
+    heard = [clip for clip in recipe.clips if clip.subset != "test"]
     speakers = sorted({clip.speaker for clip in heard})
-    count = min(recipe.how.speaker_folds, len(speakers)) if len(speakers) > 1 else 0
+    count = min(recipe.how.calibration_folds, len(speakers)) if len(speakers) > 1 else 0
     dealt = [_without(recipe, heard, set(speakers[index::count])) for index in range(count)]
-    return [fold for fold in dealt if fold.recipe.part("train") and fold.recipe.part("validation")]
+    return [fold for fold in dealt if fold.recipe.subset("train") and fold.recipe.subset("validation")]
 
 
-def _without(recipe: Recipe, heard: Sequence[Clip], speakers: set[str]) -> Fold:
+def _without(recipe: TrainingJob, heard: Sequence[Clip], speakers: set[str]) -> Fold:
     others = [clip for clip in heard if clip.speaker not in speakers]
     return Fold(replace(recipe, clips=others), [clip for clip in heard if clip.speaker in speakers])
 
 
-def answers_of(fold: Fold) -> Answers:
+def answers_of(fold: Fold) -> Outputs:
     """Train a fold's network and ask it about the strangers."""
     recipe, examples = fold.recipe, fold.recipe.examples()
     network = fit(recipe, examples, lambda _epoch, _scores: None)
     return answers(judged(network, recipe, examples), examples, fold.strangers)
 
 
-def judged(network: Network, recipe: Recipe, examples: Examples) -> Judged:
+def judged(network: Network, recipe: TrainingJob, examples: ClipDataset) -> OodClassifier:
     """Let a network judge novelty by the training part of its own recipe."""
-    train = recipe.part("train")
-    return Judged.fitted(network, embed(network, examples, train), labels_of(train)).eval()
+    train = recipe.subset("train")
+    return OodClassifier.fitted(network, embed(network, examples, train), labels_of(train)).eval()
 
 
-def answers(judge: Judged, examples: Examples, clips: Sequence[Clip]) -> Answers:
+def answers(judge: OodClassifier, examples: ClipDataset, clips: Sequence[Clip]) -> Outputs:
     """Ask a network about clips, as they are."""
     with torch.inference_mode():
-        return Answers(*judge.judge(embed(judge.network, examples, clips)), labels_of(clips))
+        return Outputs(*judge.judge(embed(judge.network, examples, clips)), labels_of(clips))
 
 
-def joined(parts: Sequence[Answers]) -> Answers:
+def joined(parts: Sequence[Outputs]) -> Outputs:
     """Return the answers of several folds as one."""
-    return Answers(
+    return Outputs(
         torch.cat([part.logits for part in parts]),
         torch.cat([part.novelty for part in parts]),
         torch.cat([part.labels for part in parts]),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from audiomnist.corpus.splits import PARTS
+from audiomnist.corpus.splits import SUBSETS
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def drawn(target: Path, epochs: int) -> Iterator[Callable[[int, Sequence[Score]]
     columns = BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn()
     with target.open("w", newline="", encoding="utf-8") as file, Progress(*columns) as progress:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["epoch", *(f"{part}_{what}" for part in PARTS for what in ("loss", "accuracy"))])
+        writer.writerow(["epoch", *(f"{part}_{what}" for part in SUBSETS for what in ("loss", "accuracy"))])
         task = progress.add_task("", total=epochs)
 
         def add(epoch: int, scores: Sequence[Score]) -> None:

@@ -13,15 +13,15 @@ from audiomnist.core.processes import available_cores, pool
 from audiomnist.corpus import info, splits
 from audiomnist.corpus.splits import Clip, SplitParams
 from audiomnist.models.common import checkpoint
-from audiomnist.models.common.base import Examples, Network
+from audiomnist.models.common.base import ClipDataset, Network
 from audiomnist.models.common.registry import architecture
 from audiomnist.serving.bundle import description
 from audiomnist.serving.bundle.description import Training
 from audiomnist.serving.bundle.reference import Reference, deciles_histogram, histogram_of
 from audiomnist.training import calibration, cross_validation
 from audiomnist.training import history as curves
-from audiomnist.training.cross_validation import Answers, answers, judged
-from audiomnist.training.trainer import Recipe, TrainParams, fit, labels_of
+from audiomnist.training.cross_validation import Outputs, answers, judged
+from audiomnist.training.trainer import TrainingJob, TrainParams, fit, labels_of
 
 
 def train(
@@ -33,7 +33,7 @@ def train(
     out: Path,
     curves: Path,
     split_params: SplitParams | None = None,
-    speaker_folds: int | None = None,
+    calibration_folds: int | None = None,
     processes: int | None = None,
 ) -> None:
     """Train one model, calibrate it on voices that are new to it, and write weights and description.
@@ -48,18 +48,18 @@ def train(
         out: the folder of both; it appears whole or not at all.
         curves: the CSV of the curves, a row per epoch, written while training runs.
         split_params: what the split was made by; without it, the section `split`.
-        speaker_folds: in place of `train.speaker_folds`.
+        calibration_folds: in place of `train.calibration_folds`.
         processes: that train side by side; 1 trains in this one, None takes one per available core.
     """
     chosen = architecture(model)
     network_params = params.section(parameters, f"models.{model}", chosen.params)
-    how = _how(parameters, speaker_folds)
+    how = _how(parameters, calibration_folds)
     torch.set_num_threads(how.threads)
-    recipe = Recipe(chosen, network_params, inputs, how, splits.read(split))
+    recipe = TrainingJob(chosen, network_params, inputs, how, splits.read(split))
     examples = recipe.examples()
     network, unheard = _trained(recipe, curves, processes or available_cores())
     judge = judged(network, recipe, examples)
-    own = answers(judge, examples, recipe.part("validation"))
+    own = answers(judge, examples, recipe.subset("validation"))
     calibrated = calibration.calibrate(unheard, own) if unheard else calibration.calibrate(own)
     with atomic.replaced_directory(out) as folder:
         content = {
@@ -71,7 +71,7 @@ def train(
             "parameters": {"train": how.model_dump(), "model": network_params.model_dump()},
             "calibration": asdict(calibrated),
             "reference": Reference(
-                labels=_shares(recipe.part("train")),
+                labels=_shares(recipe.subset("train")),
                 confidence=histogram_of(calibration.confidence(own, calibrated).numpy()),
                 duration_s=deciles_histogram(info.deciles_of_durations(corpus)),
             ),
@@ -79,7 +79,7 @@ def train(
         checkpoint.save(folder, judge, Training.model_validate(content))
 
 
-def _trained(recipe: Recipe, target: Path, count: int) -> tuple[Network, Answers | None]:
+def _trained(recipe: TrainingJob, target: Path, count: int) -> tuple[Network, Outputs | None]:
     """Train the network that is served and, beside it, those that are asked about voices new to them."""
     without = cross_validation.folds(recipe)
     if count == 1:
@@ -94,17 +94,17 @@ def _trained(recipe: Recipe, target: Path, count: int) -> tuple[Network, Answers
         return network, cross_validation.joined(answers) if answers else None
 
 
-def _served(recipe: Recipe, target: Path) -> Network:
+def _served(recipe: TrainingJob, target: Path) -> Network:
     with curves.drawn(target, recipe.how.epochs) as add:
         return fit(recipe, recipe.examples(), add)
 
 
-def _how(parameters: Path, speaker_folds: int | None) -> TrainParams:
+def _how(parameters: Path, calibration_folds: int | None) -> TrainParams:
     how = params.section(parameters, "train", TrainParams)
-    return how if speaker_folds is None else how.model_copy(update={"speaker_folds": speaker_folds})
+    return how if calibration_folds is None else how.model_copy(update={"calibration_folds": calibration_folds})
 
 
-def _synthetic(recipe: Recipe, examples: Examples) -> dict[str, Any] | None:
+def _synthetic(recipe: TrainingJob, examples: ClipDataset) -> dict[str, Any] | None:
     """Return how the synthetic speakers of the training were made, where there are some."""
     found = recipe.synthetic(examples)
     return None if found is None else found[2]

@@ -21,9 +21,9 @@ from torch.nn import functional
 
 from audiomnist.core.errors import AudiomnistError
 from audiomnist.core.params import Section
-from audiomnist.corpus.splits import PARTS, Clip
-from audiomnist.models.common.base import Architecture, Examples, Network
-from audiomnist.training.batching import Lesson, Source
+from audiomnist.corpus.splits import SUBSETS, Clip
+from audiomnist.models.common.base import Architecture, ClipDataset, Network
+from audiomnist.training.batching import EpochData, Source
 from audiomnist.training.history import Score
 
 _EVALUATION_BATCH = 256
@@ -39,15 +39,15 @@ class TrainParams(Section):
 
     Attributes:
         epochs: each training clip is drawn once per epoch (a last batch of one clip is left out).
-        settled_share: share of the epochs, at the end, when the learning rate is low: of these the one with the lowest
+        checkpoint_from_last: share of the epochs, at the end, when the learning rate is low: of these the one with the lowest
             validation loss is the checkpoint, and no earlier one, however well it did on the few validation clips.
-        clean_share: how often a training clip is drawn as it was recorded, and not one of its augmented copies.
-        voices_per_clip: clips of synthetic voices drawn per epoch, for each training clip, where the network is given
+        clean_prob: how often a training clip is drawn as it was recorded, and not one of its augmented copies.
+        synthetic_ratio: clips of synthetic voices drawn per epoch, for each training clip, where the network is given
             such voices; at most as many as there are.
         batch_size: clips per step.
         learning_rate: peak of the one-cycle schedule.
         weight_decay: of AdamW.
-        plain_share: share of the epochs, at the end, in which clips are drawn as they were recorded, neither mixed nor
+        clean_finetune_fraction: share of the epochs, at the end, in which clips are drawn as they were recorded, neither mixed nor
             stretched, without synthetic voices: what was learnt of voices in general is fitted to the known ones.
         mixup: parameter of the Beta distribution that says how clips are mixed in pairs, inputs and labels alike (Zhang
             et al. 2018); 0 for never. Texts are not mixed.
@@ -55,32 +55,32 @@ class TrainParams(Section):
         seed: of weights, order and augmentation.
         threads: of PyTorch; part of the result, since sums depend on it.
         device: `auto` takes CUDA where there is one.
-        speaker_folds: networks trained beside the one that is served, each without its share of the speakers, whose
+        calibration_folds: networks trained beside the one that is served, each without its share of the speakers, whose
             clips it then answers: these answers calibrate confidence and novelty for voices that are new. With 0 the
             validation part calibrates, whose voices are known. Not 1: that one would know nobody.
     """
 
     epochs: int = Field(ge=1)
-    settled_share: float = Field(gt=0, le=1)
-    clean_share: float = Field(ge=0, le=1)
-    voices_per_clip: float = Field(ge=0)
+    checkpoint_from_last: float = Field(gt=0, le=1)
+    clean_prob: float = Field(ge=0, le=1)
+    synthetic_ratio: float = Field(ge=0)
     batch_size: int = Field(ge=2)
     learning_rate: float = Field(gt=0)
     weight_decay: float = Field(ge=0)
-    plain_share: float = Field(ge=0, le=1)
+    clean_finetune_fraction: float = Field(ge=0, le=1)
     mixup: float = Field(ge=0)
     label_smoothing: float = Field(ge=0, lt=1)
     seed: int = Field(ge=0, lt=2**63)
     threads: int = Field(ge=1)
     device: Literal["auto", "cpu", "cuda"]
-    speaker_folds: int = Field(ge=0)
+    calibration_folds: int = Field(ge=0)
 
     @property
     def unsettled_epochs(self) -> int:
         """How many epochs pass before the first one that may be the checkpoint."""
-        return min(round(self.epochs * (1 - self.settled_share)), self.epochs - 1)
+        return min(round(self.epochs * (1 - self.checkpoint_from_last)), self.epochs - 1)
 
-    @field_validator("speaker_folds")
+    @field_validator("calibration_folds")
     @classmethod
     def _leaves_somebody(cls, folds: int) -> int:
         if folds == 1:
@@ -89,7 +89,7 @@ class TrainParams(Section):
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainingJob:
     """All that a training depends on; picklable, for a process of its own.
 
     Attributes:
@@ -106,30 +106,30 @@ class Recipe:
     how: TrainParams
     clips: list[Clip]
 
-    def examples(self) -> Examples:
+    def examples(self) -> ClipDataset:
         """Open the inputs."""
         return self.architecture.examples(self.inputs)
 
-    def part(self, name: str) -> list[Clip]:
+    def subset(self, name: str) -> list[Clip]:
         """Return the clips of one part, in order."""
-        return [clip for clip in self.clips if clip.part == name]
+        return [clip for clip in self.clips if clip.subset == name]
 
-    def synthetic(self, examples: Examples) -> tuple[Examples, list[Clip], dict[str, Any]] | None:
-        """Return what `Examples.synthetic` returns, where synthetic speakers are wanted."""
-        return examples.synthetic() if self.how.voices_per_clip > 0 else None
+    def synthetic(self, examples: ClipDataset) -> tuple[ClipDataset, list[Clip], dict[str, Any]] | None:
+        """Return what `ClipDataset.synthetic` returns, where synthetic speakers are wanted."""
+        return examples.synthetic() if self.how.synthetic_ratio > 0 else None
 
-    def lesson(self, examples: Examples) -> Lesson:
+    def lesson(self, examples: ClipDataset) -> EpochData:
         """Return what an epoch of training is made of."""
-        training = Source(examples, self.part("train"), self.how.clean_share)
+        training = Source(examples, self.subset("train"), self.how.clean_prob)
         found = self.synthetic(examples)
         if found is None:
-            return Lesson(training, None, 0)
+            return EpochData(training, None, 0)
         inputs, clips, _ = found
-        wanted = round(self.how.voices_per_clip * len(training.clips))
-        return Lesson(training, Source(inputs, clips), min(wanted, len(clips)))
+        wanted = round(self.how.synthetic_ratio * len(training.clips))
+        return EpochData(training, Source(inputs, clips), min(wanted, len(clips)))
 
 
-def fit(recipe: Recipe, examples: Examples, add: Callable[[int, Sequence[Score]], None]) -> Network:
+def fit(recipe: TrainingJob, examples: ClipDataset, add: Callable[[int, Sequence[Score]], None]) -> Network:
     """Train a network.
 
     Args:
@@ -162,7 +162,7 @@ def fit(recipe: Recipe, examples: Examples, add: Callable[[int, Sequence[Score]]
     return network.cpu().eval()
 
 
-def embed(network: Network, examples: Examples, clips: Sequence[Clip]) -> Tensor:
+def embed(network: Network, examples: ClipDataset, clips: Sequence[Clip]) -> Tensor:
     """Return a network's features, float32 `(clips, features)`, of the unaltered inputs of clips."""
     rows = []
     with torch.inference_mode():
@@ -182,32 +182,32 @@ def _tensors(arrays: tuple[NDArray[Any], NDArray[Any]]) -> tuple[Tensor, Tensor]
     return inputs, lengths
 
 
-def _parts(recipe: Recipe) -> dict[str, list[Clip]]:
-    parts = {part: recipe.part(part) for part in PARTS}
+def _parts(recipe: TrainingJob) -> dict[str, list[Clip]]:
+    parts = {part: recipe.subset(part) for part in SUBSETS}
     if len(parts["train"]) < _FEWEST_CLIPS:
         raise FittingError(f"{len(parts['train'])} training clips are too few: see split in params.yaml")
     return parts
 
 
 class _Run:
-    """The state of one training: network, optimiser, schedule, random generator."""
+    """The state of one training: network, optimizer, schedule, random generator."""
 
     def __init__(
         self,
         network: Network,
-        lesson: Lesson,
+        lesson: EpochData,
         parts: dict[str, list[Clip]],
         params: TrainParams,
     ) -> None:
         self.device = device(params.device)
         self.network, self.lesson, self.parts, self.params = network.to(self.device), lesson, parts, params
         self.rng = np.random.default_rng(params.seed)
-        self.optimiser = torch.optim.AdamW(
+        self.optimizer = torch.optim.AdamW(
             network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay
         )
-        self.varied_epochs = round(params.epochs * (1 - params.plain_share))
+        self.varied_epochs = round(params.epochs * (1 - params.clean_finetune_fraction))
         steps = sum(len(self._lesson(epoch).starts(params.batch_size)) for epoch in range(params.epochs))
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimiser, params.learning_rate, total_steps=steps)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, params.learning_rate, total_steps=steps)
 
     def epoch(self, number: int) -> tuple[Score, Score, Score]:
         """Go once over the training part; return the scores of the three parts. The first number is 0."""
@@ -219,7 +219,7 @@ class _Run:
         train = Score(sum(loss for loss, _, _ in steps) / clips, sum(right for _, right, _ in steps) / clips)
         return train, self._score(self.parts["validation"]), self._score(self.parts["test"])
 
-    def _lesson(self, epoch: int) -> Lesson:
+    def _lesson(self, epoch: int) -> EpochData:
         return self.lesson if epoch < self.varied_epochs else self.lesson.plain
 
     def logits(self, clips: Sequence[Clip]) -> Tensor:
@@ -240,10 +240,10 @@ class _Run:
         else:
             logits = self.network(inputs, lengths)
             loss = self._loss(logits, labels)
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
-        self.optimiser.step()
+        self.optimizer.step()
         self.schedule.step()
         right = int((logits.argmax(dim=1) == labels).sum())
         return float(functional.cross_entropy(logits.detach(), labels, reduction="sum")), right, len(labels)

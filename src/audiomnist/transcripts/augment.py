@@ -10,7 +10,7 @@ _KEPT_HYPOTHESES = 0.8
 _KEPT_LETTERS = 0.95
 
 
-def thinned(texts: Sequence[str], rng: Generator) -> list[int]:
+def drop_tokens(texts: Sequence[str], rng: Generator) -> list[int]:
     """Return the token ids of one clip with some of its hypotheses and letters missing; never of none at all."""
     kept = [text for text in texts if rng.random() < _KEPT_HYPOTHESES] or list(texts[:1])
     tokens = encode(kept)

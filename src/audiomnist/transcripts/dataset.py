@@ -1,4 +1,4 @@
-"""What a recogniser heard, as training examples for a network that reads it."""
+"""What a recognizer heard, as training examples for a network that reads it."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from audiomnist.transcripts import table as transcripts
-from audiomnist.transcripts.augment import thinned
+from audiomnist.transcripts.augment import drop_tokens
 from audiomnist.transcripts.tokenizer import encode, pad_tokens, texts_by_file
 
 
@@ -20,23 +20,23 @@ class TranscriptExamples:
         table = transcripts.read(folder)
         self._texts = texts_by_file(table)
         self._versions = [self._texts, *map(texts_by_file, transcripts.read_copies(folder))]
-        self._recogniser: dict[str, Any] = json.loads(table.schema.metadata[transcripts.METADATA_KEY])
+        self._recognizer: dict[str, Any] = json.loads(table.schema.metadata[transcripts.METADATA_KEY])
 
     def clean(self, files: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return token ids `(batch, tokens)` and lengths `(batch,)`."""
         return pad_tokens([encode(self._texts[file]) for file in files])
 
-    def drawn(
-        self, files: list[str], clean_share: float, rng: Generator
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def drawn(self, files: list[str], clean_prob: float, rng: Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the same of each clip or of one of its augmented copies, with hypotheses and letters missing."""
         copies = rng.integers(min(1, len(self._versions) - 1), len(self._versions), size=len(files))
-        chosen = np.where(rng.random(len(files)) < clean_share, 0, copies)
-        return pad_tokens([thinned(self._versions[copy][file], rng) for copy, file in zip(chosen, files, strict=True)])
+        chosen = np.where(rng.random(len(files)) < clean_prob, 0, copies)
+        return pad_tokens(
+            [drop_tokens(self._versions[copy][file], rng) for copy, file in zip(chosen, files, strict=True)]
+        )
 
     def synthetic(self) -> None:
         """Return None: no synthetic speaker is transcribed."""
 
     def service(self) -> dict[str, Any]:
         """Return what the scorer has to know to prepare inputs: the bundle's `input` section."""
-        return {"kind": "transcript", "recogniser": self._recogniser}
+        return {"kind": "transcript", "recognizer": self._recognizer}

@@ -1,16 +1,16 @@
-"""The table of transcripts: what a speech recogniser made of each recording.
+"""The table of transcripts: what a speech recognizer made of each recording.
 
 Its columns:
 
 - `file`, `sha256`: the recording, as the manifest has it (of an augmented copy, in a table of its own beside it, a
   SHA-256 of what it is made from);
-- `engine`, `engine_version`: the recogniser, and the versions of the libraries that it is made of;
+- `engine`, `engine_version`: the recognizer, and the versions of the libraries that it is made of;
 - `status`: a `Status`;
 - `text`: the best hypothesis, "" if there is none;
-- `hypotheses`: what the recogniser considered, best first, each with a score. A higher score is better;
+- `hypotheses`: what the recognizer considered, best first, each with a score. A higher score is better;
   its scale is the engine's own.
 
-The key `METADATA_KEY` of the schema's metadata holds the recogniser's identity as JSON.
+The key `METADATA_KEY` of the schema's metadata holds the recognizer's identity as JSON.
 """
 
 from enum import StrEnum
@@ -21,7 +21,7 @@ from pyarrow import parquet
 
 TABLE_NAME = "transcripts.parquet"
 _COPY_NAME = "copy_{}.parquet"
-METADATA_KEY = b"audiomnist.recogniser"
+METADATA_KEY = b"audiomnist.recognizer"
 SCHEMA = pa.schema(
     [
         ("file", pa.string()),
@@ -38,8 +38,8 @@ SCHEMA = pa.schema(
 class Status(StrEnum):
     """How recognition ended: with a text, without one, or not at all (the sound cannot be used)."""
 
-    RECOGNISED = "recognised"
-    UNRECOGNISED = "unrecognised"
+    RECOGNIZED = "recognized"
+    NO_SPEECH = "unrecognized"
     FAILED = "failed"
 
 

@@ -1,4 +1,4 @@
-"""What a recogniser heard, as a network reads it: letters as token ids."""
+"""What a recognizer heard, as a network reads it: letters as token ids."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 ALPHABET = " abcdefghijklmnopqrstuvwxyz0123456789'.,?!-"
-PADDING, UNRECOGNISED, END, UNKNOWN = range(4)
+PADDING, NO_SPEECH, END, UNKNOWN = range(4)
 TOKENS = 4 + len(ALPHABET)
 MAX_TOKENS = 160
 
@@ -23,7 +23,7 @@ def encode(hypotheses: Sequence[str]) -> list[int]:
     ([5, 4, 6, 2], [1])
     """
     tokens = [token for text in hypotheses for token in _letters(text)]
-    return tokens[:MAX_TOKENS] or [UNRECOGNISED]
+    return tokens[:MAX_TOKENS] or [NO_SPEECH]
 
 
 def _letters(text: str) -> list[int]:

@@ -32,14 +32,14 @@ class FeatureBounds(Section):
     Attributes:
         min_value_db: the smallest value.
         max_value_db: the largest value.
-        min_deviation_over_time_db: the smallest standard deviation over time, mean of the coefficients.
-        min_deviation_over_coefficients_db: the smallest standard deviation of the coefficients' means.
+        min_std_over_time_db: the smallest standard deviation over time, mean of the coefficients.
+        min_std_over_coefficients_db: the smallest standard deviation of the coefficients' means.
     """
 
     min_value_db: float
     max_value_db: float
-    min_deviation_over_time_db: float = Field(gt=0)
-    min_deviation_over_coefficients_db: float = Field(gt=0)
+    min_std_over_time_db: float = Field(gt=0)
+    min_std_over_coefficients_db: float = Field(gt=0)
 
     @model_validator(mode="after")
     def _some_value_is_allowed(self) -> "FeatureBounds":
@@ -52,8 +52,8 @@ def rules(bounds: FeatureBounds) -> list[Rule]:
     """Return the rules for the columns of `measure`."""
     low, high = bounds.min_value_db, bounds.max_value_db
     over_time, over_coefficients = (
-        bounds.min_deviation_over_time_db,
-        bounds.min_deviation_over_coefficients_db,
+        bounds.min_std_over_time_db,
+        bounds.min_std_over_coefficients_db,
     )
     return [
         among("manifest, index and tensor all have it", "found_in", ["manifest and index and tensor"]),

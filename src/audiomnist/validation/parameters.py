@@ -119,8 +119,8 @@ def _held_out_by_nobody(data: DataParams, split: SplitParams) -> list[str]:
         return []
     if split.held_out not in speakers:
         return [f"split.held_out: {split.held_out!r} is not among {where} ({', '.join(sorted(speakers))})"]
-    if split.training_speakers is not None and split.training_speakers >= len(speakers):
-        return [f"split.training_speakers: beside {split.held_out} there are only {len(speakers) - 1} in {where}"]
+    if split.max_train_speakers is not None and split.max_train_speakers >= len(speakers):
+        return [f"split.max_train_speakers: beside {split.held_out} there are only {len(speakers) - 1} in {where}"]
     return []
 
 

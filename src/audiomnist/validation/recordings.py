@@ -33,7 +33,7 @@ class RecordingBounds(Section):
         min_level_dbfs: the smallest root mean square, in dB below full scale.
         max_clipped_fraction: the largest share of samples within 0.001 of full scale or beyond.
         min_digits_per_speaker: how many of the ten digits each speaker says at least.
-        max_takes_off_balance: how far the takes of one digit by one speaker may lie from the usual number.
+        max_take_imbalance: how far the takes of one digit by one speaker may lie from the usual number.
     """
 
     sample_rate_hz: int = Field(gt=0)
@@ -43,7 +43,7 @@ class RecordingBounds(Section):
     min_level_dbfs: float = Field(le=0)
     max_clipped_fraction: float = Field(ge=0, le=1)
     min_digits_per_speaker: int = Field(ge=1, le=10)
-    max_takes_off_balance: int = Field(ge=0)
+    max_take_imbalance: int = Field(ge=0)
 
     @model_validator(mode="after")
     def _some_duration_is_allowed(self) -> "RecordingBounds":
@@ -54,7 +54,7 @@ class RecordingBounds(Section):
 
 def rules(bounds: RecordingBounds) -> list[Rule]:
     """Return the rules for the columns of `measure`."""
-    rate, off = bounds.sample_rate_hz, bounds.max_takes_off_balance
+    rate, off = bounds.sample_rate_hz, bounds.max_take_imbalance
     shortest, longest = bounds.min_duration_s, bounds.max_duration_s
     return [
         among("every file can be decoded", "decoding", ["decoded"]),

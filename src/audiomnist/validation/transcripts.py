@@ -9,7 +9,7 @@ from audiomnist.core.params import Section
 from audiomnist.validation.measurements import found_in, read_manifest, read_table, usual
 from audiomnist.validation.rules import Rule, among, between, equal, unique
 
-_STATUSES = ["recognised", "unrecognised", "failed"]
+_STATUSES = ["recognized", "unrecognized", "failed"]
 _EMPTY = dict.fromkeys(["sha256", "engine", "engine_version", "status", "text"], "")
 
 
@@ -17,19 +17,19 @@ class TranscriptBounds(Section):
     """What the transcripts must be like.
 
     Attributes:
-        min_recognised_fraction: the smallest share of recordings in which something was recognised.
+        min_recognized_fraction: the smallest share of recordings in which something was recognized.
         max_failed_fraction: the largest share of recordings on which the engine failed.
         max_hypotheses: the most hypotheses that one recording has.
     """
 
-    min_recognised_fraction: float = Field(ge=0, le=1)
+    min_recognized_fraction: float = Field(ge=0, le=1)
     max_failed_fraction: float = Field(ge=0, le=1)
     max_hypotheses: int = Field(ge=1)
 
 
 def rules(bounds: TranscriptBounds) -> list[Rule]:
     """Return the rules for the columns of `measure`."""
-    recognised, failed = bounds.min_recognised_fraction, bounds.max_failed_fraction
+    recognized, failed = bounds.min_recognized_fraction, bounds.max_failed_fraction
     most = bounds.max_hypotheses
     return [
         among("manifest and transcripts both have it", "found_in", ["manifest and transcripts"]),
@@ -37,11 +37,11 @@ def rules(bounds: TranscriptBounds) -> list[Rule]:
         equal("it was made from the content that the manifest names", "sha256", "manifest_sha256"),
         among(f"the status is one of {', '.join(_STATUSES)}", "status", _STATUSES),
         equal("one engine, in one version, made them all", "engine_and_version", "usual_engine"),
-        among("there is a text exactly where the status is recognised", "text_fits_status", [True]),
+        among("there is a text exactly where the status is recognized", "text_fits_status", [True]),
         equal("the text is the first hypothesis", "text", "first_hypothesis"),
         between(f"there are at most {most} hypotheses", "hypothesis_count", None, most),
-        among(f"at least {recognised:.1%} are recognised", "status", ["recognised"], recognised),
-        among(f"at most {failed:.1%} failed", "status", ["recognised", "unrecognised"], 1 - failed),
+        among(f"at least {recognized:.1%} are recognized", "status", ["recognized"], recognized),
+        among(f"at most {failed:.1%} failed", "status", ["recognized", "unrecognized"], 1 - failed),
     ]
 
 
@@ -64,7 +64,7 @@ def _condensed(table: pd.DataFrame) -> pd.DataFrame:
     hypotheses = [[] if cell is None else list(cell) for cell in table["hypotheses"]]
     return table.drop(columns=["engine", "engine_version", "hypotheses"]).assign(
         engine_and_version=table["engine"] + " " + table["engine_version"],
-        text_fits_status=(table["text"] != "") == (table["status"] == "recognised"),
+        text_fits_status=(table["text"] != "") == (table["status"] == "recognized"),
         hypothesis_count=[len(cell) for cell in hypotheses],
         first_hypothesis=[cell[0]["text"] if cell else "" for cell in hypotheses],
     )

@@ -1,4 +1,4 @@
-"""Recognisers: what they make of sound, and what they say when they cannot be used."""
+"""Recognizers: what they make of sound, and what they say when they cannot be used."""
 
 import importlib.util
 import string
@@ -18,13 +18,13 @@ from speech_recognition.exceptions import RequestError, UnknownValueError
 
 from audiomnist.asr import registry, whisper_weights
 from audiomnist.asr.audio_data import audio_data
-from audiomnist.asr.google import GoogleRecogniser
-from audiomnist.asr.metrics import summarise
-from audiomnist.asr.normalize import merge, normalise
+from audiomnist.asr.google import GoogleRecognizer
+from audiomnist.asr.metrics import summarize
+from audiomnist.asr.normalize import merge, normalize
 from audiomnist.asr.params import NO_COPIES, GoogleParams, SphinxParams, TranscribeParams, WeightsParams, WhisperParams
-from audiomnist.asr.recognizer import Hypothesis, Recogniser, Recognition, RecognitionError
-from audiomnist.asr.sphinx import SphinxRecogniser
-from audiomnist.asr.whisper import WhisperRecogniser
+from audiomnist.asr.recognizer import Hypothesis, Recognition, RecognitionError, Recognizer
+from audiomnist.asr.sphinx import SphinxRecognizer
+from audiomnist.asr.whisper import WhisperRecognizer
 from audiomnist.audio.waveform import Waveform
 from audiomnist.core.digits import DIGIT_WORDS
 from audiomnist.core.hashing import sha256_of
@@ -41,35 +41,35 @@ def spoken(words: str) -> Waveform:
 
 
 @pytest.fixture(scope="module")
-def whisper() -> Recogniser:
+def whisper() -> Recognizer:
     """Load Whisper once."""
     return registry.load(TranscribeParams(engine="whisper"))
 
 
 @pytest.fixture(scope="module")
-def sphinx() -> Recogniser:
+def sphinx() -> Recognizer:
     """Load CMU Sphinx once."""
     return registry.load(TranscribeParams(engine="sphinx"))
 
 
-def test_whisper_hears_spoken_digits(whisper: Recogniser) -> None:
+def test_whisper_hears_spoken_digits(whisper: Recognizer) -> None:
     """Clearly spoken digits come back as text that amounts to them."""
     words = ["six", "two", "seven"]
-    heard = whisper.recognise([spoken(word) for word in words])
+    heard = whisper.recognize([spoken(word) for word in words])
     assert [merge(recognition.text) for recognition in heard] == words
 
 
-def test_whisper_gives_a_clip_the_same_texts_in_any_company(whisper: Recogniser) -> None:
-    """What is recognised does not depend on the other clips of the batch."""
+def test_whisper_gives_a_clip_the_same_texts_in_any_company(whisper: Recognizer) -> None:
+    """What is recognized does not depend on the other clips of the batch."""
     clips = [spoken("two"), NOISE, spoken("eight eight one")]
-    together = [recognition.hypotheses for recognition in whisper.recognise(clips)]
-    alone = [recognition.hypotheses for clip in clips for recognition in whisper.recognise([clip])]
+    together = [recognition.hypotheses for recognition in whisper.recognize(clips)]
+    alone = [recognition.hypotheses for clip in clips for recognition in whisper.recognize([clip])]
     assert [[h.text for h in clip] for clip in together] == [[h.text for h in clip] for clip in alone]
 
 
-def test_whisper_orders_distinct_hypotheses_by_score(whisper: Recogniser) -> None:
+def test_whisper_orders_distinct_hypotheses_by_score(whisper: Recognizer) -> None:
     """The hypotheses are at most as many as asked for, distinct, best first."""
-    [recognition] = whisper.recognise([spoken("four")])
+    [recognition] = whisper.recognize([spoken("four")])
     scores = [hypothesis.score for hypothesis in recognition.hypotheses]
     assert 1 <= len(scores) <= 5
     assert scores == sorted(scores, reverse=True)
@@ -77,29 +77,29 @@ def test_whisper_orders_distinct_hypotheses_by_score(whisper: Recogniser) -> Non
 
 
 @pytest.mark.parametrize("samples", [1, 80, 80_000])
-def test_whisper_takes_clips_of_any_length(whisper: Recogniser, samples: int) -> None:
+def test_whisper_takes_clips_of_any_length(whisper: Recognizer, samples: int) -> None:
     """A click and ten seconds are both clips."""
-    assert len(whisper.recognise([Waveform(np.zeros(samples, dtype=np.float32), 8000)])) == 1
+    assert len(whisper.recognize([Waveform(np.zeros(samples, dtype=np.float32), 8000)])) == 1
 
 
-def test_whisper_takes_an_empty_batch(whisper: Recogniser) -> None:
+def test_whisper_takes_an_empty_batch(whisper: Recognizer) -> None:
     """No clips, no results."""
-    assert whisper.recognise([]) == []
+    assert whisper.recognize([]) == []
 
 
-def test_sphinx_hears_speech_and_repeats_itself(sphinx: Recogniser) -> None:
+def test_sphinx_hears_speech_and_repeats_itself(sphinx: Recognizer) -> None:
     """A clip has the same hypotheses again after another one was heard."""
-    first, _, again = sphinx.recognise([spoken("seven"), spoken("one"), spoken("seven")])
-    assert first.status == Status.RECOGNISED
+    first, _, again = sphinx.recognize([spoken("seven"), spoken("one"), spoken("seven")])
+    assert first.status == Status.RECOGNIZED
     assert len(first.hypotheses) > 1
     assert first.hypotheses == again.hypotheses
 
 
-def test_sphinx_says_unrecognised_where_there_is_no_text() -> None:
+def test_sphinx_says_unrecognized_where_there_is_no_text() -> None:
     """A click of 10 ms has no text."""
-    sphinx = SphinxRecogniser(SphinxParams(padding_s=0), hypotheses=5)
-    [recognition] = sphinx.recognise([Waveform(np.zeros(80, dtype=np.float32), 8000)])
-    assert (recognition.status, recognition.text) == (Status.UNRECOGNISED, "")
+    sphinx = SphinxRecognizer(SphinxParams(padding_s=0), hypotheses=5)
+    [recognition] = sphinx.recognize([Waveform(np.zeros(80, dtype=np.float32), 8000)])
+    assert (recognition.status, recognition.text) == (Status.NO_SPEECH, "")
 
 
 def test_google_without_network_names_the_network_after_three_attempts() -> None:
@@ -109,9 +109,9 @@ def test_google_without_network_names_the_network_after_three_attempts() -> None
     def unreachable(_sound: AudioData, _language: str) -> Any:
         raise RequestError("recognition connection failed: no route to host")
 
-    google = GoogleRecogniser(GoogleParams(), 5, ask=unreachable, wait=waits.append)
+    google = GoogleRecognizer(GoogleParams(), 5, ask=unreachable, wait=waits.append)
     with pytest.raises(RecognitionError, match=r"no route to host.*network.*whisper"):
-        google.recognise([NOISE])
+        google.recognize([NOISE])
     assert len(waits) == 2
 
 
@@ -125,19 +125,19 @@ def test_google_is_asked_again_after_a_passing_fault() -> None:
             raise answer
         return answer
 
-    google = GoogleRecogniser(GoogleParams(), 5, ask=flaky, wait=lambda _: None)
-    assert google.recognise([NOISE])[0].hypotheses == (Hypothesis("nine", 0.9),)
+    google = GoogleRecognizer(GoogleParams(), 5, ask=flaky, wait=lambda _: None)
+    assert google.recognize([NOISE])[0].hypotheses == (Hypothesis("nine", 0.9),)
 
 
 def test_google_alternatives_become_hypotheses() -> None:
     """At most as many as asked for, with a confidence of 0 where the service gives none."""
     answer = {"alternative": [{"transcript": "to", "confidence": 0.8}, {"transcript": "2"}, {"transcript": "two"}]}
-    google = GoogleRecogniser(GoogleParams(), 2, ask=lambda *_: answer)
-    assert google.recognise([NOISE])[0].hypotheses == (Hypothesis("to", 0.8), Hypothesis("2", 0.0))
+    google = GoogleRecognizer(GoogleParams(), 2, ask=lambda *_: answer)
+    assert google.recognize([NOISE])[0].hypotheses == (Hypothesis("to", 0.8), Hypothesis("2", 0.0))
 
 
 @pytest.mark.parametrize("answer", [UnknownValueError(), [], {}, {"alternative": []}])
-def test_google_says_unrecognised_where_it_has_no_answer(answer: Any) -> None:
+def test_google_says_unrecognized_where_it_has_no_answer(answer: Any) -> None:
     """No alternative means no text, in all the ways in which SpeechRecognition says so."""
 
     def ask(_sound: AudioData, _language: str) -> Any:
@@ -145,7 +145,7 @@ def test_google_says_unrecognised_where_it_has_no_answer(answer: Any) -> None:
             raise answer
         return answer
 
-    assert GoogleRecogniser(GoogleParams(), 5, ask=ask).recognise([NOISE])[0].status == Status.UNRECOGNISED
+    assert GoogleRecognizer(GoogleParams(), 5, ask=ask).recognize([NOISE])[0].status == Status.NO_SPEECH
 
 
 def test_altered_weights_are_refused_by_both_hashes(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_broken_weights_of_the_right_hash_are_refused(tmp_path: Path) -> None:
     model.write_bytes(b"no weights at all")
     params = WeightsParams(sha256=sha256_of(model))
     with pytest.raises(RecognitionError, match="cannot load the weights"):
-        WhisperRecogniser(WhisperParams(weights=params), hypotheses=5, model_path=str(tmp_path))
+        WhisperRecognizer(WhisperParams(weights=params), hypotheses=5, model_path=str(tmp_path))
 
 
 @pytest.mark.parametrize("kind", [OSError, EOFError, type("ProxyError", (Exception,), {})])
@@ -229,7 +229,7 @@ def test_settings_are_those_that_bear_on_results() -> None:
     settings = TranscribeParams().settings()
     copied = NO_COPIES.model_copy(update={"copies": 2, "seed": 5})
     assert TranscribeParams(augment=copied).settings() == settings
-    same = TranscribeParams(workers=7, batch_clips=3, model_path="/", google=GoogleParams(language="fr-FR"))
+    same = TranscribeParams(workers=7, batch_size=3, model_path="/", google=GoogleParams(language="fr-FR"))
     assert same.settings() == settings
     assert TranscribeParams(whisper=WhisperParams(beam_size=6)).settings() != settings
     assert TranscribeParams(hypotheses=4).settings() != settings
@@ -249,10 +249,10 @@ def test_engines_bring_in_neither_torch_nor_librosa_nor_great_expectations(engin
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
 
 
-def test_an_empty_best_text_is_unrecognised() -> None:
+def test_an_empty_best_text_is_unrecognized() -> None:
     """Later hypotheses do not make up for it."""
     recognition = Recognition.of([Hypothesis(" ", -0.1), Hypothesis("one", -2.0)])
-    assert (recognition.status, recognition.text) == (Status.UNRECOGNISED, "")
+    assert (recognition.status, recognition.text) == (Status.NO_SPEECH, "")
 
 
 def test_of_equal_texts_the_best_stays() -> None:
@@ -282,9 +282,9 @@ def test_punctuation_around_a_text_does_not_count(text: str, marks: str) -> None
 
 @given(st.text())
 def test_merging_is_done_once_for_all(text: str) -> None:
-    """Merging a merged text, or normalising a normalised one, changes nothing."""
+    """Merging a merged text, or normalizing a normalized one, changes nothing."""
     assert merge(merge(text)) == merge(text)
-    assert normalise(normalise(text)) == normalise(text)
+    assert normalize(normalize(text)) == normalize(text)
 
 
 @pytest.mark.parametrize(
@@ -307,7 +307,7 @@ def test_homophones_are_digits_and_other_words_stay(text: str, expected: str) ->
 def test_the_report_counts_exact_and_merged_texts_and_lists_wrong_ones() -> None:
     """Shares are of all clips; wrong texts stand by digit, the most frequent first."""
     texts = ["Zero.", "0 0", "little", "zeal", "little", "", "won"]
-    rows = [{"engine": "whisper", "text": text, "status": "recognised" if text else "unrecognised"} for text in texts]
+    rows = [{"engine": "whisper", "text": text, "status": "recognized" if text else "unrecognized"} for text in texts]
     rows[-1]["status"] = "failed"
     hypotheses = [
         [{"text": text, "score": 0.0}, {"text": "zero", "score": -1.0}][: 1 + (text == "zeal")] for text in texts
@@ -316,10 +316,10 @@ def test_the_report_counts_exact_and_merged_texts_and_lists_wrong_ones() -> None
         [{**row, "hypotheses": readings} for row, readings in zip(rows, hypotheses, strict=True)],
         transcripts.SCHEMA,
     )
-    report = summarise(table, [0, 0, 0, 0, 0, 0, 1])
-    assert report["recogniser"] == "whisper"
+    report = summarize(table, [0, 0, 0, 0, 0, 0, 1])
+    assert report["recognizer"] == "whisper"
     assert report["clips"] == 7
-    assert report["recognised"] == pytest.approx(5 / 7, abs=1e-4)
+    assert report["recognized"] == pytest.approx(5 / 7, abs=1e-4)
     assert report["failed"] == pytest.approx(1 / 7, abs=1e-4)
     assert report["exact"] == pytest.approx(1 / 7, abs=1e-4)
     assert report["merged"] == pytest.approx(3 / 7, abs=1e-4)

@@ -26,7 +26,7 @@ from audiomnist.corpus.manifest import ManifestError
 from audiomnist.transcripts import table as transcripts
 
 CLIP_SAMPLES = 100
-PARAMS = TranscribeParams(engine="sphinx", batch_clips=2, workers=1)
+PARAMS = TranscribeParams(engine="sphinx", batch_size=2, workers=1)
 AUGMENT = AugmentParams(
     copies=2,
     seed=0,
@@ -34,8 +34,8 @@ AUGMENT = AugmentParams(
     pitch_semitones=(-1, 1),
     tilt_db_per_octave=(-1, 1),
     silence_s=(0.1, 0.2),
-    room_fraction=0.5,
-    room_rt60_s=(0.1, 0.2),
+    reverb_prob=0.5,
+    reverb_rt60_s=(0.1, 0.2),
     snr_db=(10, 20),
 )
 # What the journal has in place of the first sample of an augmented copy.
@@ -52,7 +52,7 @@ class Orders:
 
 
 class Parrot:
-    """A recogniser whose text is the clip's first sample; it cannot use clips that begin with 9.
+    """A recognizer whose text is the clip's first sample; it cannot use clips that begin with 9.
 
     A copy, which is longer, it calls by its content.
     """
@@ -65,8 +65,8 @@ class Parrot:
         self.version = version
         self._orders = orders
 
-    def recognise(self, waveforms: Sequence[Waveform]) -> list[Recognition]:
-        """Hear each clip and write it into the journal."""
+    def recognize(self, waveforms: Sequence[Waveform]) -> list[Recognition]:
+        """Predict each clip and write it into the journal."""
         return [self._hear(waveform) for waveform in waveforms]
 
     def _hear(self, waveform: Waveform) -> Recognition:
@@ -165,14 +165,14 @@ def test_the_table_has_a_row_per_recording_in_the_order_of_the_manifest(corpus: 
     rows = corpus.rows()
     assert [row["file"] for row in rows] == [f"{digit}_ada_0.wav" for digit in range(7)]
     assert [row["text"] for row in rows] == ["", "1", "2", "3", "4", "5", "6"]
-    assert rows[0]["status"] == "unrecognised"
+    assert rows[0]["status"] == "unrecognized"
     assert rows[1]["hypotheses"] == [{"text": "1", "score": -0.5}]
     assert {(row["engine"], row["engine_version"]) for row in rows} == {("parrot", "1.0")}
-    assert (report["recogniser"], report["merged"]) == ("parrot", round(6 / 7, 4))
+    assert (report["recognizer"], report["merged"]) == ("parrot", round(6 / 7, 4))
 
 
-def test_the_table_says_which_recogniser_made_it(corpus: Corpus, orders: Orders) -> None:
-    """Its schema is the declared one, its metadata the recogniser's identity."""
+def test_the_table_says_which_recognizer_made_it(corpus: Corpus, orders: Orders) -> None:
+    """Its schema is the declared one, its metadata the recognizer's identity."""
     corpus.run(parrot(orders))
     schema = transcripts.read(corpus.folder / "out").schema
     assert schema.equals(transcripts.SCHEMA)
@@ -197,7 +197,7 @@ def test_an_interrupted_run_goes_on_where_it_was(corpus: Corpus, orders: Orders,
 
 
 def test_another_setting_or_version_does_not_reuse_results(corpus: Corpus, orders: Orders) -> None:
-    """What one recogniser finished never serves for another, and waits for its own."""
+    """What one recognizer finished never serves for another, and waits for its own."""
     stopped = parrot(Orders(orders.journal, limit=4))
     with pytest.raises(RecognitionError):
         corpus.run(stopped)

@@ -1,4 +1,4 @@
-"""What is recognised: a recording, or an augmented copy of it, and what tells one from another."""
+"""What is recognized: a recording, or an augmented copy of it, and what tells one from another."""
 
 import pickle
 from dataclasses import replace
@@ -73,8 +73,8 @@ def test_every_other_sound_has_another_hash(recording: Recording) -> None:
         {"pitch_semitones": (-4.0, 4.5)},
         {"tilt_db_per_octave": (-4.0, 4.5)},
         {"silence_s": (0.0, 0.1)},
-        {"room_fraction": 0.41},
-        {"room_rt60_s": (0.1, 0.51)},
+        {"reverb_prob": 0.41},
+        {"reverb_rt60_s": (0.1, 0.51)},
         {"snr_db": (8.0, 41.0)},
     ]
     assert {name for change in changes for name in change} == AugmentParams.model_fields.keys() - {"copies"}

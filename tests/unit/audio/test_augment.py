@@ -20,8 +20,8 @@ STRONG: dict[str, Any] = {
     "pitch_semitones": (-2.0, 2.0),
     "tilt_db_per_octave": (-3.0, 3.0),
     "silence_s": (0.0, 0.1),
-    "room_fraction": 0.5,
-    "room_rt60_s": (0.1, 0.4),
+    "reverb_prob": 0.5,
+    "reverb_rt60_s": (0.1, 0.4),
     "snr_db": (10.0, 40.0),
 }
 NEUTRAL: dict[str, Any] = STRONG | {
@@ -29,7 +29,7 @@ NEUTRAL: dict[str, Any] = STRONG | {
     "pitch_semitones": (0.0, 0.0),
     "tilt_db_per_octave": (0.0, 0.0),
     "silence_s": (0.0, 0.0),
-    "room_fraction": 0.0,
+    "reverb_prob": 0.0,
     "snr_db": (60.0, 60.0),
 }
 
@@ -83,7 +83,7 @@ def test_a_copy_does_not_depend_on_its_neighbours(tone: Samples) -> None:
 def test_the_original_is_left_as_it_is(tone: Samples) -> None:
     """An effect never writes into what it is given."""
     before = tone.copy()
-    copy_of(tone, room_fraction=1.0)
+    copy_of(tone, reverb_prob=1.0)
     np.testing.assert_array_equal(tone, before)
 
 
@@ -92,15 +92,15 @@ def test_the_original_is_left_as_it_is(tone: Samples) -> None:
     peak=st.floats(1e-3, 1.0),
     seed=st.integers(0, 2**32),
     copy=st.integers(1, 100),
-    room_fraction=st.sampled_from([0.0, 1.0]),
+    reverb_prob=st.sampled_from([0.0, 1.0]),
 )
 def test_every_copy_is_finite_float32_with_the_originals_peak(
-    length: int, peak: float, seed: int, copy: int, room_fraction: float
+    length: int, peak: float, seed: int, copy: int, reverb_prob: float
 ) -> None:
     """Also of a sound of one sample, at any level."""
     noise = np.random.default_rng(length).uniform(-1, 1, length)
     samples = (peak * noise / np.abs(noise).max()).astype(np.float32)
-    made = copy_of(samples, seed, copy=copy, room_fraction=room_fraction)
+    made = copy_of(samples, seed, copy=copy, reverb_prob=reverb_prob)
     assert made.dtype == np.float32
     assert np.isfinite(made).all()
     assert np.abs(made).max() == pytest.approx(peak, rel=1e-5)
@@ -108,7 +108,7 @@ def test_every_copy_is_finite_float32_with_the_originals_peak(
 
 def test_silence_stays_silence() -> None:
     """There is no speech to set the noise's level by."""
-    made = copy_of(np.zeros(4000, dtype=np.float32), room_fraction=1.0)
+    made = copy_of(np.zeros(4000, dtype=np.float32), reverb_prob=1.0)
     assert not made.any()
 
 
@@ -194,13 +194,13 @@ def test_silence_lies_under_the_noise(tone: Samples) -> None:
 def test_a_room_goes_on_sounding_after_the_sound(tone: Samples) -> None:
     """Where the original falls silent, the echo is heard."""
     sound = np.concatenate([tone, np.zeros(2000, dtype=np.float32)])
-    dry, wet = (only(sound, room_fraction=fraction, room_rt60_s=(0.4, 0.4)) for fraction in (0.0, 1.0))
+    dry, wet = (only(sound, reverb_prob=fraction, reverb_rt60_s=(0.4, 0.4)) for fraction in (0.0, 1.0))
     after = slice(4400, 5400)
     assert np.square(wet[after]).mean() > 10 * np.square(dry[after]).mean()
 
 
 @pytest.mark.parametrize(
-    "effect", ["speed", "pitch_semitones", "tilt_db_per_octave", "silence_s", "room_rt60_s", "snr_db"]
+    "effect", ["speed", "pitch_semitones", "tilt_db_per_octave", "silence_s", "reverb_rt60_s", "snr_db"]
 )
 def test_bounds_stand_in_order(effect: str) -> None:
     """The lower bound stands first; two equal ones are a fixed strength; one is not enough."""
@@ -211,7 +211,7 @@ def test_bounds_stand_in_order(effect: str) -> None:
         AugmentParams.model_validate(STRONG | {effect: (1.0,)})
 
 
-@pytest.mark.parametrize("effect", ["speed", "room_rt60_s"])
+@pytest.mark.parametrize("effect", ["speed", "reverb_rt60_s"])
 def test_a_speed_or_an_echo_of_nothing_is_refused(effect: str) -> None:
     """Zero, less and what is no number are told before anything is computed."""
     for bound in (0.0, -1.0, float("nan")):
@@ -227,8 +227,8 @@ def test_a_speed_or_an_echo_of_nothing_is_refused(effect: str) -> None:
         {"seed": -1},
         {"silence_s": (-0.1, 0.1)},
         {"silence_s": (0.0, 1.1)},
-        {"room_fraction": 1.1},
-        {"room_fraction": -0.1},
+        {"reverb_prob": 1.1},
+        {"reverb_prob": -0.1},
     ],
 )
 def test_counts_and_fractions_are_bounded(mistake: dict[str, float]) -> None:

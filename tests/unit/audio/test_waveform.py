@@ -140,12 +140,12 @@ def test_a_pause_between_sounds_stays(tone: Samples) -> None:
     np.testing.assert_array_equal(audio.trim_silence(sound, 8000, 40.0), sound)
 
 
-@pytest.mark.parametrize(("trim_db", "samples"), [(30.0, 4000 + 240), (50.0, 8000)])
-def test_the_threshold_is_relative_to_the_loudest_frame(tone: Samples, trim_db: float, samples: int) -> None:
+@pytest.mark.parametrize(("trim_top_db", "samples"), [(30.0, 4000 + 240), (50.0, 8000)])
+def test_the_threshold_is_relative_to_the_loudest_frame(tone: Samples, trim_top_db: float, samples: int) -> None:
     """What lies 40 dB below the rest goes with a threshold of 30 dB and stays with one of 50."""
     sound = np.concatenate([tone, 0.01 * tone]).astype(np.float32)
     for gain in (1.0, 1e-3):
-        assert len(audio.trim_silence((gain * sound).astype(np.float32), 8000, trim_db)) == samples
+        assert len(audio.trim_silence((gain * sound).astype(np.float32), 8000, trim_top_db)) == samples
 
 
 @pytest.mark.parametrize("count", [1, 79, 80, 4321])
@@ -164,11 +164,11 @@ def test_trimming_keeps_one_stretch_of_unchanged_samples(sound: Samples) -> None
     assert np.abs(trimmed).max() == np.abs(sound).max()
 
 
-@given(sound=SOUNDS, trim_db=st.sampled_from([10.0, 40.0, 80.0]))
-def test_trimming_twice_is_trimming_once(sound: Samples, trim_db: float) -> None:
+@given(sound=SOUNDS, trim_top_db=st.sampled_from([10.0, 40.0, 80.0]))
+def test_trimming_twice_is_trimming_once(sound: Samples, trim_top_db: float) -> None:
     """The margin that was left is not cut again."""
-    once = audio.trim_silence(sound, 1000, trim_db)
-    np.testing.assert_array_equal(audio.trim_silence(once, 1000, trim_db), once)
+    once = audio.trim_silence(sound, 1000, trim_top_db)
+    np.testing.assert_array_equal(audio.trim_silence(once, 1000, trim_top_db), once)
 
 
 @pytest.mark.parametrize("sample_rate_hz", [16000, 22050, 44100, 48000])

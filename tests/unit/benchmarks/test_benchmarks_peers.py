@@ -20,7 +20,7 @@ from audiomnist.serving import batching
 from audiomnist.serving.bundle.description import describe
 from audiomnist.serving.bundle.session import session
 from audiomnist.training.cross_validation import judged
-from audiomnist.training.trainer import Recipe, TrainParams, fit
+from audiomnist.training.trainer import TrainingJob, TrainParams, fit
 from benchmarks import peers, spectra
 from benchmarks.peers import Peer
 from benchmarks.rounds import BenchmarkError
@@ -34,16 +34,16 @@ TOLERANCE_OF_ROUNDING_DB = 2.0
 
 
 @pytest.fixture(scope="module")
-def recipe(toy: Path) -> Recipe:
+def recipe(toy: Path) -> TrainingJob:
     """A few epochs of a small network on tones."""
     chosen = architecture("cnn")
     how = params.section(toy / "params.yaml", "train", TrainParams).model_copy(update={"epochs": 4})
     network = params.section(toy / "params.yaml", "models.cnn", chosen.params)
-    return Recipe(chosen, network, toy / "features", how, splits.read(toy / "split.csv"))
+    return TrainingJob(chosen, network, toy / "features", how, splits.read(toy / "split.csv"))
 
 
 @pytest.fixture(scope="module")
-def peer(recipe: Recipe) -> Iterator[Peer]:
+def peer(recipe: TrainingJob) -> Iterator[Peer]:
     """A trained network that peers can ask."""
     threads = torch.get_num_threads()
     yield Peer(fit(recipe, recipe.examples(), lambda _epoch, _scores: None), FRONT_END)
@@ -58,13 +58,13 @@ def files(toy: Path) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def served(peer: Peer, recipe: Recipe, files: list[Path]) -> NDArray[np.float32]:
+def served(peer: Peer, recipe: TrainingJob, files: list[Path]) -> NDArray[np.float32]:
     """What the exported graph says of the files, with the peer's weights in it: logits `(files, 10)`."""
     samples = [
-        waveform.prepare(waveform.read(path), FRONT_END.sample_rate_hz, FRONT_END.trim_db, FRONT_END.max_samples)
+        waveform.prepare(waveform.read(path), FRONT_END.sample_rate_hz, FRONT_END.trim_top_db, FRONT_END.max_samples)
         for path in files
     ]
-    batches = [*batching.batches(samples, FRONT_END.window_samples, FRONT_END.hop_samples)]
+    batches = [*batching.batches(samples, FRONT_END.win_length, FRONT_END.hop_length)]
     judge = judged(peer.network, recipe, recipe.examples())
     graph = exported(WithFrontEnd(FrontEnd(FRONT_END), judge), [np.zeros((2, 1000), dtype=np.float32)])
     opened, logits = session(graph, threads=1), np.empty((len(files), 10), dtype=np.float32)
@@ -93,7 +93,7 @@ def test_peers_give_the_labels_of_the_served_graph(
 def test_both_libraries_give_the_front_ends_mfccs_at_any_level(samples: int) -> None:
     """Of a clip shorter than a window too, and frames are counted alike."""
     clip = np.random.default_rng(samples).normal(0, 0.1, samples).astype(np.float32)
-    waveforms, lengths = waveform.pad([clip], at_least=FRONT_END.window_samples)
+    waveforms, lengths = waveform.pad([clip], at_least=FRONT_END.win_length)
     with torch.inference_mode():
         expected = FrontEnd(FRONT_END)(torch.from_numpy(waveforms), torch.from_numpy(lengths))[0][0].numpy()
         by_torchaudio = spectra.ByTorchaudio(FRONT_END)(torch.from_numpy(clip)).numpy()

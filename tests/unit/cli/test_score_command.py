@@ -611,17 +611,17 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
 }
 
 
-def with_recogniser(folder: Path, **changes: Any) -> None:
-    """Change the record of a bundle's recogniser."""
+def with_recognizer(folder: Path, **changes: Any) -> None:
+    """Change the record of a bundle's recognizer."""
     content = json.loads((folder / description.DESCRIPTION).read_text(encoding="utf-8"))
     given = content["input"]
-    redescribe(folder, input=given | {"recogniser": given["recogniser"] | changes})
+    redescribe(folder, input=given | {"recognizer": given["recognizer"] | changes})
 
 
-RECOGNISERS: dict[str, tuple[dict[str, Any], str]] = {
+RECOGNIZERS: dict[str, tuple[dict[str, Any], str]] = {
     "altered weights": ({"weights_sha256": "0" * 64}, "put back the weights"),
-    "unknown engine": ({"engine": "parrot"}, "not a recogniser that this program knows"),
-    "unknown settings": ({"settings": {"hypotheses": 5, "loudness": 3}}, "not a recogniser that this program knows"),
+    "unknown engine": ({"engine": "parrot"}, "not a recognizer that this program knows"),
+    "unknown settings": ({"settings": {"hypotheses": 5, "loudness": 3}}, "not a recognizer that this program knows"),
 }
 
 
@@ -635,7 +635,7 @@ class TestUnusableModel:
 
     @pytest.fixture
     def deaf(self, lstm: Path, tmp_path: Path) -> Path:
-        """A bundle whose recogniser may be exchanged."""
+        """A bundle whose recognizer may be exchanged."""
         return Path(shutil.copytree(lstm, tmp_path / "deaf"))
 
     @pytest.mark.parametrize(("damage", "dry"), [*((damage, False) for damage in DAMAGES), ("altered graph", True)])
@@ -652,13 +652,13 @@ class TestUnusableModel:
         assert ended.err.count("\n") == 1
         assert tree(tmp_path) == before
 
-    @pytest.mark.parametrize("record", RECOGNISERS)
-    def test_a_recogniser_that_cannot_be_had_is_told(
+    @pytest.mark.parametrize("record", RECOGNIZERS)
+    def test_a_recognizer_that_cannot_be_had_is_told(
         self, score: Score, deaf: Path, tmp_path: Path, record: str
     ) -> None:
         """With what would mend it."""
-        changes, told = RECOGNISERS[record]
-        with_recogniser(deaf, **changes)
+        changes, told = RECOGNIZERS[record]
+        with_recognizer(deaf, **changes)
         before = tree(tmp_path)
         assert_refused(score("--model", deaf), told)
         assert tree(tmp_path) == before
@@ -696,7 +696,7 @@ class TestImports:
     def test_a_run_loads_none_of_the_heavy_modules(
         self, inbox: Path, table: Path, request: pytest.FixtureRequest, model: str, others: list[str]
     ) -> None:
-        """From the import to the last commit; nor recognisers for a model of sound."""
+        """From the import to the last commit; nor recognizers for a model of sound."""
         command = [sys.executable, "-c", LOADED, inbox, table, request.getfixturevalue(model), *others]
         ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
         assert (ended.returncode, ended.stdout) == (0, "8 set()\n"), ended.stderr

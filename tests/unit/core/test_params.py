@@ -126,10 +126,10 @@ def test_an_accent_that_nobody_speaks_is_a_mistake_where_voices_are_wanted(alter
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"train.speaker_folds": 1}, r"train\.speaker_folds: one fold .* at least 2, or 0 for none"),
+        ({"train.calibration_folds": 1}, r"train\.calibration_folds: one fold .* at least 2, or 0 for none"),
         (
-            {"split.scheme": "speaker", "split.training_speakers": 6},
-            r"split\.training_speakers: beside george there are only 5 in data\.speakers",
+            {"split.scheme": "speaker", "split.max_train_speakers": 6},
+            r"split\.max_train_speakers: beside george there are only 5 in data\.speakers",
         ),
     ],
 )
@@ -159,7 +159,7 @@ def test_mistakes_across_sections_are_told_with_those_within(altered: Altered, t
             "data.speakers": ["george", "nikolas"],
             "split.scheme": "speaker",
             "split.held_out": "zoe",
-            "features.fft_samples": 128,
+            "features.n_fft": 128,
             "features.coefficients": 41,
             "validate.recordings.min_duration_s": 5,
             "validate.features.min_value_db": 301,
@@ -174,7 +174,7 @@ def test_mistakes_across_sections_are_told_with_those_within(altered: Altered, t
         "model: Input should be 'cnn', 'rnn' or 'lstm' (given: 'typo')",
         f"data.speakers: nikolas speaks in no recording of {MANIFEST}",
         "split.held_out: 'zoe' is not among data.speakers (george, nikolas)",
-        "fft_samples must be at least window_samples; coefficients must be at most mel_bands",
+        "n_fft must be at least win_length; coefficients must be at most n_mels",
         "min_duration_s must be at most max_duration_s",
         "min_value_db must be at most max_value_db",
         "whisper.beam_size is 5, which cannot give 8 hypotheses",
@@ -200,11 +200,11 @@ def test_a_speaker_named_twice_is_a_mistake(altered: Altered, tmp_path: Path) ->
     ("key", "value"),
     [
         ("validate.recordings.min_peak", "loud"),
-        ("features.low_hz", -1.0),
+        ("features.f_min", -1.0),
         ("features.augment.speed", [1.2, 0.8]),
         ("transcribe.engine", "parrot"),
         ("train.epochs", 0),
-        ("train.speaker_folds", -1),
+        ("train.calibration_folds", -1),
         ("models.lstm.units", []),
         ("data.speakers", []),
     ],

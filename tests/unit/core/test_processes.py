@@ -19,9 +19,9 @@ DEADLINE_S = 60
 # A child that echoes its input until there is no more of it; it says when it is ready.
 CHILD = """
 import sys
-from audiomnist.core.processes import end_with_parent
+from audiomnist.core.processes import die_with_parent
 if sys.argv[1] == "dutiful":
-    end_with_parent()
+    die_with_parent()
 print("ready", flush=True)
 for line in sys.stdin:
     print(line, end="", flush=True)
@@ -121,7 +121,7 @@ def test_without_the_call_a_child_outlives_its_parent() -> None:
 def test_elsewhere_than_on_linux_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     """The call is no error where the kernel has no such service."""
     monkeypatch.setattr(sys, "platform", "darwin")
-    processes.end_with_parent()
+    processes.die_with_parent()
 
 
 def test_cores_are_those_that_the_process_may_use() -> None:

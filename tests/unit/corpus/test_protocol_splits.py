@@ -13,11 +13,11 @@ from audiomnist.corpus.splits import SplitError, SplitParams
 SPEAKERS = ["ada", "bob", "eve"]
 SECTION: dict[str, Any] = {
     "random": {"seeds": [3, 1]},
-    "learning_curve": {"training_speakers": [1]},
+    "learning_curve": {"max_train_speakers": [1]},
     "bootstrap": {"seed": 0, "resamples": 1000},
 }
 BASE = SplitParams(
-    scheme="random", seed=7, test_fraction=0.25, validation_fraction=0.1, held_out="eve", training_speakers=2
+    scheme="random", seed=7, test_fraction=0.25, validation_fraction=0.1, held_out="eve", max_train_speakers=2
 )
 
 
@@ -30,7 +30,7 @@ def splits_of(protocol: str) -> dict[str, SplitParams]:
 
 def test_random_splits_differ_in_their_seed_alone() -> None:
     """In the order of the seeds."""
-    expected = BASE.model_copy(update={"training_speakers": None})
+    expected = BASE.model_copy(update={"max_train_speakers": None})
     assert splits_of("random") == {
         "seed_3": expected.model_copy(update={"seed": 3}),
         "seed_1": expected.model_copy(update={"seed": 1}),
@@ -40,13 +40,13 @@ def test_random_splits_differ_in_their_seed_alone() -> None:
 def test_the_official_split_is_one() -> None:
     """Its test part is fixed by upstream."""
     (split,) = splits_of("official").values()
-    assert (split.scheme, split.seed, split.training_speakers) == ("official", 7, None)
+    assert (split.scheme, split.seed, split.max_train_speakers) == ("official", 7, None)
 
 
 def test_each_speaker_is_held_out_once() -> None:
     """All others train the model, whatever the section `split` says of training speakers."""
     found = splits_of("unseen")
-    assert {name: (split.scheme, split.held_out, split.training_speakers) for name, split in found.items()} == {
+    assert {name: (split.scheme, split.held_out, split.max_train_speakers) for name, split in found.items()} == {
         speaker: ("speaker", speaker, None) for speaker in SPEAKERS
     }
 
@@ -54,7 +54,7 @@ def test_each_speaker_is_held_out_once() -> None:
 def test_the_learning_curve_holds_out_each_speaker_for_each_number_of_others() -> None:
     """Named by both."""
     found = splits_of("learning-curve")
-    assert {name: (split.held_out, split.training_speakers) for name, split in found.items()} == {
+    assert {name: (split.held_out, split.max_train_speakers) for name, split in found.items()} == {
         f"1_{speaker}": (speaker, 1) for speaker in SPEAKERS
     }
 
@@ -70,7 +70,7 @@ def test_another_name_is_no_protocol() -> None:
     [
         ("random", {"seeds": []}),
         ("random", {"seeds": [-1]}),
-        ("learning_curve", {"training_speakers": [0]}),
+        ("learning_curve", {"max_train_speakers": [0]}),
         ("bootstrap", {"seed": -1, "resamples": 1000}),
         ("bootstrap", {"seed": 0, "resamples": 10}),
         ("bootstrap", {"seed": 0}),

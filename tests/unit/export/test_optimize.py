@@ -32,10 +32,10 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("cnn", {"kernel": 4}),
     ("cnn", {"halve": "max", "kernel": 2}),
     ("cnn", {"halve": "max"}),
-    ("cnn", {"range_db": 25.0, "mean_removed": 0.0}),
+    ("cnn", {"top_db": 25.0, "cmn_strength": 0.0}),
     ("cnn", {"features": {"coefficients": 13}}),
-    ("cnn", {"features": {"window_samples": 256, "hop_samples": 64, "mel_bands": 24, "coefficients": 24}}),
-    ("cnn", {"features": {"window_samples": 100, "hop_samples": 130}}),
+    ("cnn", {"features": {"win_length": 256, "hop_length": 64, "n_mels": 24, "coefficients": 24}}),
+    ("cnn", {"features": {"win_length": 100, "hop_length": 130}}),
     ("rnn", {}),
     ("rnn", {"channels": (), "blocks": ()}),
     ("rnn", {"cell": "lstm", "units": (6, 5)}),
@@ -80,10 +80,10 @@ def test_without_rounding_the_graph_answers_as_the_network_does_with_masks(
     small_bundles.write(model, tmp_path / model, **changes)
     network, params = network_and_front_end(tmp_path / model / "trained")
     clips = noises()
-    waveforms, lengths = waveform.pad(clips, at_least=params.window_samples)
+    waveforms, lengths = waveform.pad(clips, at_least=params.win_length)
     with torch.inference_mode():
         expected = network(*FrontEnd(params)(torch.from_numpy(waveforms), torch.from_numpy(lengths)))
-    batches = [*batching.batches(clips, params.window_samples, params.hop_samples)]
+    batches = [*batching.batches(clips, params.win_length, params.hop_length)]
     example = np.random.default_rng(0).normal(0, 0.1, (2, 3000)).astype(np.float32)
     opened = session(exported(WithFrontEnd(FrontEnd(params), network), [example]), threads=1)
     for places, waveforms in batches:
@@ -97,7 +97,7 @@ def test_rounding_changes_next_to_no_label(model: str, toy: Path, trained: Path,
     network, params = network_and_front_end(trained / model)
     opened = inference.load(served / model, threads=1)
     clips = [opened.prepare(waveform.read(path)) for path in sorted((toy / "raw").iterdir())]
-    waveforms, lengths = waveform.pad(clips, at_least=params.window_samples)
+    waveforms, lengths = waveform.pad(clips, at_least=params.win_length)
     with torch.inference_mode():
         logits: Tensor = network(*FrontEnd(params)(torch.from_numpy(waveforms), torch.from_numpy(lengths)))[0]
     found = opened.predict_waveforms(clips).probabilities.argmax(axis=1)

@@ -66,10 +66,10 @@ def test_frames_of_clean_rows_are_the_windows_that_fit(raw: Path, tmp_path: Path
     _, index = computed(raw, tmp_path / "out", copies=0)
     how = feature_params(0)
     lengths = [
-        len(waveform.prepare(waveform.read(path), how.sample_rate_hz, how.trim_db, how.max_samples))
+        len(waveform.prepare(waveform.read(path), how.sample_rate_hz, how.trim_top_db, how.max_samples))
         for path in sorted(raw.iterdir())
     ]
-    assert lengths[0] < how.window_samples
+    assert lengths[0] < how.win_length
     assert lengths[-1] == how.max_samples
     assert index["frames"].tolist() == [max(0, length - 200) // 80 + 1 for length in lengths]
 

@@ -76,7 +76,7 @@ def test_a_layer_is_a_convolution_a_normalisation_and_a_rectifier(kernel: int, h
     bare = nn.functional.pad(clips.unsqueeze(1), [before, kernel - 1 - before] * 2)
     with torch.inference_mode():
         weight = layer.get_parameter("convolve.weight")
-        activated = layer.get_submodule("normalise")(nn.functional.conv2d(bare, weight)).relu()
+        activated = layer.get_submodule("normalize")(nn.functional.conv2d(bare, weight)).relu()
         image = activated[:, :, ::2, ::2] if halve == "stride" else nn.functional.max_pool2d(activated, 2)
         expected = image.permute(0, 3, 1, 2).flatten(2)  # (clips, steps, channels * rows)
         steps, _ = layers(clips, lengths)
@@ -86,7 +86,7 @@ def test_a_layer_is_a_convolution_a_normalisation_and_a_rectifier(kernel: int, h
 def test_a_residual_block_adds_to_what_it_is_given() -> None:
     """Two convolutions of it, each channel weighted by what all of them hold in the mean; then a rectifier.
 
-    With a last normalisation of zeros the block hands on what it was given.
+    With a last normalization of zeros the block hands on what it was given.
     """
     layers, bare = convolutions((6,), blocks=1), convolutions((6,))
     bare.load_state_dict(layers.state_dict(), strict=False)
@@ -115,7 +115,7 @@ def test_a_residual_block_adds_to_what_it_is_given() -> None:
 @pytest.mark.parametrize("halve", HALVES)
 @pytest.mark.parametrize("blocks", [0, 2])
 def test_what_follows_a_clips_end_changes_none_of_its_steps(channels: tuple[int, ...], halve: str, blocks: int) -> None:
-    """Zeros, rubbish or nothing at all, where the normalisation makes something of zeros."""
+    """Zeros, rubbish or nothing at all, where the normalization makes something of zeros."""
     layers = convolutions(channels, 4, halve, blocks)
     for module in layers.modules():
         if isinstance(module, nn.BatchNorm2d):

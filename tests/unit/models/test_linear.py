@@ -14,9 +14,9 @@ from audiomnist.models.linear import BaselineError, BaselineParams, describe, pr
 
 COEFFICIENTS, FRAMES = 4, 12
 PARAMS = BaselineParams(C=1.0, max_iter=500)
-PARTS = ("test", "validation", "train", "train")
+SUBSETS = ("test", "validation", "train", "train")
 CLIPS = [(f"{digit}_{speaker}_{take}.wav", digit, speaker, take) for digit in range(10) for speaker in ("ada", "bob")
-         for take in range(len(PARTS))]  # fmt: skip
+         for take in range(len(SUBSETS))]  # fmt: skip
 
 
 @pytest.fixture
@@ -52,10 +52,10 @@ def write_split(path: Path, train_digits: range) -> Path:
     """Write a split in which only some of the digits stand in the training part."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["file", "digit", "speaker", "part"])
+        writer.writerow(["file", "digit", "speaker", "subset"])
         for name, digit, speaker, take in CLIPS:
-            if PARTS[take] != "train" or digit in train_digits:
-                writer.writerow([name, digit, speaker, PARTS[take]])
+            if SUBSETS[take] != "train" or digit in train_digits:
+                writer.writerow([name, digit, speaker, SUBSETS[take]])
     return path
 
 

@@ -23,10 +23,10 @@ INPUTS = {"cnn": "features", "rnn": "features", "lstm": "transcripts"}
 FILES = [f"{digit}_ada_2.wav" for digit in range(10)]
 
 SPECTRUM: dict[str, Any] = {
-    "range_db": 100.0,
-    "mean_removed": 0.0,
-    "masked_fraction": 0.0,
-    "masked_bands": 0,
+    "top_db": 100.0,
+    "cmn_strength": 0.0,
+    "time_mask_fraction": 0.0,
+    "freq_mask_bands": 0,
     "warp": 0.0,
 }
 PAPER_SIZES: dict[str, dict[str, Any]] = {
@@ -128,11 +128,11 @@ def test_an_unknown_name_is_a_key_error() -> None:
         (CnnParams, CNN, {"halve": "mean"}),
         (CnnParams, CNN, {"dropout": 1.0}),
         (CnnParams, CNN, {"filters": 3}),
-        (CnnParams, CNN, {"range_db": 0.0}),
-        (CnnParams, CNN, {"mean_removed": 1.1}),
-        (CnnParams, CNN, {"mean_removed": -0.1}),
-        (CnnParams, CNN, {"masked_fraction": 1.0}),
-        (CnnParams, CNN, {"masked_bands": -1}),
+        (CnnParams, CNN, {"top_db": 0.0}),
+        (CnnParams, CNN, {"cmn_strength": 1.1}),
+        (CnnParams, CNN, {"cmn_strength": -0.1}),
+        (CnnParams, CNN, {"time_mask_fraction": 1.0}),
+        (CnnParams, CNN, {"freq_mask_bands": -1}),
         (CnnParams, CNN, {"warp": -0.1}),
         (CnnParams, CNN, {"warp": 0.6}),
         (RnnParams, RNN, {"channels": [0]}),
@@ -173,7 +173,7 @@ def test_a_network_scales_its_inputs_by_the_training_files_alone(model: str, how
     inputs, lengths = examples.clean(FILES)
     assert min(lengths[:2]) < inputs.shape[2]
     bands = [dct(inputs[clip, :, : lengths[clip]], type=3, axis=0, norm="ortho") for clip in (0, 1)]
-    own = np.concatenate([np.maximum(clip, clip.max() - how["range_db"]) for clip in bands], axis=1)
+    own = np.concatenate([np.maximum(clip, clip.max() - how["top_db"]) for clip in bands], axis=1)
     network = chosen.build(chosen.params.model_validate(how), examples.service())
     network.scale_by(*(torch.from_numpy(array) for array in examples.clean(FILES[:2])))
     buffers = dict(network.named_buffers())

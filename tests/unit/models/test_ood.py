@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from audiomnist.models.common.base import Network
-from audiomnist.models.common.ood import Distance, Judged
+from audiomnist.models.common.ood import MahalanobisDistance, OodClassifier
 
 COMPONENTS = 32
 TOLERANCE = 1e-4
@@ -41,10 +41,10 @@ def clouds(
     return torch.from_numpy(points.astype(np.float32)), torch.from_numpy(labels)
 
 
-def judge(features: Tensor, labels: Tensor) -> Judged:
+def judge(features: Tensor, labels: Tensor) -> OodClassifier:
     """Let a network of random weights judge by these training clips."""
     torch.manual_seed(0)
-    return Judged.fitted(Given(features.shape[1]), features, labels).eval()
+    return OodClassifier.fitted(Given(features.shape[1]), features, labels).eval()
 
 
 def covariance(features: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -79,7 +79,7 @@ def energies(network: Network, asked: NDArray[np.float64]) -> NDArray[np.float64
     return np.asarray(-np.logaddexp.reduce(asked @ weight.T + bias, axis=1))
 
 
-def exact_novelty(judged: Judged, features: Tensor, labels: Tensor, asked: Tensor) -> NDArray[np.float64]:
+def exact_novelty(judged: OodClassifier, features: Tensor, labels: Tensor, asked: Tensor) -> NDArray[np.float64]:
     """Return the formula's novelty: both parts, each in deviations from its mean over the training clips."""
     known, digits, new = features.double().numpy(), labels.numpy(), asked.double().numpy()
     total = np.zeros(len(new))
@@ -121,7 +121,7 @@ def test_of_training_clips_novelty_has_mean_0_and_each_part_deviation_1(features
 def test_what_is_far_from_every_digit_is_stranger_the_farther_it_is(features: int) -> None:
     """A clip at a digit's mean is the least strange in distance, and distance grows in proportion."""
     known, labels = clouds(features)
-    distance = Distance.fitted(known, labels)
+    distance = MahalanobisDistance.fitted(known, labels)
     direction = torch.nn.functional.normalize(torch.randn(features, generator=torch.Generator().manual_seed(2)), dim=0)
     mean = known[labels == 4].mean(dim=0)
     at_mean, *far = distance(mean + torch.tensor([0.0, 1e3, 2e3, 4e3]).unsqueeze(1) * direction).tolist()

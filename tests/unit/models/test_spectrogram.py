@@ -14,14 +14,14 @@ from audiomnist.core import params
 from audiomnist.features.extract import FeatureParams
 from audiomnist.features.mfcc import FrontEnd, FrontEndParams
 from audiomnist.models.common.recurrent import valid
-from audiomnist.models.common.spectrogram import Spectrum, SpectrumParams, warpings
+from audiomnist.models.common.spectrogram import LogMelInput, LogMelInputParams, warpings
 
 COMMITTED = Path(__file__).parents[3] / "params.yaml"
 FRONT_END = params.section(COMMITTED, "features", FeatureParams).front_end
-BANDS = FRONT_END.mel_bands
+BANDS = FRONT_END.n_mels
 FRAMES = torch.tensor([20, 9, 1, 14])
 # Nothing is taken off, and nothing is varied.
-PLAIN = SpectrumParams(range_db=1e6, mean_removed=0.0, masked_fraction=0.0, masked_bands=0, warp=0.0)
+PLAIN = LogMelInputParams(top_db=1e6, cmn_strength=0.0, time_mask_fraction=0.0, freq_mask_bands=0, warp=0.0)
 WARP = 0.3
 FACTORS = np.exp(np.linspace(-WARP, WARP, 21))
 
@@ -39,14 +39,14 @@ def mfccs(bands: Tensor) -> Tensor:
     return torch.matmul(FrontEnd(FRONT_END).dct, bands)
 
 
-def made(how: SpectrumParams, bands: Tensor, frames: Tensor = FRAMES) -> Spectrum:
+def made(how: LogMelInputParams, bands: Tensor, frames: Tensor = FRAMES) -> LogMelInput:
     """Return a first step that has learned from clips, to be asked."""
-    spectrum = Spectrum(how, FRONT_END).eval()
+    spectrum = LogMelInput(how, FRONT_END).eval()
     spectrum.fit(mfccs(bands), frames)
     return spectrum
 
 
-def unscaled(spectrum: Spectrum, bands: Tensor, frames: Tensor = FRAMES) -> Tensor:
+def unscaled(spectrum: LogMelInput, bands: Tensor, frames: Tensor = FRAMES) -> Tensor:
     """Return the levels in dB that a first step sees."""
     levelled: Tensor = spectrum(mfccs(bands), frames) * spectrum.deviation + spectrum.mean
     return levelled
@@ -67,7 +67,7 @@ def tone(frequency_hz: float) -> Tensor:
 
 def middles_hz() -> NDArray[np.float64]:
     """Return the middle frequency of each band, `(bands,)`: HTK's mel, in equal steps between the edges."""
-    low, high = (2595 * np.log10(1 + edge_hz / 700) for edge_hz in (FRONT_END.low_hz, FRONT_END.high_hz))
+    low, high = (2595 * np.log10(1 + edge_hz / 700) for edge_hz in (FRONT_END.f_min, FRONT_END.f_max))
     middles = np.linspace(low, high, BANDS + 2)[1:-1]
     return np.asarray(700 * (10 ** (middles / 2595) - 1))
 
@@ -83,7 +83,7 @@ def test_fewer_coefficients_give_as_many_bands_smoothed() -> None:
     few = FRONT_END.model_copy(update={"coefficients": 13})
     bands = levels()
     mfcc = mfccs(bands)[:, :13]
-    spectrum = Spectrum(PLAIN, few).eval()
+    spectrum = LogMelInput(PLAIN, few).eval()
     spectrum.fit(mfcc, FRAMES)
     found = spectrum(mfcc, FRAMES) * spectrum.deviation + spectrum.mean
     assert spectrum.bands == found.shape[1] == BANDS
@@ -101,7 +101,7 @@ def test_each_band_has_mean_0_and_deviation_1_over_the_clips_that_were_learned_f
 def test_statistics_are_the_same_with_more_padding_and_with_other_numbers_in_it() -> None:
     """Only frames of the clips teach, whatever is taken off them."""
     bands = levels()
-    how = PLAIN.model_copy(update={"range_db": 25.0, "mean_removed": 0.6})
+    how = PLAIN.model_copy(update={"top_db": 25.0, "cmn_strength": 0.6})
     longer = torch.nn.functional.pad(bands, (0, 7))
     rubbish = torch.where(valid(FRAMES, longer.shape[2]).unsqueeze(1), longer, 77.0)
     expected = made(how, bands)
@@ -119,20 +119,20 @@ def test_a_band_that_never_changes_is_no_division_by_nothing() -> None:
     assert own_frames(found)[:, 5].abs().max() < 1
 
 
-@pytest.mark.parametrize("range_db", [5.0, 20.0, 60.0])
-def test_what_lies_further_below_a_clips_loudest_value_is_raised_to_there(range_db: float) -> None:
+@pytest.mark.parametrize("top_db", [5.0, 20.0, 60.0])
+def test_what_lies_further_below_a_clips_loudest_value_is_raised_to_there(top_db: float) -> None:
     """Clip by clip; what lies above the floor stays."""
     bands = levels()
-    found = unscaled(made(PLAIN.model_copy(update={"range_db": range_db}), bands), bands)
+    found = unscaled(made(PLAIN.model_copy(update={"top_db": top_db}), bands), bands)
     for clip, own, frames in zip(bands, found, FRAMES.tolist(), strict=True):
-        floor = clip[:, :frames].max() - range_db
+        floor = clip[:, :frames].max() - top_db
         np.testing.assert_allclose(own[:, :frames], clip[:, :frames].clamp(min=float(floor)), atol=1e-3)
 
 
 def test_a_louder_neighbour_raises_no_floor() -> None:
     """Each clip has its own."""
     bands = levels()
-    spectrum = made(PLAIN.model_copy(update={"range_db": 20.0}), bands)
+    spectrum = made(PLAIN.model_copy(update={"top_db": 20.0}), bands)
     louder = bands.clone()
     louder[1:] += 50
     torch.testing.assert_close(spectrum(mfccs(bands), FRAMES)[0], spectrum(mfccs(louder), FRAMES)[0], rtol=0, atol=1e-4)
@@ -142,7 +142,7 @@ def test_a_louder_neighbour_raises_no_floor() -> None:
 def test_a_share_of_each_bands_mean_is_taken_off_each_clip(share: float) -> None:
     """All of it leaves a mean of zero; none of it leaves the clip as it is."""
     bands = levels()
-    found = unscaled(made(PLAIN.model_copy(update={"mean_removed": share}), bands), bands)
+    found = unscaled(made(PLAIN.model_copy(update={"cmn_strength": share}), bands), bands)
     for clip, own, frames in zip(bands, found, FRAMES.tolist(), strict=True):
         mean = clip[:, :frames].mean(dim=1, keepdim=True)
         np.testing.assert_allclose(own[:, :frames], clip[:, :frames] - share * mean, atol=1e-3)
@@ -155,7 +155,7 @@ def test_where_the_whole_mean_is_taken_off_a_microphone_changes_nothing(seed: in
     gains_db = loudness_db * torch.randn(len(FRAMES), BANDS, 1, generator=torch.Generator().manual_seed(seed))
     heard = bands + gains_db
     for share in (1.0, 0.5):
-        spectrum = made(PLAIN.model_copy(update={"mean_removed": share}), bands)
+        spectrum = made(PLAIN.model_copy(update={"cmn_strength": share}), bands)
         difference = own_frames(unscaled(spectrum, heard) - unscaled(spectrum, bands))
         expected = own_frames((1 - share) * gains_db.expand_as(bands))
         np.testing.assert_allclose(difference, expected, atol=1e-2)
@@ -163,7 +163,7 @@ def test_where_the_whole_mean_is_taken_off_a_microphone_changes_nothing(seed: in
 
 def test_in_training_two_stretches_and_two_ranges_of_bands_stand_at_the_mean() -> None:
     """None longer or wider than asked for; nothing else is altered."""
-    how = PLAIN.model_copy(update={"masked_fraction": 0.3, "masked_bands": 6})
+    how = PLAIN.model_copy(update={"time_mask_fraction": 0.3, "freq_mask_bands": 6})
     frames = torch.full((200,), 20)
     bands = levels(frames)
     spectrum = made(how, bands, frames)
@@ -186,7 +186,7 @@ def test_a_stretch_that_is_hidden_is_a_share_of_the_clips_own_frames() -> None:
     """Of a short clip little is hidden, however long its neighbour is."""
     frames = torch.cat([torch.full((100,), 10), torch.full((1,), 1000)])
     bands = levels(frames)
-    spectrum = made(PLAIN.model_copy(update={"masked_fraction": 0.2}), bands, frames)
+    spectrum = made(PLAIN.model_copy(update={"time_mask_fraction": 0.2}), bands, frames)
     torch.manual_seed(0)
     hidden = (spectrum.train()(mfccs(bands), frames) == 0).all(dim=1)
     assert hidden[:100, :10].sum(dim=1).max() <= 2 * 3
@@ -197,7 +197,7 @@ def test_a_stretch_that_is_hidden_is_a_share_of_the_clips_own_frames() -> None:
 def test_bands_can_be_hidden_no_wider_than_there_are() -> None:
     """A mask of all bands and more is one of all."""
     bands = levels()
-    spectrum = made(PLAIN.model_copy(update={"masked_bands": 10 * BANDS}), bands).train()
+    spectrum = made(PLAIN.model_copy(update={"freq_mask_bands": 10 * BANDS}), bands).train()
     assert spectrum(mfccs(bands), FRAMES).isfinite().all()
 
 
@@ -218,12 +218,12 @@ def test_in_training_each_clip_is_warped_for_itself() -> None:
 @pytest.mark.parametrize(
     "how",
     [
-        PLAIN.model_copy(update={"masked_fraction": 0.5}),
-        PLAIN.model_copy(update={"masked_bands": 20}),
+        PLAIN.model_copy(update={"time_mask_fraction": 0.5}),
+        PLAIN.model_copy(update={"freq_mask_bands": 20}),
         PLAIN.model_copy(update={"warp": WARP}),
     ],
 )
-def test_in_service_nothing_is_hidden_or_warped(how: SpectrumParams) -> None:
+def test_in_service_nothing_is_hidden_or_warped(how: LogMelInputParams) -> None:
     """Each of the three alone changes what training sees, and nothing of what is served."""
     bands = levels()
     expected = made(PLAIN, bands)(mfccs(bands), FRAMES)
@@ -240,7 +240,7 @@ def test_where_training_is_told_not_to_vary_it_warps_nothing() -> None:
     served = spectrum(mfccs(bands), FRAMES)
     spectrum.varies = False
     assert torch.equal(spectrum.train()(mfccs(bands), FRAMES), served)
-    masked = made(PLAIN.model_copy(update={"masked_bands": 20}), bands).train()
+    masked = made(PLAIN.model_copy(update={"freq_mask_bands": 20}), bands).train()
     masked.varies = False
     assert not torch.equal(masked(mfccs(bands), FRAMES), served)
 
@@ -300,11 +300,11 @@ def test_beyond_the_outer_bands_the_level_is_theirs() -> None:
     assert torch.matmul(lowest, spectrum)[0] == pytest.approx(-5, abs=1e-4)
 
 
-@pytest.mark.parametrize("front_end", [{"low_hz": 300.0}, {"high_hz": 3000.0}, {"mel_bands": 20, "coefficients": 20}])
+@pytest.mark.parametrize("front_end", [{"f_min": 300.0}, {"f_max": 3000.0}, {"n_mels": 20, "coefficients": 20}])
 def test_warpings_follow_the_front_ends_filters(front_end: dict[str, float]) -> None:
     """Other edges or another number of bands give other matrices, of the same kind."""
     other = FrontEndParams.model_validate(FRONT_END.model_dump() | front_end)
     matrices = warpings(other, WARP)
-    assert matrices.shape == (21, other.mel_bands, other.mel_bands)
+    assert matrices.shape == (21, other.n_mels, other.n_mels)
     np.testing.assert_allclose(matrices.sum(dim=2), 1, atol=1e-5)
     assert matrices.shape[1] != BANDS or not torch.equal(matrices, warpings(FRONT_END, WARP))

@@ -34,8 +34,8 @@ def predictions(
     probabilities = np.full((len(table), 10), 0.02)
     probabilities[np.arange(len(table)), table["predicted"]] = 0.82
     table[PROBABILITIES] = probabilities.astype(np.float32)
-    described = {"split": "official", "seed": 0, "training_speakers": None, "model": model} | split
-    rows = pd.DataFrame([described] * len(table)).astype({"training_speakers": "Int64"})
+    described = {"split": "official", "seed": 0, "max_train_speakers": None, "model": model} | split
+    rows = pd.DataFrame([described] * len(table)).astype({"max_train_speakers": "Int64"})
     return pd.concat([table, rows], axis=1).sample(frac=1, random_state=wrong)
 
 
@@ -58,7 +58,7 @@ def unseen_tables() -> list[pd.DataFrame]:
 def curve_tables() -> list[pd.DataFrame]:
     """Return predictions of a model that errs less, the more speakers train it."""
     return [
-        *(predictions("cnn", 4 + place, [name], training_speakers=1) for place, name in enumerate(SPEAKERS)),
+        *(predictions("cnn", 4 + place, [name], max_train_speakers=1) for place, name in enumerate(SPEAKERS)),
         *(predictions("cnn", place, [name]) for place, name in enumerate(SPEAKERS)),
     ]
 
@@ -187,8 +187,8 @@ def test_the_learning_curve_by_hand(tmp_path: Path) -> None:
         }
     }
     table = pd.read_csv(tmp_path / "curve.csv")
-    assert list(table) == ["training_speakers", "speaker", "accuracy"]
-    assert table["training_speakers"].tolist() == [1, 1, 1, 2, 2, 2]
+    assert list(table) == ["max_train_speakers", "speaker", "accuracy"]
+    assert table["max_train_speakers"].tolist() == [1, 1, 1, 2, 2, 2]
     assert table["accuracy"].tolist() == [0.6, 0.5, 0.4, 1.0, 0.9, 0.8]
 
 
@@ -247,7 +247,7 @@ def test_a_speaker_that_the_learning_curve_lacks_is_named(left_out: int, tmp_pat
     tables = curve_tables()
     speaker = tables.pop(left_out)["speaker"].iloc[0]
     count = 1 + left_out // 3
-    with pytest.raises(ProtocolError, match=rf"no predictions for {speaker} where training_speakers is {count}: dvc"):
+    with pytest.raises(ProtocolError, match=rf"no predictions for {speaker} where max_train_speakers is {count}: dvc"):
         report_curve(tables, tmp_path)
 
 
@@ -291,11 +291,11 @@ def test_predictions_without_probabilities_are_refused(tmp_path: Path) -> None:
 def test_rows_name_their_split() -> None:
     """Its name, its seed, and how many speakers train, null for all."""
     base = SplitParams(
-        scheme="speaker", seed=4, test_fraction=0.2, validation_fraction=0.1, held_out="ada", training_speakers=None
+        scheme="speaker", seed=4, test_fraction=0.2, validation_fraction=0.1, held_out="ada", max_train_speakers=None
     )
     for count in (None, 2):
-        split = ProtocolSplit("ada", base.model_copy(update={"training_speakers": count}))
+        split = ProtocolSplit("ada", base.model_copy(update={"max_train_speakers": count}))
         table = with_split(pd.DataFrame({"file": ["a", "b"]}, index=[5, 9]), split)
-        assert list(table) == ["split", "seed", "training_speakers", "file"]
+        assert list(table) == ["split", "seed", "max_train_speakers", "file"]
         assert table[["split", "seed", "file"]].to_numpy().tolist() == [["ada", 4, "a"], ["ada", 4, "b"]]
-        assert table["training_speakers"].isna().all() if count is None else (table["training_speakers"] == 2).all()
+        assert table["max_train_speakers"].isna().all() if count is None else (table["max_train_speakers"] == 2).all()

@@ -58,11 +58,11 @@ PLACES = [
 
 
 class Deaf:
-    """A recogniser that can use no clip."""
+    """A recognizer that can use no clip."""
 
     engine, version, weights_sha256 = "sphinx", "0", None
 
-    def recognise(self, waveforms: Sequence[Waveform]) -> list[Recognition]:
+    def recognize(self, waveforms: Sequence[Waveform]) -> list[Recognition]:
         """Fail."""
         raise ValueError(f"{len(waveforms)} clips that cannot be used")
 
@@ -107,7 +107,7 @@ def written(toy: Path, served: Path, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture
 def trial(toy: Path) -> Trial:
     """Return the test part of the toy corpus: each of three speakers says each digit once."""
-    clips = [clip for clip in splits.read(toy / "split.csv") if clip.part == "test"]
+    clips = [clip for clip in splits.read(toy / "split.csv") if clip.subset == "test"]
     assert len(clips) == TEST_CLIPS
     return Trial(clips, {clip.file: audio.read(toy / "raw" / clip.file) for clip in clips}, HOW)
 
@@ -300,8 +300,8 @@ def test_the_clean_clips_alone_can_be_drawn(tmp_path: Path) -> None:
 def test_a_test_part_without_two_clips_cannot_babble(toy: Path, served: Path, tmp_path: Path, count: int) -> None:
     """The file, the reason and the remedy are told, and nothing is written."""
     clips = splits.read(toy / "split.csv")
-    test = [clip for clip in clips if clip.part == "test"][:count]
-    splits.write(tmp_path / "split.csv", [*(clip for clip in clips if clip.part != "test"), *test])
+    test = [clip for clip in clips if clip.subset == "test"][:count]
+    splits.write(tmp_path / "split.csv", [*(clip for clip in clips if clip.subset != "test"), *test])
     with pytest.raises(RobustnessError, match=rf"split\.csv: the test part has {count} clip.*split\.test_fraction"):
         report(served / "cnn", toy / "raw", tmp_path / "split.csv", tmp_path)
     assert not list(tmp_path.glob("cnn.*"))
@@ -321,7 +321,7 @@ def test_a_bundle_that_is_not_there_is_named(toy: Path, tmp_path: Path) -> None:
         report(tmp_path / "nowhere", toy / "raw", toy / "split.csv", tmp_path)
 
 
-def test_a_recogniser_that_cannot_be_loaded_is_told(
+def test_a_recognizer_that_cannot_be_loaded_is_told(
     toy: Path, served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With its own sentence, not as a pool that broke."""

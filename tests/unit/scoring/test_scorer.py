@@ -19,7 +19,7 @@ from audiomnist.scoring.inbox import discover
 from audiomnist.scoring.inbox.discover import Candidate, Deferred, Unusable
 from audiomnist.scoring.workers import scorer
 from audiomnist.scoring.workers.scorer import ScoredChunk, Scorer, ScoringTask
-from audiomnist.serving.predictor import Answer
+from audiomnist.serving.predictor import Prediction
 
 FAILING_S = 0.777
 SURENESS = float(np.float32(0.91))
@@ -31,15 +31,15 @@ class Loudness:
     def __init__(self) -> None:
         self.batches: list[list[float]] = []
 
-    def __call__(self, waveforms: Sequence[Waveform]) -> list[Answer | None]:
-        """Answer clips; their durations are noted."""
+    def __call__(self, waveforms: Sequence[Waveform]) -> list[Prediction | None]:
+        """Prediction clips; their durations are noted."""
         self.batches.append([clip.duration_s for clip in waveforms])
         return [None if clip.duration_s == FAILING_S else self._answer(clip) for clip in waveforms]
 
-    def _answer(self, clip: Waveform) -> Answer:
+    def _answer(self, clip: Waveform) -> Prediction:
         probabilities = np.full(10, 0.01, dtype=np.float32)
         probabilities[int(10 * np.abs(clip.samples).max())] = SURENESS
-        return Answer(probabilities, clip.duration_s)
+        return Prediction(probabilities, clip.duration_s)
 
     @property
     def clips(self) -> int:
@@ -213,14 +213,14 @@ def test_the_limits_are_those_of_the_task(folder: Path, predictor: Loudness) -> 
     assert {path: row["reason"] for path, row in rows.items()} == {"5.wav": "too_long", "large.wav": "too_large"}
 
 
-def test_a_clip_that_the_recogniser_fails_on_is_deferred_with_its_copies(folder: Path, predictor: Loudness) -> None:
+def test_a_clip_that_the_recognizer_fails_on_is_deferred_with_its_copies(folder: Path, predictor: Loudness) -> None:
     """And no other: its neighbours have their own answers."""
     for name in ("a.wav", "c.wav"):
         put(folder, name, loud(0.55, FAILING_S))
     put(folder, "b.wav", loud(0.35, 0.7))
     put(folder, "d.wav", loud(0.85, 0.8))
     done = scored(task(folder), predictor)
-    assert deferred(done) == {"a.wav": "recogniser_failed", "c.wav": "recogniser_failed"}
+    assert deferred(done) == {"a.wav": "recognizer_failed", "c.wav": "recognizer_failed"}
     assert {path: row["digit"] for path, row in by_path(done).items()} == {"b.wav": 3, "d.wav": 8}
     assert len(done.seconds) == 2
 

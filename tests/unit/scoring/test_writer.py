@@ -19,7 +19,7 @@ from audiomnist.scoring.table.location import TableWriteError
 from audiomnist.scoring.table.table import Table
 from audiomnist.scoring.workers.scorer import ScoredChunk
 from audiomnist.scoring.writer import TableWriter
-from audiomnist.serving.predictor import Answer
+from audiomnist.serving.predictor import Prediction
 
 RUN_ID = RUN_INFO.columns["run_id"]
 NOW = datetime(2026, 3, 1, 2, tzinfo=UTC)
@@ -34,11 +34,11 @@ def info(path: str, content: int = 0) -> FileInfo:
     return FileInfo(path, 1000, 1_700_000_000_000_000_000, f"{content:032x}{content:032x}", 0.3, 8000, 1, 0.5)
 
 
-def prediction(digit: int, confidence: float = 0.91) -> Answer:
+def prediction(digit: int, confidence: float = 0.91) -> Prediction:
     """Return a prediction of a digit."""
     probabilities = np.full(10, (1 - confidence) / 9, dtype=np.float32)
     probabilities[digit] = confidence
-    return Answer(probabilities, 0.25)
+    return Prediction(probabilities, 0.25)
 
 
 def scored(*contents: int) -> ScoredChunk:

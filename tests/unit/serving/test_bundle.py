@@ -21,13 +21,13 @@ from audiomnist.serving.bundle.description import BundleError, Description, Tran
 
 SCORING = [module.name for module in pkgutil.iter_modules(scoring.__path__, "audiomnist.scoring.")]
 HISTOGRAM = {"edges": [0.5], "shares": [0.25, 0.75]}
-CALIBRATION = {"temperature": 1.5, "typical_novelty": -0.5, "strange_novelty": 2.0}
+CALIBRATION = {"temperature": 1.5, "ood_median": -0.5, "ood_p95": 2.0}
 REFERENCE = {"labels": [0.1] * 10, "confidence": HISTOGRAM, "duration_s": HISTOGRAM}
 CONTENT: dict[str, Any] = {
     "model": "cnn",
     "input": {
         "kind": "waveform",
-        "front_end": {"sample_rate_hz": 8000, "window_samples": 200, "trim_db": 40.0, "max_duration_s": 1.0},
+        "front_end": {"sample_rate_hz": 8000, "win_length": 200, "trim_top_db": 40.0, "max_duration_s": 1.0},
     },
     "dataset": {"name": "tones", "version": "1"},
     "split": {"scheme": "random"},
@@ -36,7 +36,7 @@ CONTENT: dict[str, Any] = {
     "reference": REFERENCE,
     "graph_sha256": "0" * 64,
 }
-TRANSCRIPT_INPUT = {"kind": "transcript", "recogniser": {"engine": "sphinx"}}
+TRANSCRIPT_INPUT = {"kind": "transcript", "recognizer": {"engine": "sphinx"}}
 
 
 class Trap:
@@ -161,9 +161,9 @@ def test_a_folder_in_a_files_place_is_refused(name: str, cnn: Path) -> None:
         {"novelty": True},
         {"calibration": CALIBRATION | {"temperature": 0}},
         {"calibration": CALIBRATION | {"temperature": float("inf")}},
-        {"calibration": CALIBRATION | {"strange_novelty": float("nan")}},
-        {"calibration": CALIBRATION | {"strange_novelty": -0.5}},
-        {"calibration": CALIBRATION | {"strange_novelty": -0.6}},
+        {"calibration": CALIBRATION | {"ood_p95": float("nan")}},
+        {"calibration": CALIBRATION | {"ood_p95": -0.5}},
+        {"calibration": CALIBRATION | {"ood_p95": -0.6}},
         {"calibration": {"temperature": 1.5}},
         {"reference": None},
         {"reference": REFERENCE | {"labels": [0.1] * 9 + [0.2]}},

@@ -102,13 +102,13 @@ def hearing(served: Path, tmp_path: Path) -> Path:
     folder = Path(shutil.copytree(served / "lstm", tmp_path / "lstm"))
     path = folder / bundle.DESCRIPTION
     content = json.loads(path.read_text(encoding="utf-8"))
-    content["input"]["recogniser"] = small_bundles.WHISPER
+    content["input"]["recognizer"] = small_bundles.WHISPER
     path.write_text(json.dumps(content), encoding="utf-8")
     return folder
 
 
 def test_the_model_of_transcripts_answers_what_is_heard(config: ScoringConfig, hearing: Path, tmp_path: Path) -> None:
-    """Spoken digits, through the speech recogniser: in a batch as each by hand."""
+    """Spoken digits, through the speech recognizer: in a batch as each by hand."""
     (tmp_path / "spoken").mkdir()
     spoken = write_corpus(tmp_path / "spoken", ["beatrice"], SyntheticParams(seed=0, takes=1))
     for recording in spoken:
@@ -116,11 +116,11 @@ def test_the_model_of_transcripts_answers_what_is_heard(config: ScoringConfig, h
     put_bad(config.inbox, 20)
     summary = score(with_model(config, hearing))
     assert (summary.found, summary.scored, summary.rejected, summary.model) == (30, 10, 20, "lstm")
-    recogniser = registry.load(from_record(small_bundles.WHISPER))
+    recognizer = registry.load(from_record(small_bundles.WHISPER))
     model = inference.load(hearing, threads=1)
     found = by_path(config.table)
     for recording in spoken:
-        (heard,) = recogniser.recognise([waveform.read(config.inbox / recording.file)])
+        (heard,) = recognizer.recognize([waveform.read(config.inbox / recording.file)])
         expected = model.predict_texts([[hypothesis.text for hypothesis in heard.hypotheses]])
         np.testing.assert_allclose(answer(found[recording.file]), expected.probabilities[0], rtol=0, atol=1e-5)
     assert sum(found[recording.file]["digit"] == recording.digit for recording in spoken) >= 5

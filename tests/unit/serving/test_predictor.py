@@ -1,4 +1,4 @@
-"""Hearing: waveforms in, an answer for each, and what a recogniser that fails on one of them costs the others."""
+"""Hearing: waveforms in, an answer for each, and what a recognizer that fails on one of them costs the others."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from audiomnist.core.digits import DIGIT_WORDS
 from audiomnist.serving import model
 from audiomnist.serving.bundle.description import TranscriptInput
 from audiomnist.serving.model import Model
-from audiomnist.serving.predictor import Answer, hearing
+from audiomnist.serving.predictor import Prediction, hearing
 
 MUMBLE = Waveform(np.full(800, -0.5, dtype=np.float32), 8000)
 NOISE = Waveform(np.full(800, -0.9, dtype=np.float32), 8000)
@@ -30,7 +30,7 @@ def saying(digit: int) -> Waveform:
 
 @dataclass
 class Listener:
-    """A recogniser that hears digits as plain words, nothing in a mumble, and cannot use noise.
+    """A recognizer that hears digits as plain words, nothing in a mumble, and cannot use noise.
 
     Attributes:
         failure: what it raises where there is noise in a batch.
@@ -50,8 +50,8 @@ class Listener:
         self.settings.append(params)
         return self
 
-    def recognise(self, waveforms: Sequence[Waveform]) -> list[Recognition]:
-        """Hear each clip, unless there is noise among them."""
+    def recognize(self, waveforms: Sequence[Waveform]) -> list[Recognition]:
+        """Predict each clip, unless there is noise among them."""
         self.batches.append(len(waveforms))
         if any(waveform is NOISE for waveform in waveforms):
             raise self.failure
@@ -65,7 +65,7 @@ class Listener:
 
 @pytest.fixture
 def listener(monkeypatch: pytest.MonkeyPatch) -> Listener:
-    """Stand in for the recogniser that the toy model's transcripts name."""
+    """Stand in for the recognizer that the toy model's transcripts name."""
     listener = Listener()
     monkeypatch.setitem(registry.ENGINES, "sphinx", listener.load)
     return listener
@@ -77,7 +77,7 @@ def reader(served: Path) -> Model:
     return model.load(served / "lstm", threads=1)
 
 
-def assert_same(found: Answer | None, expected: Answer | None) -> None:
+def assert_same(found: Prediction | None, expected: Prediction | None) -> None:
     """Compare two answers."""
     assert found is not None
     assert expected is not None
@@ -85,8 +85,8 @@ def assert_same(found: Answer | None, expected: Answer | None) -> None:
     assert found.ood_score == pytest.approx(expected.ood_score, abs=1e-3)
 
 
-def test_a_model_of_transcripts_answers_what_its_recogniser_hears(reader: Model, listener: Listener) -> None:
-    """Each clip its digit, with ten probabilities and a score; the recogniser is loaded once, as the bundle says."""
+def test_a_model_of_transcripts_answers_what_its_recognizer_hears(reader: Model, listener: Listener) -> None:
+    """Each clip its digit, with ten probabilities and a score; the recognizer is loaded once, as the bundle says."""
     hear = hearing(reader)
     for clips in ([saying(digit) for digit in range(10)], [saying(4)]):
         answers = hear(clips)
@@ -100,8 +100,8 @@ def test_a_model_of_transcripts_answers_what_its_recogniser_hears(reader: Model,
             assert isinstance(answer.ood_score, float)
     given = reader.description.input
     assert isinstance(given, TranscriptInput)
-    assert [params.engine for params in listener.settings] == [given.recogniser["engine"]]
-    assert listener.settings[0].hypotheses == given.recogniser["settings"]["hypotheses"]
+    assert [params.engine for params in listener.settings] == [given.recognizer["engine"]]
+    assert listener.settings[0].hypotheses == given.recognizer["settings"]["hypotheses"]
 
 
 def test_all_hypotheses_are_read_best_first(reader: Model, listener: Listener) -> None:
@@ -109,12 +109,12 @@ def test_all_hypotheses_are_read_best_first(reader: Model, listener: Listener) -
     del listener
     [found] = hearing(reader)([saying(7)])
     expected = reader.predict_texts([["seven", "uh"]])
-    assert_same(found, Answer(expected.probabilities[0], float(expected.ood_scores[0])))
+    assert_same(found, Prediction(expected.probabilities[0], float(expected.ood_scores[0])))
 
 
 @pytest.mark.parametrize("failure", [ValueError("?"), ZeroDivisionError("?"), RuntimeError("?")])
 @pytest.mark.parametrize("place", [0, 2, 4])
-def test_a_clip_that_the_recogniser_cannot_use_costs_the_others_nothing(
+def test_a_clip_that_the_recognizer_cannot_use_costs_the_others_nothing(
     failure: Exception, place: int, reader: Model, listener: Listener
 ) -> None:
     """It has no answer, and theirs are those that they have without it."""
@@ -145,21 +145,21 @@ def test_a_batch_without_fault_is_heard_once_and_a_faulty_one_clip_by_clip(reade
 
 
 def test_a_clip_in_which_nothing_is_heard_is_answered(reader: Model, listener: Listener) -> None:
-    """That is no failure of the recogniser."""
+    """That is no failure of the recognizer."""
     del listener
     [found] = hearing(reader)([MUMBLE])
     expected = reader.predict_texts([[]])
-    assert_same(found, Answer(expected.probabilities[0], float(expected.ood_scores[0])))
+    assert_same(found, Prediction(expected.probabilities[0], float(expected.ood_scores[0])))
 
 
-def test_a_recogniser_that_is_out_of_order_says_so(reader: Model, listener: Listener) -> None:
+def test_a_recognizer_that_is_out_of_order_says_so(reader: Model, listener: Listener) -> None:
     """That is no fault of the clip, and no answer is made up."""
     listener.failure = RecognitionError("the listener has gone home")
     with pytest.raises(RecognitionError, match="gone home"):
         hearing(reader)([saying(1), NOISE])
 
 
-def test_a_recogniser_that_cannot_be_loaded_is_told_before_anything_is_heard(
+def test_a_recognizer_that_cannot_be_loaded_is_told_before_anything_is_heard(
     reader: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the engine's own sentence."""
@@ -188,7 +188,7 @@ def test_an_answer_of_a_model_of_transcripts_does_not_depend_on_its_neighbours(
 
 @pytest.fixture(params=["cnn", "rnn"])
 def ears(request: pytest.FixtureRequest, served: Path, monkeypatch: pytest.MonkeyPatch) -> Model:
-    """Open a model that takes waveforms, where there is no recogniser."""
+    """Open a model that takes waveforms, where there is no recognizer."""
     for name in tuple(registry.ENGINES):
         monkeypatch.delitem(registry.ENGINES, name)
     return model.load(served / request.param, threads=1)
@@ -208,7 +208,7 @@ def test_a_model_of_waveforms_hears_for_itself(ears: Model, sounds: list[Wavefor
     found = hearing(ears)(sounds)
     assert len(found) == len(sounds)
     for answer, probabilities, ood_score in zip(found, expected.probabilities, expected.ood_scores, strict=True):
-        assert_same(answer, Answer(probabilities, float(ood_score)))
+        assert_same(answer, Prediction(probabilities, float(ood_score)))
     labels = [answer.probabilities.argmax() for answer in found[:10] if answer is not None]
     assert sum(label == digit for digit, label in enumerate(labels)) >= 8
 

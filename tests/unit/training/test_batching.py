@@ -15,14 +15,14 @@ from tiny_training import Unserved
 from torch import Tensor
 
 from audiomnist.corpus.splits import Clip
-from audiomnist.training.batching import Lesson, Source
+from audiomnist.training.batching import EpochData, Source
 
 Batch = tuple[Tensor, Tensor, Tensor]
 
 
 @dataclass
 class Numbered(Unserved):
-    """Examples whose inputs, `(batch, 2, steps)`, hold their clip's number everywhere, and nothing after its end.
+    """ClipDataset whose inputs, `(batch, 2, steps)`, hold their clip's number everywhere, and nothing after its end.
 
     Attributes:
         shortest: steps of the shortest clip.
@@ -47,16 +47,16 @@ class Numbered(Unserved):
         return inputs, lengths
 
     def drawn(
-        self, files: list[str], clean_share: float, rng: Generator
+        self, files: list[str], clean_prob: float, rng: Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return what `clean` returns."""
         del rng
-        self.shares.append(clean_share)
+        self.shares.append(clean_prob)
         return self.clean(files)
 
 
 class Tokens(Numbered):
-    """Examples whose inputs are rows of token ids, `(batch, steps)`."""
+    """ClipDataset whose inputs are rows of token ids, `(batch, steps)`."""
 
     def clean(self, files: list[str]) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Return the first row of each input, as whole numbers."""
@@ -69,10 +69,10 @@ def numbered(numbers: range, speaker: str = "ada") -> list[Clip]:
     return [Clip(str(number), number % 10, speaker, "train") for number in numbers]
 
 
-def lesson(clips: int, voices: int = 0, synthetic: int = 0, clean_share: float = 0.0) -> Lesson:
+def lesson(clips: int, voices: int = 0, synthetic: int = 0, clean_prob: float = 0.0) -> EpochData:
     """Return a lesson of clips 1, 2, ..., and of synthetic ones from 1001 on, which may be longer."""
     other = Source(Numbered(longest=90), numbered(range(1001, 1001 + synthetic))) if synthetic else None
-    return Lesson(Source(Numbered(), numbered(range(1, 1 + clips)), clean_share), other, voices)
+    return EpochData(Source(Numbered(), numbered(range(1, 1 + clips)), clean_prob), other, voices)
 
 
 def numbers_in(batches: Sequence[Batch]) -> list[int]:
@@ -80,7 +80,7 @@ def numbers_in(batches: Sequence[Batch]) -> list[int]:
     return [int(row.flatten()[0]) for inputs, _, _ in batches for row in inputs]
 
 
-def batches_of(of: Lesson, batch_size: int, seed: int = 0) -> list[Batch]:
+def batches_of(of: EpochData, batch_size: int, seed: int = 0) -> list[Batch]:
     """Return an epoch's batches."""
     return list(of.batches(batch_size, np.random.default_rng(seed)))
 
@@ -156,7 +156,9 @@ def test_inputs_lengths_and_digits_of_a_batch_belong_to_its_clips(
 
 def test_token_ids_stay_whole_numbers_and_are_padded_with_zeros() -> None:
     """Rows of tokens have one dimension less than spectra."""
-    of = Lesson(Source(Tokens(), numbered(range(1, 30))), Source(Tokens(longest=90), numbered(range(1001, 1020))), 10)
+    of = EpochData(
+        Source(Tokens(), numbered(range(1, 30))), Source(Tokens(longest=90), numbered(range(1001, 1020))), 10
+    )
     for inputs, lengths, _ in batches_of(of, 8):
         assert inputs.dtype == torch.int64
         assert inputs.shape == (len(lengths), lengths.max())
@@ -212,7 +214,7 @@ def test_without_voices_a_lesson_is_the_training_part(synthetic: int) -> None:
 
 def test_training_clips_are_drawn_clean_as_often_as_asked_and_voices_never() -> None:
     """The share is handed on, epoch by epoch."""
-    of = lesson(10, voices=4, synthetic=8, clean_share=0.4)
+    of = lesson(10, voices=4, synthetic=8, clean_prob=0.4)
     for seed in range(2):
         batches_of(of, 4, seed)
     assert of.synthetic is not None

@@ -18,13 +18,13 @@ from audiomnist.serving.bundle.description import Description
 from audiomnist.serving.model import Model, Predictions
 from audiomnist.training import calibration
 from audiomnist.training.calibration import Calibration, calibrate, temperature
-from audiomnist.training.cross_validation import Answers
+from audiomnist.training.cross_validation import Outputs
 
-SCALE = Calibration(temperature=1.5, typical_novelty=-1.0, strange_novelty=3.0)
+SCALE = Calibration(temperature=1.5, ood_median=-1.0, ood_p95=3.0)
 HISTOGRAM = {"edges": [0.5], "shares": [0.5, 0.5]}
 CONTENT: dict[str, Any] = {
     "model": "lstm",
-    "input": {"kind": "transcript", "recogniser": {}},
+    "input": {"kind": "transcript", "recognizer": {}},
     "dataset": {"name": "tones", "version": "1"},
     "split": {},
     "parameters": {},
@@ -47,17 +47,17 @@ class Graph:
         return [self.outputs[name][start : self.asked] for name in names]
 
 
-def served(given: Answers, how: Calibration) -> Predictions:
+def served(given: Outputs, how: Calibration) -> Predictions:
     """Return what the scorer makes of a graph's answers."""
     description = Description.model_validate(CONTENT | {"calibration": asdict(how)})
     graph = Graph({"logits": given.logits.float().numpy(), "novelty": given.novelty.float().numpy()})
     return Model(description, "", graph).predict_texts([["one"]] * len(given.labels))
 
 
-def at(novelty: Sequence[float] | Tensor, logits: Tensor, labels: Tensor | None = None) -> Answers:
+def at(novelty: Sequence[float] | Tensor, logits: Tensor, labels: Tensor | None = None) -> Outputs:
     """Return answers of this novelty."""
     novelties = torch.as_tensor(novelty, dtype=torch.float32)
-    return Answers(logits, novelties, labels if labels is not None else torch.zeros(len(logits), dtype=torch.int64))
+    return Outputs(logits, novelties, labels if labels is not None else torch.zeros(len(logits), dtype=torch.int64))
 
 
 def calibrated(clips: int, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -159,7 +159,7 @@ def test_the_stranger_a_clip_the_less_certain_its_label_and_the_label_stays(
 ) -> None:
     """Confidence never rises with novelty; the order of the digits is that of the logits."""
     rows = torch.tensor([logits] * len(scores))
-    novelty = [SCALE.typical_novelty + score * (SCALE.strange_novelty - SCALE.typical_novelty) for score in scores]
+    novelty = [SCALE.ood_median + score * (SCALE.ood_p95 - SCALE.ood_median) for score in scores]
     found = served(at(novelty, rows), SCALE).probabilities
     confidence = found.max(axis=1)
     assert (np.diff(confidence) <= 1e-6).all()
@@ -197,8 +197,8 @@ def test_the_temperature_is_that_of_the_faded_logits(known: float) -> None:
     fading = ((novelty - typical) / (strange - typical)).clamp(min=1).unsqueeze(1).float()
     found = calibrate(at(novelty, known * fading * logits, labels))
     assert found.temperature == pytest.approx(known, rel=0.03)
-    assert found.typical_novelty == pytest.approx(typical)
-    assert found.strange_novelty == pytest.approx(strange)
+    assert found.ood_median == pytest.approx(typical)
+    assert found.ood_p95 == pytest.approx(strange)
 
 
 def test_calibration_takes_over_confidence_away() -> None:
@@ -207,7 +207,7 @@ def test_calibration_takes_over_confidence_away() -> None:
     novelty = novelties(len(logits))
     fading = ((novelty - 1) / 8).clamp(min=1).unsqueeze(1)
     over_confident = at(novelty, 3 * fading * logits, labels)
-    halves = [Answers(*(part[half::2] for part in vars(over_confident).values())) for half in (0, 1)]
+    halves = [Outputs(*(part[half::2] for part in vars(over_confident).values())) for half in (0, 1)]
     found = calibrate(halves[0])
     right = (halves[1].logits.argmax(dim=1) == halves[1].labels).numpy()
     before = expected_calibration_error(halves[1].logits.double().softmax(dim=1).numpy(), right)
@@ -222,7 +222,7 @@ def test_familiar_voices_bear_on_the_temperature_and_not_on_the_scale_of_novelty
     new = at(novelties(2000), 2 * logits, labels)
     familiar = at(novelties(300, seed=1) - 50, logits[:300], labels[:300])
     alone, both = calibrate(new), calibrate(new, familiar)
-    assert (both.typical_novelty, both.strange_novelty) == (alone.typical_novelty, alone.strange_novelty)
+    assert (both.ood_median, both.ood_p95) == (alone.ood_median, alone.ood_p95)
     assert both.temperature != alone.temperature
 
 

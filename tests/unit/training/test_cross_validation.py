@@ -15,28 +15,28 @@ from torch import Tensor, nn
 
 from audiomnist.core import params
 from audiomnist.core.params import Section
-from audiomnist.corpus.splits import PARTS, Clip
+from audiomnist.corpus.splits import SUBSETS, Clip
 from audiomnist.corpus.splits import read as read_split
 from audiomnist.models.common.base import Architecture, Network
-from audiomnist.models.common.ood import Judged
+from audiomnist.models.common.ood import OodClassifier
 from audiomnist.models.common.registry import architecture
 from audiomnist.training import cross_validation
-from audiomnist.training.cross_validation import Answers, Fold, answers, answers_of, folds, joined, judged
-from audiomnist.training.trainer import Recipe, TrainParams, embed, labels_of
+from audiomnist.training.cross_validation import Fold, Outputs, answers, answers_of, folds, joined, judged
+from audiomnist.training.trainer import TrainingJob, TrainParams, embed, labels_of
 
 FEATURES = 6
 HOW = BARE.model_copy(update={"epochs": 2, "batch_size": 4, "learning_rate": 0.01})
 pytestmark = pytest.mark.usefixtures("torch_as_it_was")
 INPUTS = {"cnn": "features", "rnn": "features", "lstm": "transcripts"}
 SPLITS = st.lists(
-    st.builds(Clip, st.uuids().map(str), st.integers(0, 9), st.sampled_from("abcdefgh"), st.sampled_from(PARTS)),
+    st.builds(Clip, st.uuids().map(str), st.integers(0, 9), st.sampled_from("abcdefgh"), st.sampled_from(SUBSETS)),
     max_size=60,
 )
 
 
 @dataclass
 class Ledger(Unserved):
-    """Examples whose inputs are features that hang on the file's name alone; it keeps the names that were asked for."""
+    """Clips whose features depend on the file name alone; it records the names that were requested."""
 
     asked: list[str] = field(default_factory=list)
 
@@ -47,10 +47,10 @@ class Ledger(Unserved):
         return np.array(rows, dtype=np.float32), np.full(len(files), FEATURES, dtype=np.int64)
 
     def drawn(
-        self, files: list[str], clean_share: float, rng: Generator
+        self, files: list[str], clean_prob: float, rng: Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return what `clean` returns."""
-        del clean_share, rng
+        del clean_prob, rng
         return self.clean(files)
 
 
@@ -67,11 +67,11 @@ class Linear(Network):
         return inputs
 
 
-def recipe_of(clips: list[Clip], ledger: Ledger | None = None, **changes: int) -> Recipe:
+def recipe_of(clips: list[Clip], ledger: Ledger | None = None, **changes: int) -> TrainingJob:
     """Return the recipe of a linear classifier."""
     entered = ledger or Ledger()
     chosen = Architecture(Section, lambda _folder: entered, lambda _params, _given: Linear())
-    return Recipe(chosen, Section(), Path(), HOW.model_copy(update=changes), clips)
+    return TrainingJob(chosen, Section(), Path(), HOW.model_copy(update=changes), clips)
 
 
 def clips_of(*speakers: str) -> list[Clip]:
@@ -93,21 +93,23 @@ def speakers_of(clips: list[Clip]) -> set[str]:
 @given(clips=SPLITS, count=st.integers(2, 10))
 def test_each_voice_is_left_out_once(clips: list[Clip], count: int) -> None:
     """Of those that are heard in training or validation, as far as there are others to train on and to choose by."""
-    heard = [clip for clip in clips if clip.part != "test"]
-    dealt = folds(recipe_of(clips, speaker_folds=count))
+    heard = [clip for clip in clips if clip.subset != "test"]
+    dealt = folds(recipe_of(clips, calibration_folds=count))
     speakers = sorted(speakers_of(heard))
     folds_in_all = min(count, len(speakers)) if len(speakers) > 1 else 0
     wanted = [set(speakers[number::folds_in_all]) for number in range(folds_in_all)]
     assert [speakers_of(fold.strangers) for fold in dealt] == [
-        some for some in wanted if {"train", "validation"} <= {clip.part for clip in heard if clip.speaker not in some}
+        some
+        for some in wanted
+        if {"train", "validation"} <= {clip.subset for clip in heard if clip.speaker not in some}
     ]
 
 
 @given(clips=SPLITS, count=st.integers(2, 10))
 def test_a_fold_has_every_clip_but_the_test_parts_on_one_side(clips: list[Clip], count: int) -> None:
     """No voice is on both sides, no clip changes its part, and clips keep their order."""
-    recipe = recipe_of(clips, speaker_folds=count)
-    heard = [clip for clip in clips if clip.part != "test"]
+    recipe = recipe_of(clips, calibration_folds=count)
+    heard = [clip for clip in clips if clip.subset != "test"]
     for fold in folds(recipe):
         inside, outside = speakers_of(fold.recipe.clips), speakers_of(fold.strangers)
         assert not inside & outside
@@ -126,7 +128,7 @@ def test_a_single_voice_makes_no_fold() -> None:
 def test_a_held_out_voice_stands_in_no_fold() -> None:
     """Neither among those who are learned from nor among the strangers."""
     held_out = [Clip(f"{digit}_eve_0", digit, "eve", "test") for digit in range(10)]
-    dealt = folds(recipe_of([*clips_of("ada", "ben", "cyd"), *held_out], speaker_folds=10))
+    dealt = folds(recipe_of([*clips_of("ada", "ben", "cyd"), *held_out], calibration_folds=10))
     assert [speakers_of(fold.strangers) for fold in dealt] == [{"ada"}, {"ben"}, {"cyd"}]
     assert all("eve" not in speakers_of(fold.recipe.clips) for fold in dealt)
 
@@ -134,7 +136,7 @@ def test_a_held_out_voice_stands_in_no_fold() -> None:
 def test_the_order_of_the_split_deals_no_voice_elsewhere() -> None:
     """Folds follow from the names."""
     clips = clips_of("ada", "ben", "cyd", "dan", "eve")
-    dealt, again = (folds(recipe_of(order, speaker_folds=3)) for order in (clips, clips[::-1]))
+    dealt, again = (folds(recipe_of(order, calibration_folds=3)) for order in (clips, clips[::-1]))
     assert [speakers_of(fold.strangers) for fold in dealt] == [{"ada", "dan"}, {"ben", "eve"}, {"cyd"}]
     assert [speakers_of(fold.strangers) for fold in again] == [speakers_of(fold.strangers) for fold in dealt]
 
@@ -148,7 +150,7 @@ def test_a_network_is_asked_about_strangers_once_it_is_trained_and_never_about_t
     assert ledger.asked[-last:] == [clip.file for clip in fold.strangers]
     before = {file.split("_")[1] for file in ledger.asked[:-last]}
     assert before == {"ben"}
-    assert not {clip.file for clip in clips_of("ada", "ben") if clip.part == "test"} & set(ledger.asked)
+    assert not {clip.file for clip in clips_of("ada", "ben") if clip.subset == "test"} & set(ledger.asked)
     assert found.labels.tolist() == [clip.digit for clip in fold.strangers]
     assert found.logits.shape == (last, 10)
     assert found.novelty.shape == (last,)
@@ -160,7 +162,7 @@ def test_the_same_recipe_gives_the_same_answers(model: str, toy: Path) -> None:
     chosen = architecture(model)
     network_params = params.section(toy / "params.yaml", f"models.{model}", chosen.params)
     how = params.section(toy / "params.yaml", "train", TrainParams).model_copy(update={"epochs": 2})
-    recipe = Recipe(chosen, network_params, toy / INPUTS[model], how, read_split(toy / "split.csv"))
+    recipe = TrainingJob(chosen, network_params, toy / INPUTS[model], how, read_split(toy / "split.csv"))
     first, other = folds(recipe)
     before = answers_of(first)
     answers_of(other)
@@ -177,8 +179,8 @@ def test_a_network_judges_by_the_training_part_of_its_own_recipe() -> None:
     """Validation and test clips do not count as familiar."""
     recipe = recipe_of(clips_of("ada", "ben"))
     network, examples = Linear(), recipe.examples()
-    train = [clip for clip in recipe.clips if clip.part == "train"]
-    expected = Judged.fitted(network, embed(network, examples, train), labels_of(train))
+    train = [clip for clip in recipe.clips if clip.subset == "train"]
+    expected = OodClassifier.fitted(network, embed(network, examples, train), labels_of(train))
     found = judged(network, recipe, examples)
     assert not found.training
     for name, value in expected.state_dict().items():
@@ -205,7 +207,7 @@ def test_answers_are_those_of_the_clips_as_they_are_in_their_order() -> None:
 def test_answers_of_several_folds_are_joined_in_order() -> None:
     """Each with its label."""
     parts = [
-        Answers(torch.full((count, 10), float(count)), torch.full((count,), -float(count)), torch.arange(count))
+        Outputs(torch.full((count, 10), float(count)), torch.full((count,), -float(count)), torch.arange(count))
         for count in (1, 3, 2)
     ]
     found = joined(parts)
@@ -219,7 +221,7 @@ def test_new_voices_are_stranger_than_the_training_clips(toy: Path) -> None:
     chosen = architecture("rnn")
     network_params = params.section(toy / "params.yaml", "models.rnn", chosen.params)
     how = params.section(toy / "params.yaml", "train", TrainParams)
-    recipe = Recipe(chosen, network_params, toy / "features", how, read_split(toy / "split.csv"))
+    recipe = TrainingJob(chosen, network_params, toy / "features", how, read_split(toy / "split.csv"))
     new = joined([answers_of(fold) for fold in cross_validation.folds(recipe)])
     assert new.novelty.median() > 0.5
-    assert len(new.labels) == len([clip for clip in recipe.clips if clip.part != "test"])
+    assert len(new.labels) == len([clip for clip in recipe.clips if clip.subset != "test"])

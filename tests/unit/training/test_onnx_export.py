@@ -22,8 +22,8 @@ from audiomnist.export import optimize
 from audiomnist.export.optimize import ExportError, export_bundle, exported
 from audiomnist.features.extract import FeatureParams, featurize
 from audiomnist.models.common import checkpoint
-from audiomnist.models.common.base import Examples
-from audiomnist.models.common.ood import Judged
+from audiomnist.models.common.base import ClipDataset
+from audiomnist.models.common.ood import OodClassifier
 from audiomnist.models.common.registry import architecture
 from audiomnist.serving import model as inference
 from audiomnist.serving.bundle.description import Training
@@ -74,7 +74,7 @@ def stirred(network: nn.Module) -> nn.Module:
 
 
 def served(
-    model: str, how: Section, network: Judged, calibration: Calibration, examples: Examples, folder: Path
+    model: str, how: Section, network: OodClassifier, calibration: Calibration, examples: ClipDataset, folder: Path
 ) -> Model:
     """Save a network, export it without rounding to 8 bits, and open it as the scorer does."""
     content: dict[str, Any] = {
@@ -96,7 +96,7 @@ def served(
     return inference.load(folder / "served", threads=1)
 
 
-def built(model: str, examples: Examples, files: list[str], **changes: Any) -> tuple[Section, Judged]:
+def built(model: str, examples: ClipDataset, files: list[str], **changes: Any) -> tuple[Section, OodClassifier]:
     """Build a model of the committed parameters, with random weights, that judges by the files and by others like them.
 
     The others have the files' features with some noise.
@@ -110,10 +110,12 @@ def built(model: str, examples: Examples, files: list[str], **changes: Any) -> t
     clips = [Clip(file, int(file[0]), "ada", "train") for file in files]
     features = embed(network, examples, clips).repeat(9, 1)
     noise = 0.3 * features.std() * torch.randn(features.shape)
-    return how, Judged.fitted(network, features + noise, labels_of(clips).repeat(9)).eval()
+    return how, OodClassifier.fitted(network, features + noise, labels_of(clips).repeat(9)).eval()
 
 
-def answered(network: Judged, inputs: NDArray[Any], lengths: NDArray[np.int64]) -> tuple[Calibration, Predictions]:
+def answered(
+    network: OodClassifier, inputs: NDArray[Any], lengths: NDArray[np.int64]
+) -> tuple[Calibration, Predictions]:
     """Return a scale beyond which two in five clips lie, and what the network answers on it in PyTorch."""
     with torch.inference_mode():
         logits, novelty = network(torch.from_numpy(np.ascontiguousarray(inputs)), torch.from_numpy(lengths))

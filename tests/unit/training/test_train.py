@@ -30,7 +30,7 @@ from audiomnist.serving.bundle.reference import histogram_of
 from audiomnist.training import calibration, cross_validation
 from audiomnist.training.history import drawn
 from audiomnist.training.train import train
-from audiomnist.training.trainer import FittingError, Recipe, TrainParams, fit
+from audiomnist.training.trainer import FittingError, TrainingJob, TrainParams, fit
 from audiomnist.transcripts import table as transcripts
 
 INPUTS = {"cnn": "features", "rnn": "features", "lstm": "transcripts"}
@@ -41,7 +41,7 @@ CLIPS = [Clip(f"{part}{digit}", digit, "ada", part) for part in ("train", "valid
 
 @dataclass
 class Script(Unserved):
-    """Examples whose validation inputs get better and worse by a script, an epoch after the other.
+    """ClipDataset whose validation inputs get better and worse by a script, an epoch after the other.
 
     Attributes:
         margins: how far the true digit's logit lies above the others in each epoch; the last one repeats.
@@ -64,10 +64,10 @@ class Script(Unserved):
         return (margin * np.eye(10)[digits]).astype(np.float32), np.full(len(files), 10, dtype=np.int64)
 
     def drawn(
-        self, files: list[str], clean_share: float, rng: Generator
+        self, files: list[str], clean_prob: float, rng: Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return zeros, or fail."""
-        del clean_share, rng
+        del clean_prob, rng
         self.drawings += 1
         self.seen.append(files)
         if self.drawings == self.fails_in:
@@ -117,7 +117,7 @@ def read_curves(path: Path) -> list[dict[str, str]]:
 
 def run(script: Script, curves: Path, **changes: float) -> Network:
     """Train the clock."""
-    recipe = Recipe(CLOCK, Section(), Path(), BARE.model_copy(update=changes), CLIPS)
+    recipe = TrainingJob(CLOCK, Section(), Path(), BARE.model_copy(update=changes), CLIPS)
     with drawn(curves, recipe.how.epochs) as add:
         return fit(recipe, script, add)
 
@@ -139,17 +139,17 @@ def trained_again(model: str, toy: Path, folder: Path, split: Path | None = None
     )
 
 
-def recipe_of(model: str, toy: Path, clips: list[Clip], **changes: Any) -> Recipe:
+def recipe_of(model: str, toy: Path, clips: list[Clip], **changes: Any) -> TrainingJob:
     """Return the recipe of a training on the toy corpus."""
     chosen = architecture(model)
     network_params = params.section(toy / "params.yaml", f"models.{model}", chosen.params)
     how = params.section(toy / "params.yaml", "train", TrainParams).model_copy(update=changes)
-    return Recipe(chosen, network_params, toy / INPUTS[model], how, clips)
+    return TrainingJob(chosen, network_params, toy / INPUTS[model], how, clips)
 
 
 def write_split(path: Path, clips: list[Clip]) -> None:
     """Write a split."""
-    rows = [f"{clip.file},{clip.digit},{clip.speaker},{clip.part}" for clip in clips]
+    rows = [f"{clip.file},{clip.digit},{clip.speaker},{clip.subset}" for clip in clips]
     path.write_text("\n".join(["file,digit,speaker,part", *rows, ""]), encoding="utf-8")
 
 
@@ -168,7 +168,7 @@ def test_two_runs_give_the_same_bytes(model: str, toy: Path, trained: Path, tmp_
 def test_the_test_part_chooses_nothing(model: str, toy: Path, trained: Path, tmp_path: Path) -> None:
     """With other labels in the test part, weights, calibration and all but the test curve stay the same."""
     clips = [
-        replace(clip, digit=(clip.digit + 1) % 10) if clip.part == "test" else clip
+        replace(clip, digit=(clip.digit + 1) % 10) if clip.subset == "test" else clip
         for clip in read_split(toy / "split.csv")
     ]
     write_split(tmp_path / "split.csv", clips)
@@ -190,7 +190,7 @@ def test_the_folds_of_the_speakers_bear_on_calibration_alone(
     model: str, toy: Path, trained: Path, tmp_path: Path
 ) -> None:
     """With three folds or two, the network that is served, what it calls novel, and its curves are bit for bit one."""
-    trained_again(model, toy, tmp_path / "three", speaker_folds=3)
+    trained_again(model, toy, tmp_path / "three", calibration_folds=3)
     folders = [trained / model, tmp_path / "three" / "out"]
     assert (folders[0] / checkpoint.WEIGHTS).read_bytes() == (folders[1] / checkpoint.WEIGHTS).read_bytes()
     assert (tmp_path / "three" / "curves.csv").read_bytes() == (trained / f"{model}.csv").read_bytes()
@@ -210,7 +210,7 @@ def test_a_model_is_calibrated_by_voices_that_were_new_to_networks_like_it(
     examples = recipe.examples()
     network = fit(recipe, examples, lambda _epoch, _scores: None)
     own = cross_validation.answers(
-        cross_validation.judged(network, recipe, examples), examples, recipe.part("validation")
+        cross_validation.judged(network, recipe, examples), examples, recipe.subset("validation")
     )
     expected = calibration.calibrate(unheard, own)
     description = bundle.describe_training(trained / model)
@@ -228,7 +228,7 @@ def test_the_model_of_a_single_voice_is_calibrated_by_its_validation_part(toy: P
     examples = recipe.examples()
     network = fit(recipe, examples, lambda _epoch, _scores: None)
     own = cross_validation.answers(
-        cross_validation.judged(network, recipe, examples), examples, recipe.part("validation")
+        cross_validation.judged(network, recipe, examples), examples, recipe.subset("validation")
     )
     description = bundle.describe_training(tmp_path / "ben" / "out")
     assert description.calibration.model_dump() == asdict(calibration.calibrate(own))
@@ -237,7 +237,7 @@ def test_the_model_of_a_single_voice_is_calibrated_by_its_validation_part(toy: P
 @pytest.mark.usefixtures("here")
 def test_without_folds_a_model_is_calibrated_by_its_validation_part(toy: Path, trained: Path, tmp_path: Path) -> None:
     """Whether params.yaml says so or the caller does, who goes before it; the network and its curves stay."""
-    trained_again("lstm", toy, tmp_path / "said", speaker_folds=0)
+    trained_again("lstm", toy, tmp_path / "said", calibration_folds=0)
     train(
         "lstm",
         toy / "params.yaml",
@@ -246,7 +246,7 @@ def test_without_folds_a_model_is_calibrated_by_its_validation_part(toy: Path, t
         toy / "data.json",
         tmp_path / "told",
         tmp_path / "told.csv",
-        speaker_folds=0,
+        calibration_folds=0,
     )
     for file in (checkpoint.WEIGHTS, bundle.DESCRIPTION):
         assert (tmp_path / "told" / file).read_bytes() == (tmp_path / "said" / "out" / file).read_bytes()
@@ -254,11 +254,11 @@ def test_without_folds_a_model_is_calibrated_by_its_validation_part(toy: Path, t
     examples = recipe.examples()
     network = fit(recipe, examples, lambda _epoch, _scores: None)
     own = cross_validation.answers(
-        cross_validation.judged(network, recipe, examples), examples, recipe.part("validation")
+        cross_validation.judged(network, recipe, examples), examples, recipe.subset("validation")
     )
     description = bundle.describe_training(tmp_path / "told")
     assert description.calibration.model_dump() == asdict(calibration.calibrate(own))
-    assert description.parameters["train"]["speaker_folds"] == 0
+    assert description.parameters["train"]["calibration_folds"] == 0
     weights = [(folder / checkpoint.WEIGHTS).read_bytes() for folder in (tmp_path / "told", trained / "lstm")]
     assert weights[0] == weights[1]
     assert (tmp_path / "told.csv").read_bytes() == (trained / "lstm.csv").read_bytes()
@@ -268,7 +268,7 @@ def test_without_folds_a_model_is_calibrated_by_its_validation_part(toy: Path, t
 def test_a_bundle_says_by_what_its_split_was_made_where_that_is_not_the_section(toy: Path, tmp_path: Path) -> None:
     """What the caller says goes before params.yaml; nothing else follows from it."""
     section = params.section(toy / "params.yaml", "split", SplitParams)
-    made_by = section.model_copy(update={"scheme": "speaker", "held_out": "ada", "training_speakers": 2})
+    made_by = section.model_copy(update={"scheme": "speaker", "held_out": "ada", "max_train_speakers": 2})
     bundles = []
     for name, how in (("told", made_by), ("untold", None)):
         train(
@@ -322,10 +322,10 @@ def test_the_weights_of_the_best_epoch_are_returned(margins: list[float], best: 
     assert not network.training
 
 
-@pytest.mark.parametrize(("settled_share", "best"), [(1.0, 2), (0.5, 4), (0.34, 5), (0.01, 6)])
-def test_the_checkpoint_is_one_of_the_settled_epochs(settled_share: float, best: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("checkpoint_from_last", "best"), [(1.0, 2), (0.5, 4), (0.34, 5), (0.01, 6)])
+def test_the_checkpoint_is_one_of_the_settled_epochs(checkpoint_from_last: float, best: int, tmp_path: Path) -> None:
     """The second epoch is the best of all, by luck; of the last three each is worse than the one before."""
-    network = run(Script([1, 9, 2, 7, 6, 4]), tmp_path / "curves.csv", settled_share=settled_share)
+    network = run(Script([1, 9, 2, 7, 6, 4]), tmp_path / "curves.csv", checkpoint_from_last=checkpoint_from_last)
     assert network.state_dict()["steps"] == best
 
 
@@ -344,10 +344,10 @@ def test_each_row_is_on_disk_before_the_next_epoch_begins(tmp_path: Path) -> Non
 
     class Watcher(Script):
         def drawn(
-            self, files: list[str], clean_share: float, rng: Generator
+            self, files: list[str], clean_prob: float, rng: Generator
         ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
             lines.append(len((tmp_path / "curves.csv").read_text(encoding="utf-8").splitlines()))
-            return super().drawn(files, clean_share, rng)
+            return super().drawn(files, clean_prob, rng)
 
     run(Watcher([1, 2, 3, 4, 5, 6]), tmp_path / "curves.csv")
     assert lines[1:] == [2, 3, 4, 5, 6]
@@ -360,8 +360,8 @@ def test_training_draws_from_the_training_part_alone(tmp_path: Path) -> None:
     assert [sorted(files) for files in script.seen] == [["train0", "train1"]] * 6
 
 
-@pytest.mark.parametrize(("plain_share", "varied"), [(0.0, 6), (0.34, 4), (0.5, 3), (1.0, 0)])
-def test_in_the_last_epochs_clips_are_drawn_as_they_were_recorded(plain_share: float, varied: int) -> None:
+@pytest.mark.parametrize(("clean_finetune_fraction", "varied"), [(0.0, 6), (0.34, 4), (0.5, 3), (1.0, 0)])
+def test_in_the_last_epochs_clips_are_drawn_as_they_were_recorded(clean_finetune_fraction: float, varied: int) -> None:
     """In those before as often as asked for; there the network is told to vary what it sees, in the last not to."""
     told: list[bool] = []
     shares: list[float] = []
@@ -372,26 +372,26 @@ def test_in_the_last_epochs_clips_are_drawn_as_they_were_recorded(plain_share: f
 
     class Watcher(Script):
         def drawn(
-            self, files: list[str], clean_share: float, rng: Generator
+            self, files: list[str], clean_prob: float, rng: Generator
         ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-            shares.append(clean_share)
-            return super().drawn(files, clean_share, rng)
+            shares.append(clean_prob)
+            return super().drawn(files, clean_prob, rng)
 
     architecture_told = Architecture(Section, no_examples, lambda _params, _given: Told())
-    how = BARE.model_copy(update={"clean_share": 0.3, "plain_share": plain_share})
-    recipe = Recipe(architecture_told, Section(), Path(), how, CLIPS)
+    how = BARE.model_copy(update={"clean_prob": 0.3, "clean_finetune_fraction": clean_finetune_fraction})
+    recipe = TrainingJob(architecture_told, Section(), Path(), how, CLIPS)
     fit(recipe, Watcher([1, 2, 3, 4, 5, 6]), lambda _epoch, _scores: None)
     assert told == [True] * varied + [False] * (6 - varied)
     assert shares == [0.3] * varied + [1.0] * (6 - varied)
 
 
-def mixtures(mixup: float, plain_share: float = 0.0, *, tokens: bool = False) -> list[list[float]]:
+def mixtures(mixup: float, clean_finetune_fraction: float = 0.0, *, tokens: bool = False) -> list[list[float]]:
     """Return the first input of each clip of each step, where clips are all 1 or all 2."""
     seen: list[list[float]] = []
 
     class Kind(Script):
-        def drawn(self, files: list[str], clean_share: float, rng: Generator) -> tuple[NDArray[Any], NDArray[np.int64]]:
-            _, lengths = super().drawn(files, clean_share, rng)
+        def drawn(self, files: list[str], clean_prob: float, rng: Generator) -> tuple[NDArray[Any], NDArray[np.int64]]:
+            _, lengths = super().drawn(files, clean_prob, rng)
             inputs = np.array([[1 + int(file[-1])] * 10 for file in files])
             return inputs.astype(np.int64 if tokens else np.float32), lengths
 
@@ -402,8 +402,8 @@ def mixtures(mixup: float, plain_share: float = 0.0, *, tokens: bool = False) ->
             return super().embed(inputs.float(), lengths)
 
     watched = Architecture(Section, no_examples, lambda _params, _given: Watching())
-    how = BARE.model_copy(update={"mixup": mixup, "plain_share": plain_share, "epochs": 20})
-    fit(Recipe(watched, Section(), Path(), how, CLIPS), Kind([1]), lambda _epoch, _scores: None)
+    how = BARE.model_copy(update={"mixup": mixup, "clean_finetune_fraction": clean_finetune_fraction, "epochs": 20})
+    fit(TrainingJob(watched, Section(), Path(), how, CLIPS), Kind([1]), lambda _epoch, _scores: None)
     return seen
 
 
@@ -422,13 +422,13 @@ def test_nothing_is_mixed_where_it_is_not_wanted_in_plain_epochs_or_in_texts() -
     """Tokens have no mean."""
     assert mixtures(0.0) == [[1.0, 2.0]] * 20
     assert mixtures(1.0, tokens=True) == [[1, 2]] * 20
-    assert mixtures(1.0, plain_share=0.5)[10:] == [[1.0, 2.0]] * 10
+    assert mixtures(1.0, clean_finetune_fraction=0.5)[10:] == [[1.0, 2.0]] * 10
 
 
 def test_a_batch_normalisation_never_meets_a_single_clip() -> None:
     """A last batch of one clip is left out of its epoch: five clips make two steps of two."""
     extra = [Clip(f"train{digit}", digit, "ada", "train") for digit in (2, 3, 4)]
-    recipe = Recipe(CLOCK, Section(), Path(), BARE.model_copy(update={"epochs": 1}), CLIPS + extra)
+    recipe = TrainingJob(CLOCK, Section(), Path(), BARE.model_copy(update={"epochs": 1}), CLIPS + extra)
     network = fit(recipe, Script([1]), lambda _epoch, _scores: None)
     assert network.state_dict()["steps"] == 2
 
@@ -464,7 +464,7 @@ def test_a_bundle_says_what_its_training_clips_were_like(model: str, toy: Path, 
 def test_the_shares_of_the_digits_are_those_of_the_training_part(toy: Path, tmp_path: Path) -> None:
     """A digit that it lacks has none, and is no trouble."""
     clips = [clip for clip in read_split(toy / "split.csv") if clip.digit != 3]
-    fewer = [clip for clip in clips if clip.part != "train" or clip.digit != 5 or clip.speaker == "ada"]
+    fewer = [clip for clip in clips if clip.subset != "train" or clip.digit != 5 or clip.speaker == "ada"]
     write_split(tmp_path / "split.csv", fewer)
     trained_again("lstm", toy, tmp_path / "lstm", tmp_path / "split.csv", epochs=2)
     labels = bundle.describe_training(tmp_path / "lstm" / "out").reference.labels
@@ -476,7 +476,7 @@ def test_the_shares_of_the_digits_are_those_of_the_training_part(toy: Path, tmp_
     [
         lambda values: values["train"].update(epochs=0),
         lambda values: values["train"].update(device="tpu"),
-        lambda values: values["train"].update(speaker_folds=-1),
+        lambda values: values["train"].update(calibration_folds=-1),
         lambda values: values["models"]["lstm"].update(cell="elman"),
         lambda values: values["models"].pop("lstm"),
     ],
@@ -511,7 +511,7 @@ def test_a_training_that_diverges_says_so_and_leaves_no_bundle(toy: Path, tmp_pa
 
 def test_a_single_training_clip_is_too_few(tmp_path: Path) -> None:
     """The error names the section to change."""
-    recipe = Recipe(CLOCK, Section(), tmp_path, BARE, [clip for clip in CLIPS if clip.file != "train1"])
+    recipe = TrainingJob(CLOCK, Section(), tmp_path, BARE, [clip for clip in CLIPS if clip.file != "train1"])
     with pytest.raises(FittingError, match=r"1 training clips are too few: see split in params\.yaml"):
         fit(recipe, Script([1]), lambda _epoch, _scores: None)
 

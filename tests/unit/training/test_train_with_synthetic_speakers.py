@@ -16,16 +16,16 @@ from torch import Tensor, nn
 from audiomnist.core import params
 from audiomnist.core.params import Section
 from audiomnist.corpus import splits
-from audiomnist.corpus.splits import PARTS, Clip
+from audiomnist.corpus.splits import SUBSETS, Clip
 from audiomnist.models.cnn import Cnn
 from audiomnist.models.common import checkpoint
-from audiomnist.models.common.base import Architecture, Examples, Network
+from audiomnist.models.common.base import Architecture, ClipDataset, Network
 from audiomnist.models.common.registry import architecture
 from audiomnist.serving.bundle import description
 from audiomnist.synthesis.speakers import VoicesParams
 from audiomnist.training.cross_validation import answers_of, folds
 from audiomnist.training.train import train
-from audiomnist.training.trainer import FittingError, Recipe, TrainParams, fit
+from audiomnist.training.trainer import FittingError, TrainingJob, TrainParams, fit
 
 pytestmark = pytest.mark.usefixtures("torch_as_it_was")
 STEPS = 4
@@ -35,14 +35,14 @@ VOICES = [Clip(f"{digit}_voice{number}", digit, f"voice{number}", "train") for n
 
 @dataclass
 class Ledger(Unserved):
-    """Examples of one folder, `(batch, 4)`; it keeps the files that were asked for, as they are and varied."""
+    """ClipDataset of one folder, `(batch, 4)`; it keeps the files that were asked for, as they are and varied."""
 
     clean_files: list[str] = field(default_factory=list)
     drawn_files: list[str] = field(default_factory=list)
     drawings: list[list[str]] = field(default_factory=list)
     speakers: "Ledger | None" = None
 
-    def synthetic(self) -> tuple[Examples, list[Clip], dict[str, Any]] | None:
+    def synthetic(self) -> tuple[ClipDataset, list[Clip], dict[str, Any]] | None:
         """Return the synthetic speakers' ledger, where there is one."""
         return None if self.speakers is None else (self.speakers, VOICES, {})
 
@@ -52,10 +52,10 @@ class Ledger(Unserved):
         return self._inputs(files)
 
     def drawn(
-        self, files: list[str], clean_share: float, rng: Generator
+        self, files: list[str], clean_prob: float, rng: Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return the same."""
-        del clean_share, rng
+        del clean_prob, rng
         self.drawn_files += files
         self.drawings.append(files)
         return self._inputs(files)
@@ -97,26 +97,26 @@ def inputs(tmp_path: Path) -> Path:
     return tmp_path / "inputs"
 
 
-def recipe_of(inputs: Path, library: Library, **changes: Any) -> Recipe:
+def recipe_of(inputs: Path, library: Library, **changes: Any) -> TrainingJob:
     """Return the recipe of a linear classifier of 90 recordings, 30 of each part."""
     how = {
         "epochs": 2,
-        "voices_per_clip": 0.5,
+        "synthetic_ratio": 0.5,
         "batch_size": 8,
         "learning_rate": 0.01,
-        "speaker_folds": 3,
+        "calibration_folds": 3,
     }
     clips = [
         Clip(f"{digit}_{speaker}_{take}", digit, speaker, part)
         for digit in range(10)
         for speaker in SPEAKERS
-        for take, part in enumerate(PARTS)
+        for take, part in enumerate(SUBSETS)
     ]
     chosen = Architecture(Section, library.examples, lambda _params, _given: Linear())
-    return Recipe(chosen, Section(), inputs, TrainParams.model_validate(BARE.model_dump() | how | changes), clips)
+    return TrainingJob(chosen, Section(), inputs, TrainParams.model_validate(BARE.model_dump() | how | changes), clips)
 
 
-def trained(recipe: Recipe) -> Network:
+def trained(recipe: TrainingJob) -> Network:
     """Train a recipe's network."""
     return fit(recipe, recipe.examples(), lambda _epoch, _scores: None)
 
@@ -133,13 +133,13 @@ def test_voices_are_heard_in_training_alone(inputs: Path) -> None:
     assert not any("voice" in file for file in library.own.clean_files)
 
 
-@pytest.mark.parametrize(("voices_per_clip", "voices"), [(0.1, 3), (0.5, 15), (0.65, 20), (7.0, 20)])
+@pytest.mark.parametrize(("synthetic_ratio", "voices"), [(0.1, 3), (0.5, 15), (0.65, 20), (7.0, 20)])
 def test_as_many_voices_are_drawn_as_the_training_part_asks_for(
-    inputs: Path, voices_per_clip: float, voices: int
+    inputs: Path, synthetic_ratio: float, voices: int
 ) -> None:
     """At most as many as there are, each once in an epoch; 30 recordings ask for a share of 30."""
     library = Library()
-    trained(recipe_of(inputs, library, voices_per_clip=voices_per_clip))
+    trained(recipe_of(inputs, library, synthetic_ratio=synthetic_ratio))
     assert [len(set(files)) for files in library.synthetic.drawings] == [voices] * 2
     assert [len(files) for files in library.synthetic.drawings] == [voices] * 2
     assert [len(set(files)) for files in library.own.drawings] == [30] * 2
@@ -148,7 +148,7 @@ def test_as_many_voices_are_drawn_as_the_training_part_asks_for(
 def test_where_no_voices_are_wanted_none_is_read(inputs: Path) -> None:
     """The network is the one of a folder that has none, to the bit."""
     library = Library()
-    weights = trained(recipe_of(inputs, library, voices_per_clip=0.0)).state_dict()
+    weights = trained(recipe_of(inputs, library, synthetic_ratio=0.0)).state_dict()
     assert library.synthetic.drawn_files == []
     without = recipe_of(inputs, Library(has_synthetic=False))
     assert all(torch.equal(weight, weights[name]) for name, weight in trained(without).state_dict().items())
@@ -157,7 +157,7 @@ def test_where_no_voices_are_wanted_none_is_read(inputs: Path) -> None:
 def test_voices_change_what_is_learned(inputs: Path) -> None:
     """Otherwise they would be of no use."""
     with_them, without = (
-        trained(recipe_of(inputs, Library(), voices_per_clip=share)).state_dict() for share in (0.5, 0.0)
+        trained(recipe_of(inputs, Library(), synthetic_ratio=share)).state_dict() for share in (0.5, 0.0)
     )
     assert any(not torch.equal(weight, without[name]) for name, weight in with_them.items())
 
@@ -165,7 +165,7 @@ def test_voices_change_what_is_learned(inputs: Path) -> None:
 def test_in_the_plain_epochs_at_the_end_no_voice_is_heard(inputs: Path) -> None:
     """Of five epochs two are plain: recordings go on, as they are."""
     library = Library()
-    trained(recipe_of(inputs, library, epochs=5, plain_share=0.4))
+    trained(recipe_of(inputs, library, epochs=5, clean_finetune_fraction=0.4))
     assert len(library.synthetic.drawings) == 3
     assert len(library.own.drawings) == 5
 
@@ -187,9 +187,9 @@ def test_the_networks_that_calibrate_are_taught_by_voices_and_asked_about_record
 def test_voices_do_not_make_up_for_missing_recordings(inputs: Path) -> None:
     """One training clip is too few, whatever else there is to learn from."""
     recipe = recipe_of(inputs, Library())
-    few = [clip for clip in recipe.clips if clip.part != "train"] + [recipe.part("train")[0]]
+    few = [clip for clip in recipe.clips if clip.subset != "train"] + [recipe.subset("train")[0]]
     with pytest.raises(FittingError, match=r"1 training clips are too few"):
-        trained(Recipe(recipe.architecture, recipe.network_params, inputs, recipe.how, few))
+        trained(TrainingJob(recipe.architecture, recipe.network_params, inputs, recipe.how, few))
 
 
 def trained_bundle(model: str, toy: Path, folder: Path, **changes: Any) -> Path:
@@ -232,7 +232,7 @@ def test_with_voices_two_runs_write_the_same_bundle(taught: Path, toy_with_voice
 @pytest.mark.usefixtures("here")
 def test_a_bundle_that_no_voice_taught_says_so(taught: Path, toy: Path, toy_with_voices: Path, tmp_path: Path) -> None:
     """Where none was wanted and where there is none it is the same model; with voices it is another."""
-    unwanted = trained_bundle("cnn", toy_with_voices, tmp_path / "unwanted", voices_per_clip=0)
+    unwanted = trained_bundle("cnn", toy_with_voices, tmp_path / "unwanted", synthetic_ratio=0)
     absent = trained_bundle("cnn", toy, tmp_path / "absent")
     weights = [(folder / checkpoint.WEIGHTS).read_bytes() for folder in (unwanted, absent, taught)]
     assert weights[0] == weights[1] != weights[2]
@@ -256,7 +256,7 @@ def test_mean_and_deviation_of_the_bands_are_those_of_recordings(toy: Path, toy_
     for folder in (toy, toy_with_voices):
         network_params = params.section(folder / "params.yaml", "models.cnn", chosen.params)
         how = params.section(folder / "params.yaml", "train", TrainParams).model_copy(update={"epochs": 1})
-        recipe = Recipe(chosen, network_params, folder / "features", how, splits.read(folder / "split.csv"))
+        recipe = TrainingJob(chosen, network_params, folder / "features", how, splits.read(folder / "split.csv"))
         network = trained(recipe)
         assert isinstance(network, Cnn)
         means.append((network.spectrum.mean, network.spectrum.deviation))

@@ -11,11 +11,11 @@ import pytest
 from numpy.typing import NDArray
 
 from audiomnist.transcripts import table as transcripts
-from audiomnist.transcripts.augment import thinned
+from audiomnist.transcripts.augment import drop_tokens
 from audiomnist.transcripts.dataset import TranscriptExamples
 from audiomnist.transcripts.tokenizer import END, PADDING, TOKENS, UNKNOWN, encode
 
-RECOGNISER: dict[str, Any] = {"engine": "sphinx", "version": "0", "weights_sha256": None, "settings": {}}
+RECOGNIZER: dict[str, Any] = {"engine": "sphinx", "version": "0", "weights_sha256": None, "settings": {}}
 # Of the recordings (0) and of two augmented copies: the hypotheses of each file, best first.
 HEARD: tuple[dict[str, list[str]], ...] = (
     {"a": ["one"], "b": ["two", "too"], "c": []},
@@ -33,13 +33,13 @@ def write(folder: Path, copy: int, heard: dict[str, list[str]]) -> None:
             "sha256": "0" * 64,
             "engine": "sphinx",
             "engine_version": "0",
-            "status": str(transcripts.Status.RECOGNISED if texts else transcripts.Status.UNRECOGNISED),
+            "status": str(transcripts.Status.RECOGNIZED if texts else transcripts.Status.NO_SPEECH),
             "text": texts[0] if texts else "",
             "hypotheses": [{"text": text, "score": 0.0} for text in texts],
         }
         for file, texts in heard.items()
     ]
-    schema = transcripts.SCHEMA.with_metadata({transcripts.METADATA_KEY: json.dumps(RECOGNISER)})
+    schema = transcripts.SCHEMA.with_metadata({transcripts.METADATA_KEY: json.dumps(RECOGNIZER)})
     transcripts.write(folder, pa.Table.from_pylist(rows, schema), copy)
 
 
@@ -64,12 +64,12 @@ def unpadded(batch: tuple[NDArray[np.int64], NDArray[np.int64]]) -> list[tuple[i
     return [tuple(row[:length].tolist()) for row, length in zip(tokens, lengths, strict=True)]
 
 
-def beginnings(examples: TranscriptExamples, clean_share: float, draws: int = 400) -> list[Counter[tuple[int, ...]]]:
+def beginnings(examples: TranscriptExamples, clean_prob: float, draws: int = 400) -> list[Counter[tuple[int, ...]]]:
     """Return, for each file, how often each beginning was drawn with no letter missing: two tokens of it."""
     rng = np.random.default_rng(0)
     found = [Counter[tuple[int, ...]]() for _ in FILES]
     for _ in range(draws):
-        for counts, tokens in zip(found, unpadded(examples.drawn(FILES, clean_share, rng)), strict=True):
+        for counts, tokens in zip(found, unpadded(examples.drawn(FILES, clean_prob, rng)), strict=True):
             if UNKNOWN not in tokens:
                 counts[tokens[:2]] += 1
     return found
@@ -98,21 +98,21 @@ def test_of_the_copies_each_is_drawn_as_often_and_the_recording_as_often_as_aske
         assert min(own, first, second) > 40
 
 
-@pytest.mark.parametrize(("clean_share", "versions"), [(1.0, (0,)), (0.0, (1, 2))])
+@pytest.mark.parametrize(("clean_prob", "versions"), [(1.0, (0,)), (0.0, (1, 2))])
 def test_only_recordings_or_only_copies_are_drawn_where_the_share_says_so(
-    with_copies: TranscriptExamples, clean_share: float, versions: tuple[int, ...]
+    with_copies: TranscriptExamples, clean_prob: float, versions: tuple[int, ...]
 ) -> None:
     """At its two ends. A later hypothesis may stand first, where the first is lost."""
-    for counts, file in zip(beginnings(with_copies, clean_share), FILES, strict=True):
+    for counts, file in zip(beginnings(with_copies, clean_prob), FILES, strict=True):
         texts = [HEARD[version][file] for version in versions]
         assert {begins(heard) for heard in texts} <= set(counts)
         assert set(counts) <= {begins(heard[number:]) for heard in texts for number in range(max(1, len(heard)))}
 
 
-@pytest.mark.parametrize("clean_share", [0.0, 0.5, 1.0])
-def test_without_copies_recordings_are_drawn(without_copies: TranscriptExamples, clean_share: float) -> None:
+@pytest.mark.parametrize("clean_prob", [0.0, 0.5, 1.0])
+def test_without_copies_recordings_are_drawn(without_copies: TranscriptExamples, clean_prob: float) -> None:
     """However rarely they are wanted: there is nothing else."""
-    for counts, file in zip(beginnings(without_copies, clean_share, draws=100), FILES, strict=True):
+    for counts, file in zip(beginnings(without_copies, clean_prob, draws=100), FILES, strict=True):
         heard = HEARD[0][file]
         assert set(counts) <= {begins(heard[number:]) for number in range(max(1, len(heard)))}
 
@@ -133,20 +133,20 @@ def test_drawn_inputs_are_padded_with_no_token(with_copies: TranscriptExamples) 
 
 
 def test_an_unheard_copy_is_drawn_as_such(with_copies: TranscriptExamples) -> None:
-    """Training meets clips in which the recogniser heard nothing."""
+    """Training meets clips in which the recognizer heard nothing."""
     counts = beginnings(with_copies, 0.0)[FILES.index("b")]
     assert counts[tuple(encode([]))] > 100
 
 
-def test_service_is_told_which_recogniser_is_heard(with_copies: TranscriptExamples) -> None:
+def test_service_is_told_which_recognizer_is_heard(with_copies: TranscriptExamples) -> None:
     """That of the recordings."""
-    assert with_copies.service() == {"kind": "transcript", "recogniser": RECOGNISER}
+    assert with_copies.service() == {"kind": "transcript", "recognizer": RECOGNIZER}
 
 
 def thinnings(texts: list[str], count: int = 2000) -> list[list[int]]:
     """Thin texts many times."""
     rng = np.random.default_rng(0)
-    return [thinned(texts, rng) for _ in range(count)]
+    return [drop_tokens(texts, rng) for _ in range(count)]
 
 
 def test_thinning_loses_a_fifth_of_the_hypotheses_and_a_twentieth_of_the_letters() -> None:

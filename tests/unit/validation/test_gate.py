@@ -36,16 +36,16 @@ PARAMS = ValidateParams.model_validate(
             "min_level_dbfs": -60.0,
             "max_clipped_fraction": 0.01,
             "min_digits_per_speaker": 2,
-            "max_takes_off_balance": 0,
+            "max_take_imbalance": 0,
         },
         "features": {
             "min_value_db": -1000.0,
             "max_value_db": 500.0,
-            "min_deviation_over_time_db": 0.1,
-            "min_deviation_over_coefficients_db": 0.1,
+            "min_std_over_time_db": 0.1,
+            "min_std_over_coefficients_db": 0.1,
         },
         "transcripts": {
-            "min_recognised_fraction": 0.5,
+            "min_recognized_fraction": 0.5,
             "max_failed_fraction": 0.0,
             "max_hypotheses": 10,
         },
@@ -123,7 +123,7 @@ def _transcript(file: str, **changes: Any) -> dict[str, Any]:
         "sha256": _hash(file),
         "engine": "sphinx",
         "engine_version": "5.0",
-        "status": "recognised",
+        "status": "recognized",
         "text": "three",
         "hypotheses": [{"text": "three", "score": -1.0}, {"text": "tree", "score": -2.0}],
         **changes,
@@ -246,8 +246,8 @@ def test_each_broken_rule_names_its_feature_rows(site: Site) -> None:
 
 
 def test_good_transcripts_pass(site: Site) -> None:
-    """Half of the recordings may be unrecognised, with an empty text and no hypothesis."""
-    nothing = {"status": "unrecognised", "text": "", "hypotheses": []}
+    """Half of the recordings may be unrecognized, with an empty text and no hypothesis."""
+    nothing = {"status": "unrecognized", "text": "", "hypotheses": []}
     rows = [_transcript(file, **(nothing if number % 2 else {})) for number, file in enumerate(FILES)]
     _write_transcripts(site, rows)
     site.validate("transcripts")
@@ -264,9 +264,9 @@ def test_each_broken_rule_names_its_transcripts(site: Site) -> None:
         _transcript(FILES[1], status="failed", **nothing),
         _transcript(FILES[2], engine_version="6.0"),
         _transcript(FILES[3], status="guessed"),
-        _transcript(FILES[4], status="unrecognised", **nothing),
+        _transcript(FILES[4], status="unrecognized", **nothing),
         _transcript(FILES[5], text="tree"),
-        _transcript(FILES[6], status="unrecognised", hypotheses=[{"text": "three", "score": 0.0}] * 11),
+        _transcript(FILES[6], status="unrecognized", hypotheses=[{"text": "three", "score": 0.0}] * 11),
         _transcript("9_zoe_0.wav", status="failed", text=None, hypotheses=None),
     ]
     _write_transcripts(site, rows)
@@ -274,12 +274,12 @@ def test_each_broken_rule_names_its_transcripts(site: Site) -> None:
         "manifest and transcripts both have it": "2: 7_bob_1.wav, 9_zoe_0.wav",
         "no recording is transcribed twice": "1: 3_ann_0.wav",
         "it was made from the content that the manifest names": "1: 3_ann_0.wav",
-        "the status is one of recognised, unrecognised, failed": "1: 3_bob_1.wav",
+        "the status is one of recognized, unrecognized, failed": "1: 3_bob_1.wav",
         "one engine, in one version, made them all": "1: 3_bob_0.wav",
-        "there is a text exactly where the status is recognised": "2: 3_bob_1.wav, 7_bob_0.wav",
+        "there is a text exactly where the status is recognized": "2: 3_bob_1.wav, 7_bob_0.wav",
         "the text is the first hypothesis": "1: 7_ann_1.wav",
         "there are at most 10 hypotheses": "1: 7_bob_0.wav",
-        "at least 50.0% are recognised": "5: 3_ann_1.wav, 3_bob_1.wav, 7_ann_0.wav, 7_bob_0.wav, 9_zoe_0.wav",
+        "at least 50.0% are recognized": "5: 3_ann_1.wav, 3_bob_1.wav, 7_ann_0.wav, 7_bob_0.wav, 9_zoe_0.wav",
         "at most 0.0% failed": "3: 3_ann_1.wav, 3_bob_1.wav, 9_zoe_0.wav",
     }
 

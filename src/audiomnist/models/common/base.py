@@ -40,18 +40,18 @@ class Network(nn.Module, ABC):
         return logits
 
 
-class Examples(Protocol):
+class ClipDataset(Protocol):
     """Inputs of one kind, by file name."""
 
     def clean(self, files: list[str]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the inputs as they are, padded `(batch, ...)`, and int64 lengths `(batch,)`."""
         ...
 
-    def drawn(self, files: list[str], clean_share: float, rng: Generator) -> tuple[NDArray[Any], NDArray[Any]]:
+    def drawn(self, files: list[str], clean_prob: float, rng: Generator) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the inputs as training sees them: each as it was recorded with that probability, or a copy of it."""
         ...
 
-    def synthetic(self) -> "tuple[Examples, list[Clip], dict[str, Any]] | None":
+    def synthetic(self) -> "tuple[ClipDataset, list[Clip], dict[str, Any]] | None":
         """Return inputs of synthetic speakers, their clips, and how they were made; None where there are none."""
         ...
 
@@ -67,9 +67,9 @@ class Architecture:
     Attributes:
         params: the model of its section in params.yaml.
         examples: opens the folder of inputs.
-        build: makes the untrained network from parameters and the bundle's `input` section (`Examples.service`).
+        build: makes the untrained network from parameters and the bundle's `input` section (`ClipDataset.service`).
     """
 
     params: type[Section]
-    examples: Callable[[Path], Examples]
+    examples: Callable[[Path], ClipDataset]
     build: Callable[[Any, Mapping[str, Any]], Network]

@@ -35,7 +35,7 @@ class ConvolutionsParams(Section):
 
 
 class Convolutions(nn.Module):
-    """Layers of convolution, batch normalisation and ReLU over spectra taken as images; each halves both axes.
+    """Layers of convolution, batch normalization and ReLU over spectra taken as images; each halves both axes.
 
     Residual blocks may follow each of them.
     """
@@ -78,11 +78,11 @@ class _Convolution(nn.Module):
         self.convolve = nn.Conv2d(
             inputs, outputs, kernel, stride=1 if self.pools else 2, padding=(kernel - 1) // 2, bias=False
         )
-        self.normalise = nn.BatchNorm2d(outputs)
+        self.normalize = nn.BatchNorm2d(outputs)
         self.pool = nn.MaxPool2d(2, ceil_mode=True) if self.pools else nn.Identity()
 
     def forward(self, image: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        activated = functional.relu(self.normalise(self.convolve(self.pad(image))))
+        activated = functional.relu(self.normalize(self.convolve(self.pad(image))))
         halved = None if lengths is None else (lengths + 1) // 2
         return self.pool(_masked(activated, lengths if self.pools else halved)), halved
 

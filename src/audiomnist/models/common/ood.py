@@ -25,7 +25,7 @@ _LEAST_VARIANCE = 0.01
 _LEAST_SPREAD = 0.1
 
 
-class Distance(nn.Module):
+class MahalanobisDistance(nn.Module):
     """Features `(batch, features)` to their distance from the nearest digit, `(batch,)`, >= 0."""
 
     scale: Tensor
@@ -76,7 +76,7 @@ class Distance(nn.Module):
         return squared.clamp(min=0).amin(dim=1).sqrt()
 
 
-class Judged(nn.Module):
+class OodClassifier(nn.Module):
     """What is served: a network that also says how strange each clip is.
 
     Attributes:
@@ -87,7 +87,7 @@ class Judged(nn.Module):
     centre: Tensor
     spread: Tensor
 
-    def __init__(self, network: Network, distance: Distance) -> None:
+    def __init__(self, network: Network, distance: MahalanobisDistance) -> None:
         super().__init__()
         self.network = network
         self.distance = distance
@@ -97,7 +97,7 @@ class Judged(nn.Module):
     @classmethod
     def fitted(cls, network: Network, features: Tensor, labels: Tensor) -> Self:
         """Return a network with the features `(clips, features)` and digits `(clips,)` of its training clips."""
-        judged = cls(network, Distance.fitted(features, labels))
+        judged = cls(network, MahalanobisDistance.fitted(features, labels))
         with torch.no_grad():
             parts = judged._parts(features, network.classify(features))
         judged.centre, judged.spread = parts.mean(dim=0), parts.std(dim=0).clamp(min=_LEAST_SPREAD)

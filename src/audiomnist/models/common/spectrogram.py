@@ -20,28 +20,28 @@ _WARPINGS = 21
 _LEAST_DEVIATION_DB = 1e-3
 
 
-class SpectrumParams(Section):
+class LogMelInputParams(Section):
     """What a network over MFCCs is given, and how training varies it.
 
     Attributes:
-        range_db: what lies further below a clip's loudest value is raised to there, so that quiet recordings and noisy
+        top_db: what lies further below a clip's loudest value is raised to there, so that quiet recordings and noisy
             ones have floors that are alike.
-        mean_removed: share of each band's mean over the clip that is taken off, in [0, 1]: the mean holds the
+        cmn_strength: share of each band's mean over the clip that is taken off, in [0, 1]: the mean holds the
             microphone and the voice (cepstral mean subtraction, Atal 1974), and in so short a clip the digit too.
-        masked_fraction: longest of the two stretches of each clip that training hides, as a share of it.
-        masked_bands: widest of the two ranges of bands that training hides, in bands.
+        time_mask_fraction: longest of the two stretches of each clip that training hides, as a share of it.
+        freq_mask_bands: widest of the two ranges of bands that training hides, in bands.
         warp: training multiplies the frequencies of each clip by a factor between exp(-warp) and exp(warp), as
             longer and shorter vocal tracts do (vocal tract length perturbation, Jaitly and Hinton 2013).
     """
 
-    range_db: float = Field(gt=0)
-    mean_removed: float = Field(ge=0, le=1)
-    masked_fraction: float = Field(ge=0, lt=1)
-    masked_bands: int = Field(ge=0)
+    top_db: float = Field(gt=0)
+    cmn_strength: float = Field(ge=0, le=1)
+    time_mask_fraction: float = Field(ge=0, lt=1)
+    freq_mask_bands: int = Field(ge=0)
     warp: float = Field(ge=0, le=0.5)
 
 
-class Spectrum(nn.Module):
+class LogMelInput(nn.Module):
     """The first step of every network over MFCCs."""
 
     to_bands: Tensor
@@ -49,15 +49,15 @@ class Spectrum(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, params: SpectrumParams, front_end: FrontEndParams) -> None:
+    def __init__(self, params: LogMelInputParams, front_end: FrontEndParams) -> None:
         super().__init__()
         self.params = params
         self.varies = True
-        transform = torchaudio.functional.create_dct(front_end.coefficients, front_end.mel_bands, norm="ortho")
+        transform = torchaudio.functional.create_dct(front_end.coefficients, front_end.n_mels, norm="ortho")
         self.register_buffer("to_bands", transform.contiguous(), persistent=False)  # (bands, coefficients)
         self.register_buffer("warpings", warpings(front_end, params.warp), persistent=False)
-        self.register_buffer("mean", torch.zeros(1, front_end.mel_bands, 1))
-        self.register_buffer("deviation", torch.ones(1, front_end.mel_bands, 1))
+        self.register_buffer("mean", torch.zeros(1, front_end.n_mels, 1))
+        self.register_buffer("deviation", torch.ones(1, front_end.n_mels, 1))
 
     def fit(self, mfcc: Tensor, frames: Tensor) -> None:
         """Set mean and deviation of each band to those of clips.
@@ -92,16 +92,16 @@ class Spectrum(nn.Module):
         return scaled
 
     def _levelled(self, bands: Tensor, frames: Tensor | None) -> Tensor:
-        bands = torch.maximum(bands, _loudest(bands, frames) - self.params.range_db)
-        return bands - self.params.mean_removed * _means(bands, frames)
+        bands = torch.maximum(bands, _loudest(bands, frames) - self.params.top_db)
+        return bands - self.params.cmn_strength * _means(bands, frames)
 
     def _kept_steps(self, frames: Tensor, steps: int) -> Tensor:
-        return _outside_a_stretch(self.params.masked_fraction * frames, frames, steps)
+        return _outside_a_stretch(self.params.time_mask_fraction * frames, frames, steps)
 
     def _kept_bands(self, scaled: Tensor) -> Tensor:
         bands = torch.full((len(scaled),), scaled.shape[1], device=scaled.device)
         return _outside_a_stretch(
-            torch.full_like(bands, self.params.masked_bands).clamp(max=self.bands), bands, self.bands
+            torch.full_like(bands, self.params.freq_mask_bands).clamp(max=self.bands), bands, self.bands
         )
 
 
@@ -134,13 +134,13 @@ def warpings(front_end: FrontEndParams, warp: float) -> Tensor:
     The factors are spread evenly in the logarithm over [exp(-warp), exp(warp)]; between two bands the level is
     interpolated, beyond the outer ones it is theirs.
     """
-    low, high = (_mel(edge_hz) for edge_hz in (front_end.low_hz, front_end.high_hz))
-    centres = torch.linspace(low, high, front_end.mel_bands + 2, dtype=torch.float64)[1:-1]
+    low, high = (_mel(edge_hz) for edge_hz in (front_end.f_min, front_end.f_max))
+    centres = torch.linspace(low, high, front_end.n_mels + 2, dtype=torch.float64)[1:-1]
     factors = torch.linspace(-warp, warp, _WARPINGS, dtype=torch.float64).exp()
     sources = 2595 * torch.log10(1 + factors.unsqueeze(1) * (10 ** (centres / 2595) - 1))  # (21, bands), in mel
-    spacing = (high - low) / (front_end.mel_bands + 1)
-    positions = ((sources - centres[0]) / spacing).clamp(0, front_end.mel_bands - 1)
-    distance = (positions.unsqueeze(2) - torch.arange(front_end.mel_bands, dtype=torch.float64)).abs()
+    spacing = (high - low) / (front_end.n_mels + 1)
+    positions = ((sources - centres[0]) / spacing).clamp(0, front_end.n_mels - 1)
+    distance = (positions.unsqueeze(2) - torch.arange(front_end.n_mels, dtype=torch.float64)).abs()
     return (1 - distance).clamp(min=0).float()
 
 

@@ -27,13 +27,13 @@ from audiomnist.scoring.inbox import discover, paths
 from audiomnist.scoring.inbox.discover import Candidate, Deferred, NotReadError, Unusable
 from audiomnist.scoring.records import FileInfo, Outcome, RunInfo
 from audiomnist.scoring.table.schema import SCHEMA
-from audiomnist.serving.predictor import Answer, Hear
+from audiomnist.serving.predictor import Predict, Prediction
 
 # Files that are scored together, including those that are rejected without being read.
 Chunk = Sequence[Candidate | Unusable]
 
 # Faults of a file that is still being written; a file modified this recently is read again before it is rejected.
-_UNFINISHED = {"empty", "not_audio", "truncated", "lying_sizes", "undecodable"}
+_UNFINISHED = {"empty", "not_audio", "truncated", "inconsistent_header", "undecodable"}
 _SETTLED_S = 2.0
 # Decoded samples in memory before the model is called; compressed files may be small.
 _PORTION_BYTES = 64 * 2**20
@@ -106,7 +106,7 @@ class _ScoredFile(NamedTuple):
 class Scorer:
     """Scores files with a model; for use by one thread."""
 
-    def __init__(self, task: ScoringTask, predict: Hear) -> None:
+    def __init__(self, task: ScoringTask, predict: Predict) -> None:
         """Create a scorer; `predict` is the predictor of the task's model."""
         self._task = task
         self._predict = predict
@@ -193,10 +193,10 @@ class Scorer:
                 results.append(self._result(file, next(predictions), seconds))
         return results
 
-    def _result(self, file: _ReadFile, prediction: Answer | None, seconds: float) -> _ScoredFile | Deferred:
+    def _result(self, file: _ReadFile, prediction: Prediction | None, seconds: float) -> _ScoredFile | Deferred:
         if prediction is None:
             return Deferred(
-                file.candidate.path, "recogniser_failed", "was read, but the speech recogniser failed on it"
+                file.candidate.path, "recognizer_failed", "was read, but the speech recognizer failed on it"
             )
         outcome = records.predicted(prediction, self._task.run.min_confidence)
         return _ScoredFile(file.info, outcome, file.seconds + seconds)

@@ -15,7 +15,7 @@ from multiprocessing.process import BaseProcess
 from threading import Lock
 
 from audiomnist.core.errors import AudiomnistError
-from audiomnist.core.processes import ENDING_SIGNALS, end_with_parent, held_back, one_thread_each
+from audiomnist.core.processes import ENDING_SIGNALS, blocked_signals, die_with_parent, single_threaded_blas
 from audiomnist.scoring.inbox.discover import Deferred
 from audiomnist.scoring.workers.scorer import Chunk, ScoredChunk, Scorer, ScoringTask
 from audiomnist.serving import model as inference
@@ -93,7 +93,7 @@ class Worker:
                 raise _DiedError(_DIED)
             self._pipe, child_pipe = context.Pipe()
             self._process = context.Process(target=_work, args=(os.getpid(), child_pipe, self._task), daemon=True)
-            with child_pipe, _start_lock, one_thread_each(), held_back(ENDING_SIGNALS):
+            with child_pipe, _start_lock, single_threaded_blas(), blocked_signals(ENDING_SIGNALS):
                 self._process.start()
             return self._pipe
 
@@ -110,7 +110,7 @@ class _DiedError(Exception):
 
 def _work(parent: int, pipe: Connection, task: ScoringTask) -> None:
     """Score chunks until the parent closes the pipe or kills this process."""
-    end_with_parent(parent)
+    die_with_parent(parent)
     if sys.stderr:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # libraries print warnings about files
     scorer = _scorer(task)

@@ -35,8 +35,8 @@ class Preparation(_Part):
     """How a recording is prepared before the graph: the part of the front end that is not in the graph."""
 
     sample_rate_hz: int
-    window_samples: int
-    trim_db: float
+    win_length: int
+    trim_top_db: float
     max_duration_s: float
 
 
@@ -60,23 +60,23 @@ class WaveformInput(_Part):
 
 
 class TranscriptInput(_Part):
-    """The graph takes token ids of what this recogniser heard."""
+    """The graph takes token ids of what this recognizer heard."""
 
     kind: Literal["transcript"] = "transcript"
-    recogniser: dict[str, Any]
+    recognizer: dict[str, Any]
 
 
 class Calibration(_Part):
     """How logits and novelty become probabilities and `ood_score`: see `audiomnist.training.calibration`."""
 
     temperature: float = Field(gt=0)
-    typical_novelty: float
-    strange_novelty: float
+    ood_median: float
+    ood_p95: float
 
     @model_validator(mode="after")
     def _ascending(self) -> "Calibration":
-        if self.strange_novelty <= self.typical_novelty:
-            raise ValueError("strange_novelty must lie above typical_novelty")
+        if self.ood_p95 <= self.ood_median:
+            raise ValueError("ood_p95 must lie above ood_median")
         return self
 
 
