@@ -20,6 +20,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction, WriterPropertie
 from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
+from audiomnist.core.atomic import sync
 from audiomnist.core.text import listed
 from audiomnist.scoring.table import delta_files, formats, history
 from audiomnist.scoring.table.formats import OutputError
@@ -108,7 +109,7 @@ class Table:
                 configuration=_PROPERTIES,
             )
             delta_files.sync_commit(path, 0)
-            delta_files.sync(path.parent)
+            sync(path.parent)
         return cls.open(path)
 
     @property

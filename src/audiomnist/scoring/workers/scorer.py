@@ -27,7 +27,7 @@ from audiomnist.scoring.inbox import discover, paths
 from audiomnist.scoring.inbox.discover import Candidate, Deferred, NotReadError, Unusable
 from audiomnist.scoring.records import FileInfo, Outcome, RunInfo
 from audiomnist.scoring.table.schema import SCHEMA
-from audiomnist.serving.predictor import Predict, Prediction
+from audiomnist.serving.predictor import Predict
 
 # Files that are scored together, including those that are rejected without being read.
 Chunk = Sequence[Candidate | Unusable]
@@ -35,6 +35,7 @@ Chunk = Sequence[Candidate | Unusable]
 # Faults of a file that is still being written; a file modified this recently is read again before it is rejected.
 _UNFINISHED = {"empty", "not_audio", "truncated", "inconsistent_header", "undecodable"}
 _SETTLED_S = 2.0
+_RECOGNIZER_FAILED = ("recognizer_failed", "was read, but the speech recognizer failed on it")
 # Decoded samples in memory before the model is called; compressed files may be small.
 _PORTION_BYTES = 64 * 2**20
 
@@ -97,12 +98,6 @@ class _ReadFile(NamedTuple):
     seconds: float
 
 
-class _ScoredFile(NamedTuple):
-    info: FileInfo
-    outcome: Outcome
-    seconds: float
-
-
 class Scorer:
     """Scores files with a model; for use by one thread."""
 
@@ -113,10 +108,10 @@ class Scorer:
 
     def score(self, files: Chunk) -> ScoredChunk:
         """Read files and predict their digits."""
-        parts = [self._scored(self._settled(portion)) for portion in self._portions(files)]
-        return reduce(ScoredChunk.joined, parts) if parts else ScoredChunk.all_deferred([])
+        portions = (self._scored(self._settled(portion)) for portion in self._portions(files))
+        return reduce(ScoredChunk.joined, portions, ScoredChunk.all_deferred([]))
 
-    def _portions(self, files: Chunk) -> Iterator[list["_ReadFile | Deferred"]]:
+    def _portions(self, files: Chunk) -> Iterator[list[_ReadFile | Deferred]]:
         """Read files; yield them in portions of bounded memory."""
         portion: list[_ReadFile | Deferred] = []
         size_bytes = 0
@@ -130,15 +125,6 @@ class Scorer:
                 portion, size_bytes = [], 0
         if portion:
             yield portion
-
-    def _scored(self, portion: list["_ReadFile | Deferred"]) -> ScoredChunk:
-        results = self._predicted([file for file in portion if isinstance(file, _ReadFile)])
-        scored = [result for result in results if isinstance(result, _ScoredFile)]
-        return ScoredChunk(
-            records.table([(file.info, file.outcome) for file in scored], self._task.run, datetime.now(UTC)),
-            [file.seconds for file in scored],
-            [file for file in (*portion, *results) if isinstance(file, Deferred)],
-        )
 
     def _read(self, candidate: Candidate | Unusable) -> _ReadFile | Deferred:
         read_at, start = time.time(), time.perf_counter()
@@ -178,28 +164,26 @@ class Scorer:
             for file in portion
         ]
 
-    def _predicted(self, files: Sequence[_ReadFile]) -> list[_ScoredFile | Deferred]:
-        """Return the results of files that were read, in order; the model is called once."""
+    def _scored(self, portion: list[_ReadFile | Deferred]) -> ScoredChunk:
+        """Return the results for files that were read; the model is called once."""
+        deferred = [file for file in portion if isinstance(file, Deferred)]
+        files = [file for file in portion if isinstance(file, _ReadFile)]
         clips = [file.audio for file in files if isinstance(file.audio, Waveform)]
         start = time.perf_counter()
         predictions = iter(self._predict(clips) if clips else [])
-        seconds = (time.perf_counter() - start) / max(1, len(clips))
-        results: list[_ScoredFile | Deferred] = []
+        seconds_per_clip = (time.perf_counter() - start) / max(1, len(clips))
+        outcomes: list[tuple[FileInfo, Outcome]] = []
+        seconds: list[float] = []
         for file in files:
             if isinstance(file.audio, FaultError):
-                outcome = records.rejected(file.info.path, file.audio.reason, file.audio.sentence)
-                results.append(_ScoredFile(file.info, outcome, file.seconds))
+                outcomes.append((file.info, records.rejected(file.info.path, file.audio.reason, file.audio.sentence)))
+                seconds.append(file.seconds)
+            elif (prediction := next(predictions)) is not None:
+                outcomes.append((file.info, records.predicted(prediction, self._task.run.min_confidence)))
+                seconds.append(file.seconds + seconds_per_clip)
             else:
-                results.append(self._result(file, next(predictions), seconds))
-        return results
-
-    def _result(self, file: _ReadFile, prediction: Prediction | None, seconds: float) -> _ScoredFile | Deferred:
-        if prediction is None:
-            return Deferred(
-                file.candidate.path, "recognizer_failed", "was read, but the speech recognizer failed on it"
-            )
-        outcome = records.predicted(prediction, self._task.run.min_confidence)
-        return _ScoredFile(file.info, outcome, file.seconds + seconds)
+                deferred.append(Deferred(file.candidate.path, *_RECOGNIZER_FAILED))
+        return ScoredChunk(records.table(outcomes, self._task.run, datetime.now(UTC)), seconds, deferred)
 
 
 def _described(info: FileInfo, sound: Sound, amplitude: Amplitude) -> FileInfo:
