@@ -10,18 +10,17 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from heapq import heappush, heappushpop
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, Field
+from rich.console import Console
+from rich.text import Text
 
 from audiomnist.core.errors import AudiomnistError
 from audiomnist.core.frozen_model import FrozenModel
 from audiomnist.scoring.drift import DriftCounts, Drifts, styled_lines
 from audiomnist.scoring.inbox.paths import shown
 from audiomnist.serving.bundle.reference import Reference
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 OUTCOMES = ("scored", "abstained", "rejected", "unchanged", "deferred", "remaining")
 # Their names in summaries up to schema version 2, which older commits contain.
@@ -213,10 +212,8 @@ class Counters:
         )
 
 
-def render(summary: Summary, console: "Console") -> None:
+def render(summary: Summary, console: Console) -> None:
     """Print the summary, with control characters escaped; lines longer than the console are not cut."""
-    from rich.text import Text  # noqa: PLC0415 - a run without a terminal needs no Rich
-
     for text, style in _sections(summary):
         console.print(Text(shown(text), style=style), soft_wrap=True)
 

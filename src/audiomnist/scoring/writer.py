@@ -19,11 +19,7 @@ from audiomnist.serving.bundle.description import BundleError
 
 
 class TableWriter:
-    """Counts the files of one run and commits their rows.
-
-    Attributes:
-        committed: number of rows committed.
-    """
+    """Counts the files of one run and commits their rows; `committed` is the number of committed rows."""
 
     def __init__(self, table: Table, seen: SeenFiles, counters: Counters, run_id: str, batch_size: int) -> None:
         """Write to a table, in commits of `batch_size` rows, what is not in `seen`."""

@@ -94,12 +94,12 @@ def test_a_pipeline_counts_the_stages_of_others_that_it_needs(
     below = pipeline.parent / "below" / "dvc.yaml"
     below.parent.mkdir()
     below.write_text(
-        "stages: {random: {desc: summarize the random splits, wdir: .., cmd: cp model report, deps: [model], outs: [report]}}"
+        "stages: {random: {desc: summarize the splits, wdir: .., cmd: cp model report, deps: [model], outs: [report]}}"
     )
     assert [line for line in printed(below, capfd) if line.startswith("stage ")] == [
         "stage 1 of 3  split      split into train and test",
         "stage 2 of 3  train@cnn  train the network",
-        "stage 3 of 3  random     summarize the random splits",
+        "stage 3 of 3  random     summarize the splits",
     ]
 
 

@@ -15,11 +15,8 @@ RUN = "audiomnist.run"
 class CommittedRun:
     """A run that committed to the table.
 
-    Attributes:
-        run_id: id of the run.
-        version: version of the table after the run's last commit.
-        committed_at: time of that commit, UTC.
-        summary: summary of the run, None if it did not finish.
+    `version` is that of the table after the run's last commit, `committed_at` the time of that commit in UTC; `summary`
+    is None if the run did not finish.
     """
 
     run_id: str

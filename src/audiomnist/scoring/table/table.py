@@ -94,10 +94,8 @@ class Table:
             TableError: for the reasons of `find`.
             TableWriteError: the folder cannot be written.
         """
-        return cls.find(path) or cls._created(path)
-
-    @classmethod
-    def _created(cls, path: Path) -> "Table":
+        if table := cls.find(path):
+            return table
         with _writing(path):
             path.mkdir(parents=True, exist_ok=True)
             DeltaTable.create(

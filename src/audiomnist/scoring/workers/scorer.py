@@ -42,14 +42,7 @@ _PORTION_BYTES = 64 * 2**20
 
 @dataclass(frozen=True)
 class ScoringTask:
-    """Everything that scoring needs besides the files; picklable, for worker processes.
-
-    Attributes:
-        inbox: the folder that paths are relative to.
-        bundle: folder of the model bundle.
-        run: what all rows of the run have in common.
-        limits: limits for files and their audio.
-    """
+    """Everything that scoring needs besides the files, whose paths are relative to `inbox`; picklable, for workers."""
 
     inbox: Path
     bundle: Path
@@ -59,13 +52,7 @@ class ScoringTask:
 
 @dataclass(frozen=True)
 class ScoredChunk:
-    """Results for some files, each of which has a row or is deferred.
-
-    Attributes:
-        rows: rows of the table.
-        seconds: processing time of each row.
-        deferred: files without a row.
-    """
+    """Results for some files, each of which has a row, with its processing time, or is deferred."""
 
     rows: pa.Table
     seconds: list[float]
@@ -78,11 +65,8 @@ class ScoredChunk:
 
     def joined(self, other: "ScoredChunk") -> "ScoredChunk":
         """Return the results of both."""
-        return ScoredChunk(
-            pa.concat_tables([self.rows, other.rows]),
-            self.seconds + other.seconds,
-            self.deferred + other.deferred,
-        )
+        rows = pa.concat_tables([self.rows, other.rows])
+        return ScoredChunk(rows, self.seconds + other.seconds, self.deferred + other.deferred)
 
 
 class _ReadFile(NamedTuple):
@@ -102,7 +86,7 @@ class Scorer:
     """Scores files with a model; for use by one thread."""
 
     def __init__(self, task: ScoringTask, predict: Predict) -> None:
-        """Create a scorer; `predict` is the predictor of the task's model."""
+        """Score with `predict`, the predictor of the task's model."""
         self._task = task
         self._predict = predict
 
