@@ -18,7 +18,7 @@ def cross_validate(
     out: Path,
     calibration_folds: int | None = None,
 ) -> None:
-    """Train and evaluate a network on each split; --speaker-folds overrides train.calibration_folds."""
+    """Train and evaluate a network on each split; --calibration-folds overrides train.calibration_folds."""
     run_splits(protocol, model, Sources(parameters, recordings, raw, inputs, corpus), out, calibration_folds)
 
 
