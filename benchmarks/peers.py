@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 from audiomnist.audio import waveform
 from audiomnist.audio.waveform import Samples, Waveform
 from audiomnist.core.processes import pool
-from audiomnist.features.mfcc import FrontEndParams
+from audiomnist.features.front_end import FrontEndParams
 from audiomnist.models.common.base import Network
 from audiomnist.models.common.registry import architecture
 from audiomnist.serving.bundle.description import Description

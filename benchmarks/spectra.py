@@ -20,7 +20,8 @@ from torch.nn import functional
 
 from audiomnist.audio import waveform
 from audiomnist.audio.waveform import Samples
-from audiomnist.features.mfcc import FrontEnd, FrontEndParams
+from audiomnist.features.front_end import FrontEndParams
+from audiomnist.features.mfcc import FrontEnd
 from audiomnist.serving import batching
 from audiomnist.serving.bundle.description import GRAPH, Description, WaveformInput, describe
 from audiomnist.serving.bundle.session import session

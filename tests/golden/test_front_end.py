@@ -7,7 +7,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from audiomnist.features.mfcc import FrontEnd, FrontEndParams
+from audiomnist.features.front_end import FrontEndParams
+from audiomnist.features.mfcc import FrontEnd
 from benchmarks import spectra
 
 PARAMS = FrontEndParams(

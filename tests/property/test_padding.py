@@ -14,15 +14,20 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from audiomnist.core import params
-from audiomnist.features.extract import FeatureParams
-from audiomnist.features.mfcc import FrontEnd, FrontEndParams
-from audiomnist.models.cnn import Cnn, CnnParams
+from audiomnist.features.front_end import FrontEndParams
+from audiomnist.features.mfcc import FrontEnd
+from audiomnist.features.params import FeatureParams
+from audiomnist.models.cnn import Cnn
 from audiomnist.models.common.base import Network
 from audiomnist.models.common.conv import Convolutions
 from audiomnist.models.common.ood import OodClassifier
-from audiomnist.models.common.spectrogram import LogMelInput, LogMelInputParams
-from audiomnist.models.lstm import Lstm, LstmParams
-from audiomnist.models.rnn import Rnn, RnnParams
+from audiomnist.models.common.params import LogMelInputParams
+from audiomnist.models.common.spectrogram import LogMelInput
+from audiomnist.models.lstm import Lstm
+from audiomnist.models.params.cnn import CnnParams
+from audiomnist.models.params.lstm import LstmParams
+from audiomnist.models.params.rnn import RnnParams
+from audiomnist.models.rnn import Rnn
 from audiomnist.transcripts.tokenizer import TOKENS
 
 COMMITTED = Path(__file__).parents[2] / "params.yaml"

@@ -19,7 +19,8 @@ from audiomnist.core import params
 from audiomnist.core.digits import DIGIT_WORDS
 from audiomnist.corpus import manifest
 from audiomnist.export.optimize import export_bundle
-from audiomnist.features.extract import FeatureParams, featurize
+from audiomnist.features.extract import featurize
+from audiomnist.features.params import FeatureParams
 from audiomnist.synthesis.speakers import VoicesParams
 from audiomnist.training import train as training
 from audiomnist.training.train import train

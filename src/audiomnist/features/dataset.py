@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from audiomnist.corpus import splits
 from audiomnist.corpus.splits import Clip
-from audiomnist.features.mfcc import FrontEndParams
+from audiomnist.features.front_end import FrontEndParams
 from audiomnist.features.store import CLIPS, INDEX, SETTINGS, SYNTHETIC, TENSOR, VOICES
 
 

@@ -14,7 +14,7 @@ import torch
 from rich.progress import track
 
 from audiomnist.audio import waveform as audio
-from audiomnist.audio.augment import AugmentParams, augment, generator
+from audiomnist.audio.augment import augment, generator
 from audiomnist.audio.waveform import Samples, Waveform
 from audiomnist.core import atomic
 from audiomnist.core.digits import DIGIT_WORDS
@@ -22,7 +22,9 @@ from audiomnist.core.processes import available_cores, pool
 from audiomnist.corpus import manifest, splits
 from audiomnist.corpus.manifest import Recording
 from audiomnist.corpus.splits import Clip
-from audiomnist.features.mfcc import FrontEnd, FrontEndParams
+from audiomnist.features.front_end import FrontEndParams
+from audiomnist.features.mfcc import FrontEnd
+from audiomnist.features.params import FeatureParams
 from audiomnist.features.store import CLIPS, INDEX, SETTINGS, SYNTHETIC, TENSOR, VOICES
 from audiomnist.synthesis.speakers import VoicesParams, words
 
@@ -30,17 +32,6 @@ _BATCH_CLIPS = 64
 _SHARE_ITEMS = 50
 
 _Item = TypeVar("_Item")
-
-
-class FeatureParams(FrontEndParams):
-    """Section `features`: the front end, and the augmented copies beside the clean ones."""
-
-    augment: AugmentParams
-
-    @property
-    def front_end(self) -> FrontEndParams:
-        """The front end alone."""
-        return FrontEndParams.model_validate(self.model_dump(include=set(FrontEndParams.model_fields)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,8 +20,8 @@ from audiomnist.evaluation.evaluate import predict
 from audiomnist.export.optimize import export_bundle
 from audiomnist.protocols.predictions import ProtocolError, with_split
 from audiomnist.serving import model as inference
+from audiomnist.training.params import TrainParams
 from audiomnist.training.train import train
-from audiomnist.training.trainer import TrainParams
 
 _POLL_S = 1.0
 

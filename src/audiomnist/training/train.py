@@ -21,7 +21,8 @@ from audiomnist.serving.bundle.reference import Reference, deciles_histogram, hi
 from audiomnist.training import calibration, cross_validation
 from audiomnist.training import history as curves
 from audiomnist.training.cross_validation import Outputs, answers, judged
-from audiomnist.training.trainer import TrainingJob, TrainParams, fit, labels_of
+from audiomnist.training.params import TrainParams
+from audiomnist.training.trainer import TrainingJob, fit, labels_of
 
 
 def train(

@@ -12,19 +12,18 @@ from audiomnist.core.params import Section, SectionT
 from audiomnist.corpus import manifest as manifests
 from audiomnist.corpus.protocol_splits import ProtocolsParams
 from audiomnist.corpus.splits import SplitParams
-from audiomnist.features.extract import FeatureParams
-from audiomnist.ingest.build import DataParams
-from audiomnist.models.cnn import CnnParams
-from audiomnist.models.linear import BaselineParams
-from audiomnist.models.lstm import LstmParams
-from audiomnist.models.rnn import RnnParams
+from audiomnist.features.params import FeatureParams
+from audiomnist.ingest.params import DataParams
+from audiomnist.models.params.cnn import CnnParams
+from audiomnist.models.params.linear import BaselineParams
+from audiomnist.models.params.lstm import LstmParams
+from audiomnist.models.params.rnn import RnnParams
 from audiomnist.robustness.conditions import RobustnessParams
 from audiomnist.synthesis.corpus import VOICES
 from audiomnist.synthesis.espeak import SynthesisError, speak
 from audiomnist.synthesis.speakers import VoicesParams
-from audiomnist.training import trainer
-from audiomnist.training.trainer import FittingError, TrainParams
-from audiomnist.validation.gate import ValidateParams
+from audiomnist.training.params import TrainParams
+from audiomnist.validation.bounds import ValidateParams
 
 
 class ModelsParams(Section):
@@ -135,8 +134,12 @@ def _unspoken(voices: VoicesParams) -> list[str]:
 
 
 def _unavailable(train: TrainParams) -> list[str]:
+    if train.device != "cuda":
+        return []
+    from audiomnist.training import trainer  # noqa: PLC0415 - imports PyTorch, which takes seconds
+
     try:
         trainer.device(train.device)
-    except FittingError as error:
+    except trainer.FittingError as error:
         return [str(error)]
     return []

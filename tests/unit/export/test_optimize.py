@@ -15,7 +15,8 @@ from torch import Tensor
 from audiomnist.audio import waveform
 from audiomnist.audio.waveform import Samples
 from audiomnist.export.optimize import WithFrontEnd, exported
-from audiomnist.features.mfcc import FrontEnd, FrontEndParams
+from audiomnist.features.front_end import FrontEndParams
+from audiomnist.features.mfcc import FrontEnd
 from audiomnist.models.common import checkpoint
 from audiomnist.serving import batching
 from audiomnist.serving import model as inference

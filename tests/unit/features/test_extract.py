@@ -12,8 +12,9 @@ from audiomnist.audio import waveform
 from audiomnist.core import params
 from audiomnist.corpus import manifest
 from audiomnist.features.dataset import FeatureExamples
-from audiomnist.features.extract import FeatureParams, featurize
-from audiomnist.features.mfcc import FrontEndParams
+from audiomnist.features.extract import featurize
+from audiomnist.features.front_end import FrontEndParams
+from audiomnist.features.params import FeatureParams
 from audiomnist.features.store import INDEX, SETTINGS, TENSOR
 
 COMMITTED = Path(__file__).parents[3] / "params.yaml"

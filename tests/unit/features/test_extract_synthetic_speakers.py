@@ -19,8 +19,9 @@ from audiomnist.corpus import manifest, splits
 from audiomnist.corpus.splits import Clip
 from audiomnist.features import extract as featurizing
 from audiomnist.features.dataset import FeatureExamples
-from audiomnist.features.extract import FeatureParams, featurize
-from audiomnist.features.mfcc import FrontEndParams
+from audiomnist.features.extract import featurize
+from audiomnist.features.front_end import FrontEndParams
+from audiomnist.features.params import FeatureParams
 from audiomnist.features.store import CLIPS, INDEX, SETTINGS, SYNTHETIC, TENSOR, VOICES
 from audiomnist.synthesis.espeak import SynthesisError
 from audiomnist.synthesis.speakers import VoicesParams

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from audiomnist.core import params
-from audiomnist.features.extract import FeatureParams
-from audiomnist.features.mfcc import FrontEnd, FrontEndParams
+from audiomnist.features.front_end import FrontEndParams
+from audiomnist.features.mfcc import FrontEnd
+from audiomnist.features.params import FeatureParams
+from audiomnist.models.common.params import LogMelInputParams
 from audiomnist.models.common.recurrent import valid
-from audiomnist.models.common.spectrogram import LogMelInput, LogMelInputParams, warpings
+from audiomnist.models.common.spectrogram import LogMelInput, warpings
 
 COMMITTED = Path(__file__).parents[3] / "params.yaml"
 FRONT_END = params.section(COMMITTED, "features", FeatureParams).front_end

@@ -20,7 +20,8 @@ from audiomnist.corpus.info import Dataset
 from audiomnist.corpus.splits import Clip
 from audiomnist.export import optimize
 from audiomnist.export.optimize import ExportError, export_bundle, exported
-from audiomnist.features.extract import FeatureParams, featurize
+from audiomnist.features.extract import featurize
+from audiomnist.features.params import FeatureParams
 from audiomnist.models.common import checkpoint
 from audiomnist.models.common.base import ClipDataset
 from audiomnist.models.common.ood import OodClassifier

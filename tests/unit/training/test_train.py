@@ -29,8 +29,9 @@ from audiomnist.serving.bundle import description as bundle
 from audiomnist.serving.bundle.reference import histogram_of
 from audiomnist.training import calibration, cross_validation
 from audiomnist.training.history import drawn
+from audiomnist.training.params import TrainParams
 from audiomnist.training.train import train
-from audiomnist.training.trainer import FittingError, TrainingJob, TrainParams, fit
+from audiomnist.training.trainer import FittingError, TrainingJob, fit
 from audiomnist.transcripts import table as transcripts
 
 INPUTS = {"cnn": "features", "rnn": "features", "lstm": "transcripts"}

@@ -24,8 +24,9 @@ from audiomnist.models.common.registry import architecture
 from audiomnist.serving.bundle import description
 from audiomnist.synthesis.speakers import VoicesParams
 from audiomnist.training.cross_validation import answers_of, folds
+from audiomnist.training.params import TrainParams
 from audiomnist.training.train import train
-from audiomnist.training.trainer import FittingError, TrainingJob, TrainParams, fit
+from audiomnist.training.trainer import FittingError, TrainingJob, fit
 
 pytestmark = pytest.mark.usefixtures("torch_as_it_was")
 STEPS = 4
