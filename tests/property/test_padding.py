@@ -83,7 +83,7 @@ def stirred(network: nn.Module) -> None:
 
 def spectrum(**changes: float) -> LogMelInput:
     """Return a network's first step, whose mean and deviation make the padding anything but zero."""
-    front_end = front_end_params().model_copy(update={"n_mels": COEFFICIENTS, "coefficients": COEFFICIENTS})
+    front_end = front_end_params().model_copy(update={"n_mels": COEFFICIENTS, "n_mfcc": COEFFICIENTS})
     made = LogMelInput(LogMelInputParams.model_validate(SPECTRUM | changes), front_end)
     made.fit(*known_mfccs())
     made.mean += torch.linspace(-2, 2, COEFFICIENTS).reshape(1, -1, 1)

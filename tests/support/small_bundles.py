@@ -89,7 +89,7 @@ def _heard(folder: Path, changes: dict[str, Any]) -> ClipDataset:
         soundfile.write(folder / "raw" / file, noise, 8000, subtype="PCM_16")
     manifest.write(folder / "manifest.csv", manifest.describe_folder(folder / "raw"))
     how = params.section(COMMITTED, "features", FeatureParams)
-    clean = how.model_copy(update={"augment": how.augment.model_copy(update={"copies": 0}), **changes})
+    clean = how.model_copy(update={"augment": how.augment.model_copy(update={"copies_per_clip": 0}), **changes})
     featurize(folder / "manifest.csv", folder / "raw", clean, folder / "features")
     return architecture("cnn").examples(folder / "features")
 

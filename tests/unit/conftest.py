@@ -21,7 +21,7 @@ from audiomnist.corpus import manifest
 from audiomnist.export.optimize import export_bundle
 from audiomnist.features.extract import featurize
 from audiomnist.features.params import FeatureParams
-from audiomnist.synthesis.speakers import VoicesParams
+from audiomnist.synthesis.speakers import SyntheticSpeakersParams
 from audiomnist.training import train as training
 from audiomnist.training.train import train
 from audiomnist.transcripts import table as transcripts
@@ -90,7 +90,7 @@ def toy_with_voices(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         folder / "raw",
         FeatureParams.model_validate(values["features"]),
         folder / "features",
-        VoicesParams.model_validate(values["voices"] | {"count": 3}),
+        SyntheticSpeakersParams.model_validate(values["synthetic_speakers"] | {"count": 3}),
     )
     return folder
 
@@ -151,8 +151,12 @@ def small_params() -> dict[str, Any]:
     values = params.read(COMMITTED)
     for name, small in SMALL_NETWORKS.items():
         values["models"][name] |= small
-    values["features"]["augment"] |= {"copies": 1, "pitch_semitones": [-1.0, 1.0], "snr_db": [20.0, 40.0]}
-    values["voices"]["count"] = 0
+    values["features"]["augment"] |= {
+        "copies_per_clip": 1,
+        "pitch_semitones": [-1.0, 1.0],
+        "noise_snr_db": [20.0, 40.0],
+    }
+    values["synthetic_speakers"]["count"] = 0
     values["train"] |= {"epochs": 12, "batch_size": 16, "learning_rate": 0.02, "threads": 1, "device": "cpu"}
     values["train"]["calibration_folds"] = 2
     return values

@@ -70,15 +70,15 @@ class GoogleParams(Section):
 
 
 NO_COPIES = AugmentParams(
-    copies=0,
+    copies_per_clip=0,
     seed=0,
-    speed=(1, 1),
+    tempo=(1, 1),
     pitch_semitones=(0, 0),
     tilt_db_per_octave=(0, 0),
-    silence_s=(0, 0),
+    padding_s=(0, 0),
     reverb_prob=0,
     reverb_rt60_s=(0.1, 0.1),
-    snr_db=(100, 100),
+    noise_snr_db=(100, 100),
 )
 
 

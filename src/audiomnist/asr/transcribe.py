@@ -64,7 +64,7 @@ def transcribe(
     del recognizer
     finished = Finished(work, identity)
     rows = finished.rows()
-    numbers = range(1 + params.augment.copies)
+    numbers = range(1 + params.augment.copies_per_clip)
     sounds = {copy: [Sound(recording, copy, params.augment) for recording in recordings] for copy in numbers}
     every = [sound for copy in numbers for sound in sounds[copy]]
     with progress("transcribe", len(every)) as advance:

@@ -31,27 +31,27 @@ class AugmentParams(Section):
     """Section `features.augment`; each pair is the lower and the upper bound of a uniform draw.
 
     Attributes:
-        copies: augmented copies of each recording (0 for none).
+        copies_per_clip: augmented copies of each recording (0 for none).
         seed: of all draws (>= 0).
-        speed: factor of the tempo; the pitch stays.
+        tempo: factor of the tempo; the pitch stays.
         pitch_semitones: shift of pitch and formants; the tempo stays.
         tilt_db_per_octave: slope of the spectrum about 1 kHz.
-        silence_s: silence put before and after the sound, each drawn for itself, under the noise; an endpoint is never
+        padding_s: silence put before and after the sound, each drawn for itself, under the noise; an endpoint is never
             found as well by one microphone as by another.
         reverb_prob: share of the copies that are put into a room.
         reverb_rt60_s: time in which the room's echo falls by 60 dB.
-        snr_db: level of the speech above white to pink noise.
+        noise_snr_db: level of the speech above white to pink noise.
     """
 
-    copies: int = Field(ge=0, le=100)
+    copies_per_clip: int = Field(ge=0, le=100)
     seed: int = Field(ge=0)
-    speed: PositiveRange
+    tempo: PositiveRange
     pitch_semitones: Range
     tilt_db_per_octave: Range
-    silence_s: Annotated[tuple[_Silence, _Silence], AfterValidator(_ordered)]
+    padding_s: Annotated[tuple[_Silence, _Silence], AfterValidator(_ordered)]
     reverb_prob: float = Field(ge=0, le=1)
     reverb_rt60_s: PositiveRange
-    snr_db: Range
+    noise_snr_db: Range
 
 
 def generator(seed: int, content_sha256: str, copy: int) -> Generator:
@@ -63,13 +63,13 @@ def augment(samples: Samples, sample_rate_hz: int, params: AugmentParams, rng: G
     """Return one augmented copy, its peak that of the original."""
     peak = float(np.abs(samples).max())
     pitch = 2 ** (rng.uniform(*params.pitch_semitones) / 12)
-    stretched = _stretch(samples, rng.uniform(*params.speed) / pitch, sample_rate_hz)
+    stretched = _stretch(samples, rng.uniform(*params.tempo) / pitch, sample_rate_hz)
     changed = _resample(stretched, pitch)
     changed = _tilt(changed, sample_rate_hz, rng.uniform(*params.tilt_db_per_octave))
-    changed = np.pad(changed, [round(rng.uniform(*params.silence_s) * sample_rate_hz) for _ in range(2)])
+    changed = np.pad(changed, [round(rng.uniform(*params.padding_s) * sample_rate_hz) for _ in range(2)])
     if rng.random() < params.reverb_prob:
         changed = _room(changed, sample_rate_hz, rng.uniform(*params.reverb_rt60_s), rng)
-    changed = _noise(changed, rng.uniform(*params.snr_db), rng)
+    changed = _noise(changed, rng.uniform(*params.noise_snr_db), rng)
     return (changed * (peak / max(float(np.abs(changed).max()), 1e-9))).astype(np.float32)
 
 

@@ -9,20 +9,20 @@ twelve times the content's size is taken in memory.
 A faulty file has one reason, the first of these that holds. Sizes come before the encoding, because what a file
 says of itself counts for little while the file is not whole:
 
-    empty, not_audio      there are no bytes, or they do not begin as a WAVE file does
+    empty, not_audio      no bytes, or they do not begin with a RIFF header
     truncated             the file ends within the first twelve bytes
     unsupported_encoding  the container is RIFX, RF64 or BW64
-    inconsistent_header           the RIFF chunk, or one up to the sound, has the placeholder size of a program that wrote to
-                          a pipe; or a chunk up to the sound ends after the RIFF chunk, wherever the file ends
+    inconsistent_header   the RIFF chunk, or one up to the data, has the placeholder size that programs write to a pipe;
+                          or a chunk up to the data ends after the RIFF chunk
     truncated             the file ends before such a chunk does, or before the RIFF chunk
     not_audio             there is no data chunk
     empty                 the data chunk has no bytes
     not_audio             there is no fmt chunk before the data chunk
-    inconsistent_header           the fmt chunk is too short for its format
+    inconsistent_header   the fmt chunk is too short for its format
     unsupported_encoding, bad_channels, bad_rate
-    inconsistent_header           the size of a frame does not follow from channels and bits, more bits are said to be valid
-                          than there are, or the sound ends within a frame
-    too_long              the sound lasts longer than the caller takes
+    inconsistent_header   the frame size is not channels * bits / 8, more bits are valid than a sample has, or the data
+                          is not a whole number of frames
+    too_long              the duration is above the caller's limit
 """
 
 import math

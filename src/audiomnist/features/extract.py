@@ -25,8 +25,8 @@ from audiomnist.corpus.splits import Clip
 from audiomnist.features.front_end import FrontEndParams
 from audiomnist.features.mfcc import FrontEnd
 from audiomnist.features.params import FeatureParams
-from audiomnist.features.store import CLIPS, INDEX, SETTINGS, SYNTHETIC, TENSOR, VOICES
-from audiomnist.synthesis.speakers import VoicesParams, words
+from audiomnist.features.store import CLIPS, INDEX, SETTINGS, SPEAKERS, SYNTHETIC, TENSOR
+from audiomnist.synthesis.speakers import SyntheticSpeakersParams, words
 
 _BATCH_CLIPS = 64
 _SHARE_ITEMS = 50
@@ -44,7 +44,7 @@ class _Version:
 
 
 def featurize(
-    recordings: Path, raw: Path, params: FeatureParams, out: Path, voices: VoicesParams | None = None
+    recordings: Path, raw: Path, params: FeatureParams, out: Path, voices: SyntheticSpeakersParams | None = None
 ) -> None:
     """Write the tensor, its index and the front end's settings into a folder, and those of synthetic voices into it.
 
@@ -70,12 +70,12 @@ def featurize(
             _write_voices(voices, params, folder / SYNTHETIC)
 
 
-def _write_voices(voices: VoicesParams, params: FeatureParams, folder: Path) -> None:
+def _write_voices(voices: SyntheticSpeakersParams, params: FeatureParams, folder: Path) -> None:
     said = _versions(partial(_said, voices=voices, params=params), range(voices.count), "speak")
     _write(said, params.front_end, folder)
     spoken = product(range(voices.count), range(len(DIGIT_WORDS)))
     splits.write(folder / CLIPS, [_clip(number, digit) for number, digit in spoken])
-    atomic.write_json(folder / VOICES, {"synthesiser": "eSpeak NG", **voices.model_dump()})
+    atomic.write_json(folder / SPEAKERS, {"synthesizer": "eSpeak NG", **voices.model_dump()})
 
 
 def _versions(make: Callable[[_Item], list[_Version]], items: Sequence[_Item], description: str) -> list[_Version]:
@@ -95,15 +95,17 @@ def _share(make: Callable[[_Item], list[_Version]], items: Sequence[_Item]) -> l
 def _heard(row: Recording, raw: Path, params: FeatureParams) -> list[_Version]:
     """Return a recording as it is, and its copies."""
     clean = _prepared(audio.read(raw / row.file), params)
-    return [_Version(row.file, 0, clean), *_copies(row.file, row.sha256, clean, params, params.augment.copies)]
+    return [_Version(row.file, 0, clean), *_copies(row.file, row.sha256, clean, params, params.augment.copies_per_clip)]
 
 
-def _said(number: int, voices: VoicesParams, params: FeatureParams) -> list[_Version]:
+def _said(number: int, voices: SyntheticSpeakersParams, params: FeatureParams) -> list[_Version]:
     """Return copies of the ten words of a synthetic voice."""
     found: list[_Version] = []
     for digit, waveform in enumerate(words(number, voices)):
         content = hashlib.sha256(waveform.samples.tobytes()).hexdigest()
-        found += _copies(_clip(number, digit).file, content, _prepared(waveform, params), params, voices.copies)
+        found += _copies(
+            _clip(number, digit).file, content, _prepared(waveform, params), params, voices.copies_per_word
+        )
     return found
 
 
@@ -128,7 +130,7 @@ def _write(found: Sequence[_Version], params: FrontEndParams, folder: Path) -> N
     """Write the tensor of versions, its index and the front end's settings into a folder that exists."""
     front_end = FrontEnd(params)
     frames = front_end.frames(torch.tensor([len(version.samples) for version in found])).numpy()
-    shape = (len(found), params.coefficients, int(frames.max()))
+    shape = (len(found), params.n_mfcc, int(frames.max()))
     tensor = np.lib.format.open_memmap(folder / TENSOR, mode="w+", dtype=np.float32, shape=shape)
     for start, mfcc in _batches(found, front_end):
         tensor[start : start + len(mfcc), :, : mfcc.shape[2]] = mfcc

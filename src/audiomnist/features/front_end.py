@@ -16,7 +16,7 @@ class FrontEndParams(Section):
         n_mels: triangular filters on HTK's mel scale.
         f_min: lower edge of the first filter.
         f_max: upper edge of the last filter, at most half the sample rate.
-        coefficients: cepstral coefficients kept, at most `n_mels`.
+        n_mfcc: cepstral coefficients kept, at most `n_mels`.
         amin: mel power below which everything counts as silence, for a clip of peak 1.
         trim_top_db: how far below the loudest frame both ends count as silence.
         max_duration_s: of what is longer after trimming, the loudest stretch of this length is taken.
@@ -29,7 +29,7 @@ class FrontEndParams(Section):
     n_mels: int = Field(ge=1)
     f_min: float = Field(ge=0)
     f_max: float = Field(gt=0)
-    coefficients: int = Field(ge=1)
+    n_mfcc: int = Field(ge=1)
     amin: float = Field(gt=0)
     trim_top_db: float = Field(gt=0)
     max_duration_s: float = Field(gt=0)
@@ -39,7 +39,7 @@ class FrontEndParams(Section):
         demands = {
             "n_fft must be at least win_length": self.n_fft >= self.win_length,
             "f_min < f_max <= sample_rate_hz / 2 must hold": self.f_min < self.f_max <= self.sample_rate_hz / 2,
-            "coefficients must be at most n_mels": self.coefficients <= self.n_mels,
+            "n_mfcc must be at most n_mels": self.n_mfcc <= self.n_mels,
             "max_duration_s must be at least win_length long": self.max_samples >= self.win_length,
         }
         if not all(demands.values()):

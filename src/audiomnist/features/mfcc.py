@@ -24,7 +24,7 @@ class FrontEnd(nn.Module):
         window: float32 `(n_fft,)`: Hann's, then zeros.
         fourier: float32 `(2 * bins, win_length)`: windowed cosine and sine of each frequency, alternating.
         mel: float32 `(2 * bins, n_mels)`: the filters' weights, for the squares of a spectrum.
-        dct: float32 `(coefficients, n_mels)`: the orthonormal DCT-II.
+        dct: float32 `(n_mfcc, n_mels)`: the orthonormal DCT-II.
     """
 
     window: Tensor
@@ -47,7 +47,7 @@ class FrontEnd(nn.Module):
             bins, params.f_min, params.f_max, params.n_mels, params.sample_rate_hz
         )
         self.register_buffer("mel", mel.repeat_interleave(2, dim=0))
-        dct = torchaudio.functional.create_dct(params.coefficients, params.n_mels, norm="ortho")
+        dct = torchaudio.functional.create_dct(params.n_mfcc, params.n_mels, norm="ortho")
         self.register_buffer("dct", dct.T.contiguous())
 
     def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor | None]:

@@ -1,4 +1,4 @@
-"""Synthetic voices to train with: many throats and accents that the corpus does not have.
+"""Synthetic voices to train with: many speakers and accents that the corpus does not have.
 
 They are eSpeak NG's, drawn at random. They teach, and are in no part that chooses, calibrates or judges.
 """
@@ -29,14 +29,14 @@ _Rate = Annotated[int, Field(ge=80, le=450)]
 _Percent = Annotated[int, Field(ge=0, le=_HIGHEST_PITCH)]
 
 
-class VoicesParams(Section):
-    """Section `voices`; each pair is the lower and the upper bound of a uniform draw.
+class SyntheticSpeakersParams(Section):
+    """Section `synthetic_speakers`; each pair is the lower and the upper bound of a uniform draw.
 
     Attributes:
         count: voices; each says every digit once. 0 for none.
         seed: of all draws (>= 0).
-        copies: augmented copies of each word, which are what is kept; their strengths stand in `features.augment`.
-        accents: eSpeak NG's names of kinds of English.
+        copies_per_word: augmented copies of each word, drawn as `features.augment` says; the original is not kept.
+        espeak_languages: eSpeak NG's names of kinds of English.
         rate_wpm: speed, in words per minute, 80 to 450.
         pitch: eSpeak NG's, 0 to 99.
         pitch_range: how lively the intonation is, 0 to 99.
@@ -44,21 +44,21 @@ class VoicesParams(Section):
 
     count: int = Field(ge=0, le=100_000)
     seed: int = Field(ge=0)
-    copies: int = Field(ge=1, le=100)
-    accents: tuple[str, ...] = Field(min_length=1)
+    copies_per_word: int = Field(ge=1, le=100)
+    espeak_languages: tuple[str, ...] = Field(min_length=1)
     rate_wpm: Annotated[tuple[_Rate, _Rate], AfterValidator(_ordered)]
     pitch: Annotated[tuple[_Percent, _Percent], AfterValidator(_ordered)]
     pitch_range: Annotated[tuple[_Percent, _Percent], AfterValidator(_ordered)]
 
 
-def words(number: int, params: VoicesParams) -> list[Waveform]:
+def words(number: int, params: SyntheticSpeakersParams) -> list[Waveform]:
     """Return the ten digits as one voice says them; it depends on its number and the seed alone.
 
     Raises:
         SynthesisError: eSpeak NG cannot be loaded, or does not have an accent.
     """
     draw = np.random.default_rng([params.seed, number])
-    voice = f"{draw.choice(params.accents)}+{draw.choice(espeak.variants())}"
+    voice = f"{draw.choice(params.espeak_languages)}+{draw.choice(espeak.variants())}"
     rate_wpm = draw.uniform(*params.rate_wpm)
     pitch, pitch_range = (int(draw.integers(*bounds, endpoint=True)) for bounds in (params.pitch, params.pitch_range))
     return [

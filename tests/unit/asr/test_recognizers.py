@@ -227,7 +227,7 @@ def test_an_unknown_engine_is_a_mistake() -> None:
 def test_settings_are_those_that_bear_on_results() -> None:
     """Neither the number of processes, nor another engine's settings, nor where weights lie, nor copies."""
     settings = TranscribeParams().settings()
-    copied = NO_COPIES.model_copy(update={"copies": 2, "seed": 5})
+    copied = NO_COPIES.model_copy(update={"copies_per_clip": 2, "seed": 5})
     assert TranscribeParams(augment=copied).settings() == settings
     same = TranscribeParams(workers=7, batch_size=3, model_path="/", google=GoogleParams(language="fr-FR"))
     assert same.settings() == settings

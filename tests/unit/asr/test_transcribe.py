@@ -28,15 +28,15 @@ from audiomnist.transcripts import table as transcripts
 CLIP_SAMPLES = 100
 PARAMS = TranscribeParams(engine="sphinx", batch_size=2, workers=1)
 AUGMENT = AugmentParams(
-    copies=2,
+    copies_per_clip=2,
     seed=0,
-    speed=(0.9, 1.1),
+    tempo=(0.9, 1.1),
     pitch_semitones=(-1, 1),
     tilt_db_per_octave=(-1, 1),
-    silence_s=(0.1, 0.2),
+    padding_s=(0.1, 0.2),
     reverb_prob=0.5,
     reverb_rt60_s=(0.1, 0.2),
-    snr_db=(10, 20),
+    noise_snr_db=(10, 20),
 )
 # What the journal has in place of the first sample of an augmented copy.
 COPY = -1
@@ -314,7 +314,7 @@ def test_an_interrupted_run_goes_on_among_the_copies(corpus: Corpus, orders: Ord
     assert (corpus.rows(), corpus.copies()) == tables
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"snr_db": (10, 20.5)}])
+@pytest.mark.parametrize("change", [{"seed": 1}, {"noise_snr_db": (10, 20.5)}])
 def test_what_was_heard_in_the_copies_of_another_augmentation_does_not_serve(
     corpus: Corpus, orders: Orders, change: dict[str, Any]
 ) -> None:
@@ -334,7 +334,7 @@ def test_what_was_heard_serves_where_fewer_copies_are_asked_for(corpus: Corpus, 
     """How many there are makes no copy another."""
     with pytest.raises(RecognitionError):
         corpus.run(parrot(Orders(orders.journal, limit=16)), with_copies())
-    corpus.run(parrot(orders), with_copies(copies=1))
+    corpus.run(parrot(orders), with_copies(copies_per_clip=1))
     assert len(heard(orders.journal)) == 16
     assert [len(rows) for rows in corpus.copies()] == [7]
 

@@ -69,15 +69,15 @@ def test_every_other_sound_has_another_hash(recording: Recording) -> None:
     """Another number, another content, and each parameter of the augmentation that bears on the sound."""
     changes: list[dict[str, Any]] = [
         {"seed": 1},
-        {"speed": (0.5, 1.25)},
+        {"tempo": (0.5, 1.25)},
         {"pitch_semitones": (-4.0, 4.5)},
         {"tilt_db_per_octave": (-4.0, 4.5)},
-        {"silence_s": (0.0, 0.1)},
+        {"padding_s": (0.0, 0.1)},
         {"reverb_prob": 0.41},
         {"reverb_rt60_s": (0.1, 0.51)},
-        {"snr_db": (8.0, 41.0)},
+        {"noise_snr_db": (8.0, 41.0)},
     ]
-    assert {name for change in changes for name in change} == AugmentParams.model_fields.keys() - {"copies"}
+    assert {name for change in changes for name in change} == AugmentParams.model_fields.keys() - {"copies_per_clip"}
     sounds = [
         *(Sound(recording, copy, HOW) for copy in range(4)),
         *(Sound(recording, 1, HOW.model_copy(update=change)) for change in changes),
@@ -89,7 +89,7 @@ def test_every_other_sound_has_another_hash(recording: Recording) -> None:
 
 def test_how_many_copies_there_are_makes_no_copy_another(raw: Path, recording: Recording) -> None:
     """Neither its hash nor its sound."""
-    one, other = (Sound(recording, 1, HOW.model_copy(update={"copies": copies})) for copies in (1, 50))
+    one, other = (Sound(recording, 1, HOW.model_copy(update={"copies_per_clip": copies})) for copies in (1, 50))
     assert one.sha256 == other.sha256
     np.testing.assert_array_equal(one.waveform(raw).samples, other.waveform(raw).samples)
 

@@ -25,7 +25,7 @@ DURATIONS_S = (0.02, 0.1, 0.35, 0.6, 1.4)
 def feature_params(copies: int) -> FeatureParams:
     """Return the committed section with another number of copies."""
     committed = params.section(COMMITTED, "features", FeatureParams)
-    return committed.model_copy(update={"augment": committed.augment.model_copy(update={"copies": copies})})
+    return committed.model_copy(update={"augment": committed.augment.model_copy(update={"copies_per_clip": copies})})
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
         soundfile.write(folder / "raw" / f"{digit}_ada_0.wav", samples, rate_hz, subtype="PCM_16")
     manifest.write(folder / "manifest.csv", manifest.describe_folder(folder / "raw"))
     how = params.section(COMMITTED, "features", FeatureParams)
-    clean = how.model_copy(update={"augment": how.augment.model_copy(update={"copies": 0})})
+    clean = how.model_copy(update={"augment": how.augment.model_copy(update={"copies_per_clip": 0})})
     featurize(folder / "manifest.csv", folder / "raw", clean, folder / "features")
     return folder
 

@@ -31,7 +31,7 @@ class LogMelInput(nn.Module):
         super().__init__()
         self.params = params
         self.varies = True
-        transform = torchaudio.functional.create_dct(front_end.coefficients, front_end.n_mels, norm="ortho")
+        transform = torchaudio.functional.create_dct(front_end.n_mfcc, front_end.n_mels, norm="ortho")
         self.register_buffer("to_bands", transform.contiguous(), persistent=False)  # (bands, coefficients)
         self.register_buffer("warpings", warpings(front_end, params.warp), persistent=False)
         self.register_buffer("mean", torch.zeros(1, front_end.n_mels, 1))
