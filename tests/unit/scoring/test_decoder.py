@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from audiomnist.audio.wav import Sound
+from audiomnist.audio.wav import PcmAudio
 from audiomnist.scoring.decoding.decoder import DecodingError, decode_flac
 
 MAX_DURATION_S = 60
@@ -45,7 +45,7 @@ def with_padding(content: bytes, size: int) -> bytes:
     return content[:42] + b"\x01" + size.to_bytes(3, "big") + bytes(size) + content[42:]
 
 
-def assert_decoded(sound: Sound, content: bytes) -> None:
+def assert_decoded(sound: PcmAudio, content: bytes) -> None:
     """Check that the sound is, bit by bit, what libsndfile gives."""
     samples, rate_hz = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
     assert sound.sample_rate_hz == rate_hz
@@ -53,7 +53,7 @@ def assert_decoded(sound: Sound, content: bytes) -> None:
     np.testing.assert_array_equal(sound.samples, samples)
 
 
-def decoded(content: bytes, max_duration_s: float = MAX_DURATION_S) -> Sound:
+def decoded(content: bytes, max_duration_s: float = MAX_DURATION_S) -> PcmAudio:
     """Decode a file."""
     return decode_flac(content, max_duration_s)
 

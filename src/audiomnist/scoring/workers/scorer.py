@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from audiomnist.audio import wav, waveform
-from audiomnist.audio.wav import Sound
+from audiomnist.audio.wav import PcmAudio
 from audiomnist.audio.waveform import Waveform
 from audiomnist.core.errors import FaultError
 from audiomnist.scoring import records
@@ -202,7 +202,7 @@ class Scorer:
         return _ScoredFile(file.info, outcome, file.seconds + seconds)
 
 
-def _described(info: FileInfo, sound: Sound, amplitude: Amplitude) -> FileInfo:
+def _described(info: FileInfo, sound: PcmAudio, amplitude: Amplitude) -> FileInfo:
     frames, channels = sound.samples.shape
     return info._replace(
         duration_s=frames / sound.sample_rate_hz,
