@@ -92,10 +92,14 @@ def prepare(waveform: Waveform, sample_rate_hz: int, trim_top_db: float, max_sam
     Returns:
         float32 `(samples,)`.
     """
-    samples = waveform.samples
-    if waveform.sample_rate_hz != sample_rate_hz:
-        samples = soxr.resample(samples, waveform.sample_rate_hz, sample_rate_hz)
-    return loudest(trim_silence(samples, sample_rate_hz, trim_top_db), max_samples)
+    return loudest(trim_silence(resampled(waveform, sample_rate_hz), sample_rate_hz, trim_top_db), max_samples)
+
+
+def resampled(waveform: Waveform, sample_rate_hz: int) -> Samples:
+    """Return the samples of a waveform at another rate, float32 `(samples,)`."""
+    if waveform.sample_rate_hz == sample_rate_hz:
+        return waveform.samples
+    return np.asarray(soxr.resample(waveform.samples, waveform.sample_rate_hz, sample_rate_hz), dtype=np.float32)
 
 
 def trim_silence(samples: Samples, sample_rate_hz: int, trim_top_db: float) -> Samples:

@@ -203,9 +203,9 @@ def test_a_room_goes_on_sounding_after_the_sound(tone: Samples) -> None:
     "effect", ["tempo", "pitch_semitones", "tilt_db_per_octave", "padding_s", "reverb_rt60_s", "noise_snr_db"]
 )
 def test_bounds_stand_in_order(effect: str) -> None:
-    """The lower bound stands first; two equal ones are a fixed strength; one is not enough."""
+    """The lower bound comes first; two equal ones are a fixed strength; one is not enough."""
     AugmentParams.model_validate(STRONG | {effect: (1.0, 1.0)})
-    with pytest.raises(ValidationError, match="the lower bound stands first"):
+    with pytest.raises(ValidationError, match="the lower bound comes first"):
         AugmentParams.model_validate(STRONG | {effect: (1.0, 0.9)})
     with pytest.raises(ValidationError, match=effect):
         AugmentParams.model_validate(STRONG | {effect: (1.0,)})
