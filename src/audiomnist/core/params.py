@@ -4,21 +4,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from audiomnist.core.errors import AudiomnistError
+from audiomnist.core.frozen_model import FrozenModel
 
 
 class ParamsError(AudiomnistError):
     """params.yaml is absent, is not YAML, or says something that cannot be."""
 
 
-class Section(BaseModel):
-    """A section of params.yaml: immutable, and an unknown key is a mistake."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+class Section(FrozenModel):
+    """A section of params.yaml."""
 
 
 SectionT = TypeVar("SectionT", bound=BaseModel)

@@ -25,7 +25,7 @@ from audiomnist.robustness import corruptions, plots
 from audiomnist.robustness.conditions import Condition, RobustnessParams, conditions
 from audiomnist.robustness.ood import evaluate_ood
 from audiomnist.serving import model as inference
-from audiomnist.serving.predictor import Predict, hearing
+from audiomnist.serving.predictor import Predict, predictor
 
 _BATCH_CLIPS = 32
 _NO_ANSWER = np.full(CLASSES, 1 / CLASSES)
@@ -103,7 +103,7 @@ def robustness(
         RecognitionError: its recognizer cannot be loaded.
     """
     opened = inference.load(model, threads=1)
-    hear = hearing(opened)  # an error here names its cause; in a process of a pool it would only break the pool
+    hear = predictor(opened)  # an error here names its cause; in a process of a pool it would only break the pool
     name = opened.description.model
     clips = _test_clips(split)
     trial = Trial(clips, {clip.file: waveform.read(raw / clip.file) for clip in clips}, how)
@@ -119,7 +119,7 @@ def robustness(
 
 def start(model: Path, trial: Trial) -> None:
     """Give this process the model and the clips."""
-    _started[:] = [(hearing(inference.load(model, threads=1)), trial)]
+    _started[:] = [(predictor(inference.load(model, threads=1)), trial)]
 
 
 def judge(number: int) -> Outcome:

@@ -588,10 +588,10 @@ def graph_with_one_output(folder: Path) -> None:
 
 
 DAMAGES: dict[str, tuple[Damage, str]] = {
-    "altered graph": (flip, "is not the file that bundle.json speaks of"),
-    "truncated graph": (halve(description.GRAPH), "is not the file that bundle.json speaks of"),
-    "truncated graph, vouched for": (truncate_and_vouch, "is no graph that can be run"),
-    "pickle, vouched for": (put_pickle, "is no graph that can be run"),
+    "altered graph": (flip, "is not the file that bundle.json describes"),
+    "truncated graph": (halve(description.GRAPH), "is not the file that bundle.json describes"),
+    "truncated graph, vouched for": (truncate_and_vouch, "is not a graph that can be run"),
+    "pickle, vouched for": (put_pickle, "is not a graph that can be run"),
     "graph of integers": (graph_of_integers, description.GRAPH),
     "other input": (graph_with({"inputs": "sound"}), description.GRAPH),
     "other output": (graph_with({"novelty": "oddity"}), description.GRAPH),
