@@ -68,7 +68,7 @@ _FORMAT_NAMES = {
 
 
 class WavError(FaultError):
-    """These bytes are no sound. `reason` is a code of the list above; `sentence` says it without a file's name."""
+    """These bytes are no sound. `reason` is a code of the list above; `detail` says it without a file's name."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,17 +25,17 @@ _TRIM_MARGIN_FRAMES = 3
 class BadAudioError(AudiomnistError):
     """One recording cannot be used. `reason` is unreadable, too_short, not_finite, or one of `audiomnist.audio.wav`.
 
-    `sentence` says it without the path.
+    `detail` says it without the path.
     """
 
-    def __init__(self, path: Path, reason: str, sentence: str) -> None:
-        super().__init__(f"{path}: {sentence}")
+    def __init__(self, path: Path, reason: str, detail: str) -> None:
+        super().__init__(f"{path}: {detail}")
         self.path = path
-        self.sentence = sentence
+        self.detail = detail
         self.reason = reason
 
     def __reduce__(self) -> tuple[type["BadAudioError"], tuple[Path, str, str]]:
-        return type(self), (self.path, self.reason, self.sentence)
+        return type(self), (self.path, self.reason, self.detail)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,7 @@ def decode(path: Path) -> Sound:
     except OSError as error:
         raise BadAudioError(path, "unreadable", f"cannot be read ({error.strerror})") from error
     except WavError as error:
-        raise BadAudioError(path, error.reason, error.sentence) from error
+        raise BadAudioError(path, error.reason, error.detail) from error
     duration_s = len(sound.samples) / sound.sample_rate_hz
     if duration_s < _MIN_DURATION_S:
         held = f"{len(sound.samples)} samples at {sound.sample_rate_hz} Hz"
