@@ -28,7 +28,7 @@ from audiomnist.models.params.cnn import CnnParams
 from audiomnist.models.params.lstm import LstmParams
 from audiomnist.models.params.rnn import RnnParams
 from audiomnist.models.rnn import Rnn
-from audiomnist.transcripts.tokenizer import TOKENS
+from audiomnist.transcripts.tokenizer import VOCAB_SIZE
 
 COMMITTED = Path(__file__).parents[2] / "params.yaml"
 COEFFICIENTS = 13
@@ -134,7 +134,7 @@ def lstm(cell: str) -> nn.Module:
     """Return a network over tokens, of two layers."""
     torch.manual_seed(0)
     how = LstmParams(cell=cell, units=(6, 5), dropout=0.5, embedding=4)  # type: ignore[arg-type]
-    return judged(Lstm(how), torch.randint(0, TOKENS, (KNOWN_CLIPS, 30)), known_lengths())
+    return judged(Lstm(how), torch.randint(0, VOCAB_SIZE, (KNOWN_CLIPS, 30)), known_lengths())
 
 
 def known_lengths() -> Tensor:
@@ -293,7 +293,7 @@ def test_padding_changes_no_spectrum(
 def test_padding_changes_no_answer_of_an_lstm(cell: str, lengths: list[int], margin: int, seed: int) -> None:
     """Nor do the tokens that stand in it."""
     draw = np.random.default_rng(seed)
-    tokens = torch.from_numpy(draw.integers(0, TOKENS, (len(lengths), max(lengths) + margin)))
+    tokens = torch.from_numpy(draw.integers(0, VOCAB_SIZE, (len(lengths), max(lengths) + margin)))
     assert_equal(lstm(cell), tokens, lengths)
 
 

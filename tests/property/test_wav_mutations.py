@@ -23,7 +23,7 @@ def outcome(content: bytes | memoryview) -> PcmAudio | tuple[str, str]:
     try:
         return wav.parse(content)
     except WavError as error:
-        return error.reason, error.sentence
+        return error.reason, error.detail
 
 
 def check_is_the_first_data_chunk(sound: PcmAudio, content: bytes) -> None:

@@ -31,7 +31,7 @@ COMMITTED = Path(__file__).parents[2] / "params.yaml"
 SPEAKERS = ("ada", "ben", "cyd")
 SUBSETS = ("test", "validation", "train", "train", "train")
 DECILES_S = {f"p{percent}": round(0.15 + 0.0025 * percent, 4) for percent in range(10, 100, 10)}
-RECOGNIZER = {"engine": "sphinx", "version": "0", "weights_sha256": None, "settings": {"hypotheses": 5}}
+RECOGNIZER = {"engine": "sphinx", "version": "0", "weights_sha256": None, "settings": {"n_best": 5}}
 # Toy digits are pitches: a warp would make one of another.
 SMALL_SPECTRUM = {"top_db": 100.0, "cmn_strength": 0.2, "time_mask_fraction": 0.1, "freq_mask_bands": 2, "warp": 0.02}
 SMALL_NETWORKS: dict[str, dict[str, Any]] = {
@@ -143,7 +143,7 @@ def in_this_process(processes: int, start: Callable[..., None], *arguments: Any)
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let trainings run in this process, which saves the start of others."""
-    monkeypatch.setattr(training, "pool", in_this_process)
+    monkeypatch.setattr(training, "process_pool", in_this_process)
 
 
 def small_params() -> dict[str, Any]:

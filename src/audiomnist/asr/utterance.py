@@ -11,7 +11,7 @@ from audiomnist.corpus.manifest import Recording
 
 
 @dataclass(frozen=True)
-class Sound:
+class Utterance:
     """A recording (copy 0), or an augmented copy of it (1, 2, ...).
 
     Attributes:

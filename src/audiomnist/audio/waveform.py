@@ -63,7 +63,7 @@ def decode(path: Path) -> PcmAudio:
     except OSError as error:
         raise BadAudioError(path, "unreadable", f"cannot be read ({error.strerror})") from error
     except WavError as error:
-        raise BadAudioError(path, error.reason, error.sentence) from error
+        raise BadAudioError(path, error.reason, error.detail) from error
     frames = len(audio.samples)
     if frames / audio.sample_rate_hz < _MIN_DURATION_S:
         held = f"{frames} samples at {audio.sample_rate_hz} Hz"

@@ -18,7 +18,7 @@ from audiomnist.audio.augment import augment, generator
 from audiomnist.audio.waveform import Samples, Waveform
 from audiomnist.core import atomic
 from audiomnist.core.digits import DIGIT_WORDS
-from audiomnist.core.processes import available_cores, pool
+from audiomnist.core.processes import available_cores, process_pool
 from audiomnist.corpus import manifest, splits
 from audiomnist.corpus.manifest import Recording
 from audiomnist.corpus.splits import Clip
@@ -83,7 +83,7 @@ def _versions(make: Callable[[_Item], list[_Version]], items: Sequence[_Item], d
     shares = [items[start : start + _SHARE_ITEMS] for start in range(0, len(items), _SHARE_ITEMS)]
     if len(shares) <= 1:
         return _share(make, items)
-    with pool(min(available_cores(), len(shares)), torch.set_num_threads, 1) as processes:
+    with process_pool(min(available_cores(), len(shares)), torch.set_num_threads, 1) as processes:
         made = processes.map(partial(_share, make), shares)
         return list(chain.from_iterable(track(made, description, total=len(shares))))
 

@@ -16,7 +16,7 @@ from audiomnist.audio.waveform import Waveform
 from audiomnist.core import atomic
 from audiomnist.core.digits import CLASSES
 from audiomnist.core.errors import AudiomnistError
-from audiomnist.core.processes import available_cores, pool
+from audiomnist.core.processes import available_cores, process_pool
 from audiomnist.corpus import splits
 from audiomnist.corpus.splits import Clip
 from audiomnist.evaluation import metrics as evaluation
@@ -154,7 +154,7 @@ def _test_clips(split: Path) -> list[Clip]:
 def _outcomes(model: Path, trial: Trial, count: int, task: str) -> Iterator[Outcome]:
     """Yield the outcome of each condition, in their order."""
     try:
-        with pool(min(available_cores(), count), start, model, trial) as started:
+        with process_pool(min(available_cores(), count), start, model, trial) as started:
             yield from track(started.map(judge, range(count)), task, total=count)
     except BrokenProcessPool as error:
         raise RobustnessError(

@@ -76,9 +76,9 @@ def check(parameters: Path, manifest: Path, out: Path) -> None:
         ManifestError: the manifest cannot be read.
     """
     content = params.read(parameters)
-    found = [*params.mistakes(Parameters, content), *_contradictions(content, manifest)]
+    found = [*params.errors(Parameters, content), *_contradictions(content, manifest)]
     if found:
-        raise params.told(parameters, found)
+        raise params.error(parameters, found)
     atomic.write_text(out, "params.yaml is valid\n")
 
 
@@ -100,7 +100,7 @@ def _contradictions(content: dict[str, Any], manifest: Path) -> list[str]:
 
 def _readable(content: dict[str, Any], name: str, model: type[SectionT]) -> SectionT | None:
     value = content.get(name)
-    return None if params.mistakes(model, value) else model.model_validate(value)
+    return None if params.errors(model, value) else model.model_validate(value)
 
 
 def _unheard(data: DataParams, manifest: Path) -> list[str]:

@@ -265,10 +265,10 @@ def test_a_fault_has_its_reason_and_a_sentence(content: bytes, reason: str, part
     """The sentence is printable ASCII, as the error's text is."""
     error = fault(content)
     assert error.reason == reason
-    assert part in error.sentence
-    assert str(error) == error.sentence
-    assert error.sentence.isascii()
-    assert error.sentence.isprintable()
+    assert part in error.detail
+    assert str(error) == error.detail
+    assert error.detail.isascii()
+    assert error.detail.isprintable()
 
 
 FIRST_THINGS_FIRST = {

@@ -91,8 +91,8 @@ def test_what_is_no_sound_file_is_told_with_its_path_and_the_parsers_reason(
     with pytest.raises(BadAudioError) as caught:
         audio.read(path)
     assert (caught.value.reason, caught.value.path) == (reason, path)
-    assert caught.value.detail == parsing.value.sentence
-    assert str(caught.value) == f"{path}: {parsing.value.sentence}"
+    assert caught.value.detail == parsing.value.detail
+    assert str(caught.value) == f"{path}: {parsing.value.detail}"
 
 
 def test_an_absent_file_and_a_folder_are_unreadable(tmp_path: Path) -> None:

@@ -85,11 +85,11 @@ def pools(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     @contextmanager
     def counted(size: int, start: Callable[..., None], *arguments: Any) -> Iterator[Executor]:
         sizes.append(size)
-        with processes.pool(size, start, *arguments) as executor:
+        with processes.process_pool(size, start, *arguments) as executor:
             yield executor
 
     monkeypatch.setattr(featurizing, "_SHARE_ITEMS", 2)
-    monkeypatch.setattr(featurizing, "pool", counted)
+    monkeypatch.setattr(featurizing, "process_pool", counted)
     return sizes
 
 

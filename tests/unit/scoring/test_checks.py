@@ -24,7 +24,7 @@ def refusal(samples: NDArray[np.float32], limits: Limits = LIMITS) -> tuple[str,
     """Return reason and sentence with which a sound of 8 kHz is refused."""
     with pytest.raises(UnusableSoundError) as caught:
         accepted(samples, limits)
-    return caught.value.reason, caught.value.sentence
+    return caught.value.reason, caught.value.detail
 
 
 def accepted(samples: NDArray[np.float32], limits: Limits = LIMITS) -> None:

@@ -12,7 +12,7 @@ from audiomnist.core.errors import FaultError
 
 
 class UnusableSoundError(FaultError):
-    """Audio that is not passed to a model. `reason` is a code; `sentence` explains it without the file's name."""
+    """Audio that is not passed to a model. `reason` is a code; `detail` explains it without the file's name."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ _UNKNOWN_FRAMES = (1 << 63) - 1  # value of libsndfile if a FLAC header has no l
 
 
 class DecodingError(FaultError):
-    """A file cannot be decoded. `reason` is a stable code; `sentence` explains it without the path."""
+    """A file cannot be decoded. `reason` is a stable code; `detail` explains it without the path."""
 
 
 class _Stream(SoundFile):  # type: ignore[misc]  # soundfile has no types

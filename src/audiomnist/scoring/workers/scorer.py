@@ -187,7 +187,7 @@ class Scorer:
         results: list[_ScoredFile | Deferred] = []
         for file in files:
             if isinstance(file.audio, FaultError):
-                outcome = records.rejected(file.info.path, file.audio.reason, file.audio.sentence)
+                outcome = records.rejected(file.info.path, file.audio.reason, file.audio.detail)
                 results.append(_ScoredFile(file.info, outcome, file.seconds))
             else:
                 results.append(self._result(file, next(predictions), seconds))
