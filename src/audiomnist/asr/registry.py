@@ -12,19 +12,19 @@ Loader = Callable[[TranscribeParams], Recognizer]
 def _whisper(params: TranscribeParams) -> Recognizer:
     from audiomnist.asr.whisper import WhisperRecognizer
 
-    return WhisperRecognizer(params.whisper, params.hypotheses, params.model_path)
+    return WhisperRecognizer(params.whisper, params.n_best, params.model_path)
 
 
 def _sphinx(params: TranscribeParams) -> Recognizer:
     from audiomnist.asr.sphinx import SphinxRecognizer
 
-    return SphinxRecognizer(params.sphinx, params.hypotheses)
+    return SphinxRecognizer(params.sphinx, params.n_best)
 
 
 def _google(params: TranscribeParams) -> Recognizer:
     from audiomnist.asr.google import GoogleRecognizer
 
-    return GoogleRecognizer(params.google, params.hypotheses)
+    return GoogleRecognizer(params.google, params.n_best)
 
 
 ENGINES: Mapping[str, Loader] = {"whisper": _whisper, "sphinx": _sphinx, "google": _google}

@@ -35,11 +35,11 @@ class SphinxRecognizer:
     engine = "sphinx"
     weights_sha256 = None
 
-    def __init__(self, params: SphinxParams, hypotheses: int) -> None:
+    def __init__(self, params: SphinxParams, n_best: int) -> None:
         """Build the decoder; raises RecognitionError where SpeechRecognition's models are absent."""
         self.version = f"SpeechRecognition {version('SpeechRecognition')}, pocketsphinx {version('pocketsphinx')}"
         self._params = params
-        self._hypotheses = hypotheses
+        self._n_best = n_best
         self._decoder = _decoder(Path(speech_recognition.__file__).parent / "pocketsphinx-data" / "en-US")
 
     def recognize(self, waveforms: Sequence[Waveform]) -> list[Recognition]:
@@ -60,7 +60,7 @@ class SphinxRecognizer:
         distinct: dict[str, Hypothesis] = {}
         for hypothesis in self._readings():
             distinct.setdefault(hypothesis.text, hypothesis)
-            if len(distinct) == self._hypotheses:
+            if len(distinct) == self._n_best:
                 break
         return list(distinct.values())
 

@@ -17,7 +17,7 @@ from audiomnist.asr.params import TranscribeParams
 from audiomnist.asr.pool import recognizers
 from audiomnist.asr.progress import progress
 from audiomnist.asr.registry import Loader
-from audiomnist.asr.utterance import Sound
+from audiomnist.asr.utterance import Utterance
 from audiomnist.asr.worker import Outcome
 from audiomnist.core import atomic, processes
 from audiomnist.corpus import info
@@ -27,7 +27,7 @@ from audiomnist.transcripts.table import Status
 
 _log = logging.getLogger(__name__)
 
-Batch = Sequence[Sound]
+Batch = Sequence[Utterance]
 
 
 def transcribe(
@@ -64,8 +64,8 @@ def transcribe(
     del recognizer
     finished = Finished(work, identity)
     rows = finished.rows()
-    numbers = range(1 + params.augment.copies)
-    sounds = {copy: [Sound(recording, copy, params.augment) for recording in recordings] for copy in numbers}
+    numbers = range(1 + params.augment.copies_per_clip)
+    sounds = {copy: [Utterance(recording, copy, params.augment) for recording in recordings] for copy in numbers}
     every = [sound for copy in numbers for sound in sounds[copy]]
     with progress("transcribe", len(every)) as advance:
         batches = _batches(every, rows, params.batch_size)
@@ -97,7 +97,7 @@ def _recognized(
     """Yield the batches with their outcomes, as they are done; after a failure, all that is done first."""
     if not batches:
         return
-    workers = min(params.workers or processes.available_cores(), len(batches))
+    workers = min(params.num_workers or processes.available_cores(), len(batches))
     with recognizers(workers, params, load) as pool:
         futures: dict[Future[list[Outcome]], Batch] = {pool.submit(worker.run, batch, raw): batch for batch in batches}
         for future in as_completed(futures):
@@ -111,7 +111,7 @@ def _succeeded(future: Future[list[Outcome]]) -> bool:
     return future.done() and not future.cancelled() and future.exception() is None
 
 
-def _row(identity: Identity, sound: Sound, outcome: Outcome) -> Row:
+def _row(identity: Identity, sound: Utterance, outcome: Outcome) -> Row:
     recognition = outcome.recognition
     if recognition.status == Status.FAILED:
         _log.warning("%s is not transcribed: %s", sound.recording.file, outcome.reason)

@@ -11,7 +11,7 @@ from audiomnist.corpus.manifest import Recording
 
 
 @dataclass(frozen=True)
-class Sound:
+class Utterance:
     """A recording (copy 0), or an augmented copy of it (1, 2, ...).
 
     Attributes:
@@ -29,7 +29,7 @@ class Sound:
         """What tells it from every other sound: of a recording, the SHA-256 of its file."""
         if self.copy == 0:
             return self.recording.sha256
-        said = f"{self.recording.sha256} {self.copy} {self.how.model_dump_json(exclude={'copies'})}"
+        said = f"{self.recording.sha256} {self.copy} {self.how.model_dump_json(exclude={'copies_per_clip'})}"
         return hashlib.sha256(said.encode()).hexdigest()
 
     def waveform(self, raw: Path) -> Waveform:

@@ -29,7 +29,7 @@ class WhisperRecognizer:
 
     engine = "whisper"
 
-    def __init__(self, params: WhisperParams, hypotheses: int, model_path: str | None = None) -> None:
+    def __init__(self, params: WhisperParams, n_best: int, model_path: str | None = None) -> None:
         """Load the weights.
 
         Raises:
@@ -39,7 +39,7 @@ class WhisperRecognizer:
         self.version = f"faster-whisper {version('faster-whisper')}, ctranslate2 {ctranslate2.__version__}"
         self.weights_sha256 = params.weights.sha256
         self._params = params
-        self._hypotheses = hypotheses
+        self._n_best = n_best
         self._whisper = _loaded(str(folder), params.compute_type)
         self._sample_rate_hz: int = self._whisper.feature_extractor.sampling_rate
         self._prompt, self._end = _special_tokens(self._whisper)
@@ -69,7 +69,7 @@ class WhisperRecognizer:
             encoded,
             [self._prompt] * len(features),
             beam_size=self._params.beam_size,
-            num_hypotheses=self._hypotheses,
+            num_hypotheses=self._n_best,
             max_length=len(self._prompt) + self._params.max_new_tokens,
             return_scores=True,
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 from audiomnist.asr.params import TranscribeParams
 from audiomnist.asr.recognizer import Recognition, Recognizer
 from audiomnist.asr.registry import Loader
-from audiomnist.asr.utterance import Sound
+from audiomnist.asr.utterance import Utterance
 from audiomnist.audio.waveform import BadAudioError
 from audiomnist.transcripts.table import Status
 
@@ -29,12 +29,12 @@ def start(load: Loader, params: TranscribeParams) -> None:
     _loaded[:] = [load(params)]
 
 
-def run(sounds: Sequence[Sound], raw: Path) -> list[Outcome]:
+def run(sounds: Sequence[Utterance], raw: Path) -> list[Outcome]:
     """Recognize sounds with this process's recognizer; raises RecognitionError if it is out of order."""
     return recognize(_loaded[0], sounds, raw)
 
 
-def recognize(recognizer: Recognizer, sounds: Sequence[Sound], raw: Path) -> list[Outcome]:
+def recognize(recognizer: Recognizer, sounds: Sequence[Utterance], raw: Path) -> list[Outcome]:
     """Return one outcome per sound. If a batch cannot be used as a whole, its clips are tried one by one."""
     try:
         waveforms = [sound.waveform(raw) for sound in sounds]
@@ -43,7 +43,7 @@ def recognize(recognizer: Recognizer, sounds: Sequence[Sound], raw: Path) -> lis
         return [_alone(recognizer, sound, raw) for sound in sounds]
 
 
-def _alone(recognizer: Recognizer, sound: Sound, raw: Path) -> Outcome:
+def _alone(recognizer: Recognizer, sound: Utterance, raw: Path) -> Outcome:
     try:
         [recognition] = recognizer.recognize([sound.waveform(raw)])
     except _UNUSABLE as error:

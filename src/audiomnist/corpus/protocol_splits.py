@@ -92,10 +92,10 @@ def protocol_splits(
     if protocol == "official":
         return [split("official", scheme="official")]
     if protocol == "unseen":
-        return [split(speaker, scheme="speaker", held_out=speaker) for speaker in speakers]
+        return [split(speaker, scheme="speaker", test_speaker=speaker) for speaker in speakers]
     if protocol == "learning-curve":
         return [
-            split(f"{count}_{speaker}", scheme="speaker", held_out=speaker, max_train_speakers=count)
+            split(f"{count}_{speaker}", scheme="speaker", test_speaker=speaker, max_train_speakers=count)
             for count in section.learning_curve.max_train_speakers
             for speaker in speakers
         ]

@@ -38,16 +38,16 @@ class SplitParams(Section):
         seed: of the random choices (>= 0).
         test_fraction: share of the recordings that are the test part, for `random`.
         validation_fraction: share of the other recordings that choose the checkpoint.
-        held_out: the speaker of the test part, for `speaker`.
+        test_speaker: the speaker of the test part, for `speaker`.
         max_train_speakers: for `speaker`, how many of the other speakers are heard, in the order of names from the one
-            after `held_out` on, round to the beginning; the others stand in no part. None for all.
+            after `test_speaker` on, round to the beginning; the others stand in no part. None for all.
     """
 
     scheme: Literal["random", "official", "speaker"]
     seed: int = Field(ge=0)
     test_fraction: float = Field(gt=0, lt=1)
     validation_fraction: float = Field(gt=0, lt=1)
-    held_out: str
+    test_speaker: str
     max_train_speakers: int | None = Field(ge=1)
 
 
@@ -127,9 +127,9 @@ def _official(rows: Sequence[Recording], params: SplitParams) -> set[str]:
 
 def _by_speaker(rows: Sequence[Recording], params: SplitParams) -> set[str]:
     speakers = {row.speaker for row in rows}
-    if params.held_out not in speakers:
-        raise SplitError(f"split.held_out is {params.held_out!r}; the corpus has {', '.join(sorted(speakers))}")
-    return {row.file for row in rows if row.speaker == params.held_out}
+    if params.test_speaker not in speakers:
+        raise SplitError(f"split.test_speaker is {params.test_speaker!r}; the corpus has {', '.join(sorted(speakers))}")
+    return {row.file for row in rows if row.speaker == params.test_speaker}
 
 
 def _heard(rows: Sequence[Recording], params: SplitParams) -> list[Recording]:
@@ -137,7 +137,7 @@ def _heard(rows: Sequence[Recording], params: SplitParams) -> list[Recording]:
     if params.scheme != "speaker" or params.max_train_speakers is None:
         return list(rows)
     speakers = sorted({row.speaker for row in rows})
-    first = speakers.index(params.held_out)
+    first = speakers.index(params.test_speaker)
     chosen = (speakers[first:] + speakers[:first])[: 1 + params.max_train_speakers]
     return [row for row in rows if row.speaker in chosen]
 

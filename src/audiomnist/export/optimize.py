@@ -25,7 +25,8 @@ from audiomnist.audio.waveform import Samples
 from audiomnist.core import atomic
 from audiomnist.core.errors import AudiomnistError
 from audiomnist.corpus import splits
-from audiomnist.features.mfcc import FrontEnd, FrontEndParams
+from audiomnist.features.front_end import FrontEndParams
+from audiomnist.features.mfcc import FrontEnd
 from audiomnist.models.common import checkpoint
 from audiomnist.serving import batching
 from audiomnist.serving.bundle import description as bundle

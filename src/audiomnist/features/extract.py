@@ -14,33 +14,24 @@ import torch
 from rich.progress import track
 
 from audiomnist.audio import waveform as audio
-from audiomnist.audio.augment import AugmentParams, augment, generator
+from audiomnist.audio.augment import augment, generator
 from audiomnist.audio.waveform import Samples, Waveform
 from audiomnist.core import atomic
 from audiomnist.core.digits import DIGIT_WORDS
-from audiomnist.core.processes import available_cores, pool
+from audiomnist.core.processes import available_cores, process_pool
 from audiomnist.corpus import manifest, splits
 from audiomnist.corpus.manifest import Recording
 from audiomnist.corpus.splits import Clip
-from audiomnist.features.mfcc import FrontEnd, FrontEndParams
-from audiomnist.features.store import CLIPS, INDEX, SETTINGS, SYNTHETIC, TENSOR, VOICES
-from audiomnist.synthesis.speakers import VoicesParams, words
+from audiomnist.features.front_end import FrontEndParams
+from audiomnist.features.mfcc import FrontEnd
+from audiomnist.features.params import FeatureParams
+from audiomnist.features.store import CLIPS, INDEX, SETTINGS, SPEAKERS, SYNTHETIC, TENSOR
+from audiomnist.synthesis.speakers import SyntheticSpeakersParams, words
 
 _BATCH_CLIPS = 64
 _SHARE_ITEMS = 50
 
 _Item = TypeVar("_Item")
-
-
-class FeatureParams(FrontEndParams):
-    """Section `features`: the front end, and the augmented copies beside the clean ones."""
-
-    augment: AugmentParams
-
-    @property
-    def front_end(self) -> FrontEndParams:
-        """The front end alone."""
-        return FrontEndParams.model_validate(self.model_dump(include=set(FrontEndParams.model_fields)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +44,7 @@ class _Version:
 
 
 def featurize(
-    recordings: Path, raw: Path, params: FeatureParams, out: Path, voices: VoicesParams | None = None
+    recordings: Path, raw: Path, params: FeatureParams, out: Path, voices: SyntheticSpeakersParams | None = None
 ) -> None:
     """Write the tensor, its index and the front end's settings into a folder, and those of synthetic voices into it.
 
@@ -79,12 +70,12 @@ def featurize(
             _write_voices(voices, params, folder / SYNTHETIC)
 
 
-def _write_voices(voices: VoicesParams, params: FeatureParams, folder: Path) -> None:
+def _write_voices(voices: SyntheticSpeakersParams, params: FeatureParams, folder: Path) -> None:
     said = _versions(partial(_said, voices=voices, params=params), range(voices.count), "speak")
     _write(said, params.front_end, folder)
     spoken = product(range(voices.count), range(len(DIGIT_WORDS)))
     splits.write(folder / CLIPS, [_clip(number, digit) for number, digit in spoken])
-    atomic.write_json(folder / VOICES, {"synthesiser": "eSpeak NG", **voices.model_dump()})
+    atomic.write_json(folder / SPEAKERS, {"synthesizer": "eSpeak NG", **voices.model_dump()})
 
 
 def _versions(make: Callable[[_Item], list[_Version]], items: Sequence[_Item], description: str) -> list[_Version]:
@@ -92,7 +83,7 @@ def _versions(make: Callable[[_Item], list[_Version]], items: Sequence[_Item], d
     shares = [items[start : start + _SHARE_ITEMS] for start in range(0, len(items), _SHARE_ITEMS)]
     if len(shares) <= 1:
         return _share(make, items)
-    with pool(min(available_cores(), len(shares)), torch.set_num_threads, 1) as processes:
+    with process_pool(min(available_cores(), len(shares)), torch.set_num_threads, 1) as processes:
         made = processes.map(partial(_share, make), shares)
         return list(chain.from_iterable(track(made, description, total=len(shares))))
 
@@ -104,15 +95,17 @@ def _share(make: Callable[[_Item], list[_Version]], items: Sequence[_Item]) -> l
 def _heard(row: Recording, raw: Path, params: FeatureParams) -> list[_Version]:
     """Return a recording as it is, and its copies."""
     clean = _prepared(audio.read(raw / row.file), params)
-    return [_Version(row.file, 0, clean), *_copies(row.file, row.sha256, clean, params, params.augment.copies)]
+    return [_Version(row.file, 0, clean), *_copies(row.file, row.sha256, clean, params, params.augment.copies_per_clip)]
 
 
-def _said(number: int, voices: VoicesParams, params: FeatureParams) -> list[_Version]:
+def _said(number: int, voices: SyntheticSpeakersParams, params: FeatureParams) -> list[_Version]:
     """Return copies of the ten words of a synthetic voice."""
     found: list[_Version] = []
     for digit, waveform in enumerate(words(number, voices)):
         content = hashlib.sha256(waveform.samples.tobytes()).hexdigest()
-        found += _copies(_clip(number, digit).file, content, _prepared(waveform, params), params, voices.copies)
+        found += _copies(
+            _clip(number, digit).file, content, _prepared(waveform, params), params, voices.copies_per_word
+        )
     return found
 
 
@@ -137,7 +130,7 @@ def _write(found: Sequence[_Version], params: FrontEndParams, folder: Path) -> N
     """Write the tensor of versions, its index and the front end's settings into a folder that exists."""
     front_end = FrontEnd(params)
     frames = front_end.frames(torch.tensor([len(version.samples) for version in found])).numpy()
-    shape = (len(found), params.coefficients, int(frames.max()))
+    shape = (len(found), params.n_mfcc, int(frames.max()))
     tensor = np.lib.format.open_memmap(folder / TENSOR, mode="w+", dtype=np.float32, shape=shape)
     for start, mfcc in _batches(found, front_end):
         tensor[start : start + len(mfcc), :, : mfcc.shape[2]] = mfcc

@@ -9,58 +9,10 @@ than 1e-3 dB where `amin` is 1e-3.
 
 import torch
 import torchaudio
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from audiomnist.core.params import Section
-
-
-class FrontEndParams(Section):
-    """What turns a waveform into MFCCs.
-
-    Attributes:
-        sample_rate_hz: rate that every recording is brought to.
-        win_length: length of the Hann window, one frame.
-        hop_length: distance between the starts of two frames.
-        n_fft: length of the Fourier transform, at least the window's.
-        n_mels: triangular filters on HTK's mel scale.
-        f_min: lower edge of the first filter.
-        f_max: upper edge of the last filter, at most half the sample rate.
-        coefficients: cepstral coefficients kept, at most `n_mels`.
-        amin: mel power below which everything counts as silence, for a clip of peak 1.
-        trim_top_db: how far below the loudest frame both ends count as silence.
-        max_duration_s: of what is longer after trimming, the loudest stretch of this length is taken.
-    """
-
-    sample_rate_hz: int = Field(ge=4000, le=192_000)
-    win_length: int = Field(ge=2)
-    hop_length: int = Field(ge=1)
-    n_fft: int = Field(ge=2)
-    n_mels: int = Field(ge=1)
-    f_min: float = Field(ge=0)
-    f_max: float = Field(gt=0)
-    coefficients: int = Field(ge=1)
-    amin: float = Field(gt=0)
-    trim_top_db: float = Field(gt=0)
-    max_duration_s: float = Field(gt=0)
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "FrontEndParams":
-        demands = {
-            "n_fft must be at least win_length": self.n_fft >= self.win_length,
-            "f_min < f_max <= sample_rate_hz / 2 must hold": self.f_min < self.f_max <= self.sample_rate_hz / 2,
-            "coefficients must be at most n_mels": self.coefficients <= self.n_mels,
-            "max_duration_s must be at least win_length long": self.max_samples >= self.win_length,
-        }
-        if not all(demands.values()):
-            raise ValueError("; ".join(demand for demand, is_met in demands.items() if not is_met))
-        return self
-
-    @property
-    def max_samples(self) -> int:
-        """`max_duration_s` in samples."""
-        return round(self.max_duration_s * self.sample_rate_hz)
+from audiomnist.features.front_end import FrontEndParams
 
 
 class FrontEnd(nn.Module):
@@ -72,7 +24,7 @@ class FrontEnd(nn.Module):
         window: float32 `(n_fft,)`: Hann's, then zeros.
         fourier: float32 `(2 * bins, win_length)`: windowed cosine and sine of each frequency, alternating.
         mel: float32 `(2 * bins, n_mels)`: the filters' weights, for the squares of a spectrum.
-        dct: float32 `(coefficients, n_mels)`: the orthonormal DCT-II.
+        dct: float32 `(n_mfcc, n_mels)`: the orthonormal DCT-II.
     """
 
     window: Tensor
@@ -95,7 +47,7 @@ class FrontEnd(nn.Module):
             bins, params.f_min, params.f_max, params.n_mels, params.sample_rate_hz
         )
         self.register_buffer("mel", mel.repeat_interleave(2, dim=0))
-        dct = torchaudio.functional.create_dct(params.coefficients, params.n_mels, norm="ortho")
+        dct = torchaudio.functional.create_dct(params.n_mfcc, params.n_mels, norm="ortho")
         self.register_buffer("dct", dct.T.contiguous())
 
     def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor | None]:

@@ -2,40 +2,17 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import Field, field_validator
 
 from audiomnist.audio import waveform
 from audiomnist.core import atomic
-from audiomnist.core.params import Section
 from audiomnist.corpus import info, manifest
 from audiomnist.corpus.manifest import ManifestError, Recording
 from audiomnist.ingest import download
+from audiomnist.ingest.params import DataParams
 from audiomnist.synthesis import corpus as synthetic
-from audiomnist.synthesis.corpus import SyntheticParams
-
-
-class DataParams(Section):
-    """Section `data`.
-
-    Attributes:
-        source: `recordings`, as the manifest lists them, or `synthetic`, spoken by eSpeak NG.
-        speakers: whose recordings are used; the synthetic corpus always has all its voices.
-        synthetic: how the synthetic corpus is spoken.
-    """
-
-    source: Literal["recordings", "synthetic"]
-    speakers: tuple[str, ...] = Field(min_length=1)
-    synthetic: SyntheticParams
-
-    @field_validator("speakers")
-    @classmethod
-    def _sorted_and_distinct(cls, speakers: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(speakers)) != len(speakers):
-            raise ValueError("a speaker is named twice")
-        return tuple(sorted(speakers))
 
 
 def ingest(complete: Path, params: DataParams, raw: Path, recordings: Path, report: Path) -> None:

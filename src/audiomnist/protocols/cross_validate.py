@@ -13,15 +13,15 @@ import pandas as pd
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from audiomnist.core import atomic, params
-from audiomnist.core.processes import available_cores, pool
+from audiomnist.core.processes import available_cores, process_pool
 from audiomnist.corpus import splits
 from audiomnist.corpus.protocol_splits import ProtocolSplit, read_splits
 from audiomnist.evaluation.evaluate import predict
 from audiomnist.export.optimize import export_bundle
 from audiomnist.protocols.predictions import ProtocolError, with_split
 from audiomnist.serving import model as inference
+from audiomnist.training.params import TrainParams
 from audiomnist.training.train import train
-from audiomnist.training.trainer import TrainParams
 
 _POLL_S = 1.0
 
@@ -120,7 +120,7 @@ def _side_by_side(jobs: list[_Job], epochs: int, title: str) -> Iterator[tuple[s
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
     with (
         Progress(*columns) as progress,
-        pool(min(available_cores(), len(jobs)), _silence) as processes,
+        process_pool(min(available_cores(), len(jobs)), _silence) as processes,
     ):
         task = progress.add_task(title, total=len(jobs))
         running = {processes.submit(job.run): job for job in jobs}

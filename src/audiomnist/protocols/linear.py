@@ -9,7 +9,7 @@ from audiomnist.core import atomic
 from audiomnist.corpus import splits
 from audiomnist.corpus.protocol_splits import read_splits
 from audiomnist.models import linear
-from audiomnist.models.linear import BaselineParams
+from audiomnist.models.params.linear import BaselineParams
 from audiomnist.protocols.predictions import with_split
 
 

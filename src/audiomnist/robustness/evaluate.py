@@ -16,7 +16,7 @@ from audiomnist.audio.waveform import Waveform
 from audiomnist.core import atomic
 from audiomnist.core.digits import CLASSES
 from audiomnist.core.errors import AudiomnistError
-from audiomnist.core.processes import available_cores, pool
+from audiomnist.core.processes import available_cores, process_pool
 from audiomnist.corpus import splits
 from audiomnist.corpus.splits import Clip
 from audiomnist.evaluation import metrics as evaluation
@@ -25,7 +25,7 @@ from audiomnist.robustness import corruptions, plots
 from audiomnist.robustness.conditions import Condition, RobustnessParams, conditions
 from audiomnist.robustness.ood import evaluate_ood
 from audiomnist.serving import model as inference
-from audiomnist.serving.predictor import Predict, hearing
+from audiomnist.serving.predictor import Predict, predictor
 
 _BATCH_CLIPS = 32
 _NO_ANSWER = np.full(CLASSES, 1 / CLASSES)
@@ -103,7 +103,7 @@ def robustness(
         RecognitionError: its recognizer cannot be loaded.
     """
     opened = inference.load(model, threads=1)
-    hear = hearing(opened)  # an error here names its cause; in a process of a pool it would only break the pool
+    hear = predictor(opened)  # an error here names its cause; in a process of a pool it would only break the pool
     name = opened.description.model
     clips = _test_clips(split)
     trial = Trial(clips, {clip.file: waveform.read(raw / clip.file) for clip in clips}, how)
@@ -119,7 +119,7 @@ def robustness(
 
 def start(model: Path, trial: Trial) -> None:
     """Give this process the model and the clips."""
-    _started[:] = [(hearing(inference.load(model, threads=1)), trial)]
+    _started[:] = [(predictor(inference.load(model, threads=1)), trial)]
 
 
 def judge(number: int) -> Outcome:
@@ -154,7 +154,7 @@ def _test_clips(split: Path) -> list[Clip]:
 def _outcomes(model: Path, trial: Trial, count: int, task: str) -> Iterator[Outcome]:
     """Yield the outcome of each condition, in their order."""
     try:
-        with pool(min(available_cores(), count), start, model, trial) as started:
+        with process_pool(min(available_cores(), count), start, model, trial) as started:
             yield from track(started.map(judge, range(count)), task, total=count)
     except BrokenProcessPool as error:
         raise RobustnessError(

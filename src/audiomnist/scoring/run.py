@@ -28,10 +28,9 @@ from audiomnist.scoring.table.table import Table
 from audiomnist.scoring.workers import pool
 from audiomnist.scoring.workers.scorer import ScoringTask
 from audiomnist.scoring.writer import TableWriter
-from audiomnist.serving import model as inference
 from audiomnist.serving.bundle.description import BundleError, TranscriptInput
-from audiomnist.serving.model import Model
-from audiomnist.serving.predictor import hearing
+from audiomnist.serving.model import Model, load
+from audiomnist.serving.predictor import predictor
 
 # Files per chunk: enough for batches of similar length, few where each file takes long.
 _CHUNK_WAVEFORMS, _CHUNK_TRANSCRIPTS = 512, 32
@@ -94,8 +93,8 @@ def preview(config: ScoringConfig, progress: Progress, stop: Stop) -> Summary:
 
 def _checked_model(config: ScoringConfig) -> Model:
     """Return the model, after checking that it can predict, and where inbox and table are."""
-    model = inference.load(config.model, threads=1)
-    hearing(model)
+    model = load(config.model, threads=1)
+    predictor(model)
     inbox, table = config.inbox.resolve(), config.table.resolve()
     if inbox == table or inbox in table.parents or table in inbox.parents:
         raise InboxError(f"{config.inbox} and {config.table} lie one in the other: keep the table outside of the inbox")

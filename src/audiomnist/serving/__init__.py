@@ -1,1 +1,1 @@
-"""A served model, without PyTorch: waveforms or transcripts in, predictions out."""
+"""Inference with a trained model, without PyTorch: waveforms or transcripts in, predictions out."""

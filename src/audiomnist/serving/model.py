@@ -1,4 +1,4 @@
-"""Running a model bundle: NumPy and ONNX Runtime, and nothing else that is heavy."""
+"""Inference with a model bundle, on NumPy and ONNX Runtime."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audiomnist.audio import waveform as audio
+from audiomnist.audio import waveform
 from audiomnist.audio.waveform import Samples, Waveform
 from audiomnist.serving import batching
 from audiomnist.serving.bundle.description import (
@@ -26,20 +26,21 @@ from audiomnist.serving.bundle.description import (
 from audiomnist.serving.bundle.session import session
 from audiomnist.transcripts.tokenizer import encode
 
-# What a graph takes, by the kind of its bundle, in batches of inputs that have equally many steps.
-_TAKEN = {"waveform": [("inputs", "tensor(float)")], "transcript": [("inputs", "tensor(int64)")]}
+# Inputs of a graph, by the kind of its bundle; all inputs in a batch have the same length.
+_INPUTS = {"waveform": [("inputs", "tensor(float)")], "transcript": [("inputs", "tensor(int64)")]}
 
+# Indices of the inputs in a batch, and the inputs.
 Batches = Iterable[tuple[NDArray[np.intp], NDArray[Any]]]
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a model says of a batch of clips.
+    """Predictions for a batch of clips.
 
     Attributes:
         probabilities: calibrated, float32 `(batch, 10)`.
-        ood_scores: float32 `(batch,)`: how far out of the distribution of digits a clip lies; above 1 lies one in
-            twenty digits by voices that were not trained on.
+        ood_scores: distance from the distribution of digits, float32 `(batch,)`; above 1 for one in twenty digits
+            by voices that were not trained on.
     """
 
     probabilities: NDArray[np.float32]
@@ -48,55 +49,45 @@ class Predictions:
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A checked bundle, ready to predict."""
+    """A checked bundle and its open session."""
 
     description: Description
     version: str
     session: Any
 
-    def prepare(self, waveform: Waveform) -> Samples:
+    def prepare(self, recording: Waveform) -> Samples:
         """Return the samples that a waveform graph takes, float32 `(samples,)`."""
-        how = self._preparation
-        max_samples = round(how.max_duration_s * how.sample_rate_hz)
-        return audio.prepare(waveform, how.sample_rate_hz, how.trim_top_db, max_samples)
+        params = self._preparation
+        max_samples = round(params.max_duration_s * params.sample_rate_hz)
+        return waveform.prepare(recording, params.sample_rate_hz, params.trim_top_db, max_samples)
 
     def predict_waveforms(self, prepared: Sequence[Samples]) -> Predictions:
-        """Return the predictions for what `prepare` returned."""
-        batches = batching.batches(prepared, self._preparation.win_length, self._hop_samples)
-        return self._predict(len(prepared), batches)
+        """Return the predictions for outputs of `prepare`."""
+        params = self._preparation
+        return self._predict(len(prepared), batching.batches(prepared, params.win_length, params.hop_length))
 
     def predict_texts(self, hypotheses: Sequence[Sequence[str]]) -> Predictions:
         """Return the predictions for each clip's hypotheses, best first."""
         tokens = [encode(texts) for texts in hypotheses]
-        batches = (
-            (places, np.array([tokens[place] for place in places])) for places in batching.equal([*map(len, tokens)])
-        )
+        lengths = [len(ids) for ids in tokens]
+        batches = ((indices, np.array([tokens[index] for index in indices])) for indices in batching.equal(lengths))
         return self._predict(len(tokens), batches)
 
     @cached_property
     def _preparation(self) -> Preparation:
-        given = self.description.input
-        if not isinstance(given, WaveformInput):
+        if not isinstance(self.description.input, WaveformInput):
             raise BundleError(f"the model {self.description.model} takes transcripts, not waveforms")
-        return given.preparation
+        return self.description.input.preparation
 
     def _predict(self, count: int, batches: Batches) -> Predictions:
-        """Return the predictions for so many clips, each of which is in one of the batches."""
+        """Return calibrated predictions for `count` inputs, each of which is in one of the batches."""
         logits = np.empty((count, len(self.description.labels)), dtype=np.float32)
         novelty = np.empty(count, dtype=np.float32)
-        for places, inputs in batches:
-            logits[places], novelty[places] = self.session.run(OUTPUTS, {"inputs": inputs})
-        return self._calibrated(logits, novelty)
-
-    @property
-    def _hop_samples(self) -> int:
-        given = self.description.input
-        return int(given.front_end["hop_length"]) if isinstance(given, WaveformInput) else 0
-
-    def _calibrated(self, logits: NDArray[np.float32], novelty: NDArray[np.float32]) -> Predictions:
-        how = self.description.calibration
-        ood_scores = (novelty - how.ood_median) / (how.ood_p95 - how.ood_median)
-        divisors = how.temperature * np.maximum(ood_scores, 1)
+        for indices, inputs in batches:
+            logits[indices], novelty[indices] = self.session.run(OUTPUTS, {"inputs": inputs})
+        calibration = self.description.calibration
+        ood_scores = (novelty - calibration.ood_median) / (calibration.ood_p95 - calibration.ood_median)
+        divisors = calibration.temperature * np.maximum(ood_scores, 1)
         return Predictions(softmax(logits / divisors[:, None]), ood_scores.astype(np.float32))
 
 
@@ -107,30 +98,28 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def load(folder: Path, threads: int) -> Model:
-    """Open a bundle for inference on the CPU with that many threads.
+    """Open a bundle for inference on the CPU.
+
+    Args:
+        folder: the bundle.
+        threads: threads per run of the graph.
 
     Raises:
-        BundleError: says which file is wrong, why, and how to get it back.
+        BundleError: a file is missing or wrong; the message says how to restore it.
     """
     description, version = describe(folder)
     graph = read_graph(folder, description)
     try:
         opened = session(graph, threads)
-    except Exception as error:  # onnxruntime's errors share no base class but this
-        raise BundleError(f"{folder / GRAPH} is no graph that can be run: {error}") from error
-    given, kind = _taken(opened), description.input.kind
-    answers = tuple(node.name for node in opened.get_outputs())
-    if given != _TAKEN[kind] or answers != OUTPUTS:
+    except Exception as error:  # the errors of ONNX Runtime share no base class but this
+        raise BundleError(f"{folder / GRAPH} is not a graph that can be run: {error}") from error
+    kind = description.input.kind
+    inputs = [(node.name, node.type) for node in opened.get_inputs()]
+    outputs = tuple(node.name for node in opened.get_outputs())
+    if inputs != _INPUTS[kind] or outputs != OUTPUTS:
+        described = ", ".join(f"{name} ({type_})" for name, type_ in inputs)
         raise BundleError(
-            f"{folder / GRAPH} takes {_told(given)} and gives {', '.join(answers)}: no graph over {kind}s, which "
-            f"{DESCRIPTION} says it is. dvc checkout or dvc repro brings the right one"
+            f"{folder / GRAPH} has the inputs {described} and the outputs {', '.join(outputs)}: it is not a graph "
+            f"for {kind}s, as {DESCRIPTION} says. Restore it with dvc checkout or dvc repro"
         )
     return Model(description, version, opened)
-
-
-def _taken(session: Any) -> list[tuple[str, str]]:
-    return [(node.name, node.type) for node in session.get_inputs()]
-
-
-def _told(tensors: Sequence[tuple[str, str]]) -> str:
-    return ", ".join(f"{name} ({kind})" for name, kind in tensors)

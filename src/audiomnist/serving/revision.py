@@ -1,4 +1,4 @@
-"""The model of another commit, taken out of the repository's history."""
+"""Model bundles of other git revisions."""
 
 import tempfile
 from collections.abc import Iterator
@@ -10,34 +10,34 @@ from audiomnist.serving.bundle.description import BundleError
 
 @contextmanager
 def bundle_of(model: Path, revision: str) -> Iterator[Path]:
-    """Yield a folder with the bundle that stood at `model` in a revision, whether git or DVC keeps it.
+    """Yield a temporary folder with the bundle of a revision, whether git or DVC tracks it.
 
     Args:
-        model: the bundle's folder in the repository's working tree; it need not be there now.
+        model: folder of the bundle in the working tree; it need not exist now.
         revision: a commit, a tag or a branch.
 
     Raises:
-        BundleError: `model` is in no repository, or the revision, or the bundle in it, cannot be had.
+        BundleError: `model` is not in a DVC repository, or the revision or its bundle cannot be read.
     """
-    place = model.absolute()
-    root = next((folder for folder in place.parents if (folder / ".dvc").is_dir()), None)
+    absolute = model.absolute()
+    root = next((folder for folder in absolute.parents if (folder / ".dvc").is_dir()), None)
     if root is None:
-        raise BundleError(f"{model} is in no DVC repository, so that there is no {revision} of it")
+        raise BundleError(f"{model} is not in a DVC repository, so it has no revision {revision}")
     with tempfile.TemporaryDirectory(prefix="audiomnist-") as folder:
         target = Path(folder) / "bundle"
-        _fetch(root, place.relative_to(root), revision, target)
+        _fetch(root, absolute.relative_to(root), revision, target)
         yield target
 
 
-def _fetch(root: Path, place: Path, revision: str, target: Path) -> None:
-    from dvc.api import DVCFileSystem  # noqa: PLC0415 - takes a second, and is for this alone
+def _fetch(root: Path, bundle: Path, revision: str, target: Path) -> None:
+    from dvc.api import DVCFileSystem  # noqa: PLC0415 - takes a second, and only --rev needs it
     from dvc.exceptions import DvcException  # noqa: PLC0415
     from dvc_data.index import DataIndexDirError  # noqa: PLC0415
     from scmrepo.exceptions import SCMError  # noqa: PLC0415
 
     try:
-        DVCFileSystem(url=str(root), rev=revision).get(f"/{place.as_posix()}", str(target), recursive=True)
+        DVCFileSystem(url=str(root), rev=revision).get(f"/{bundle.as_posix()}", str(target), recursive=True)
     except (DvcException, DataIndexDirError, SCMError, OSError) as error:
         raise BundleError(
-            f"{place} of revision {revision} cannot be had from {root}: {error}. See git log and dvc fetch"
+            f"{bundle} of revision {revision} cannot be read from {root}: {error}. See git log and dvc fetch"
         ) from error

@@ -7,8 +7,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 ALPHABET = " abcdefghijklmnopqrstuvwxyz0123456789'.,?!-"
-PADDING, NO_SPEECH, END, UNKNOWN = range(4)
-TOKENS = 4 + len(ALPHABET)
+PAD, NO_SPEECH, EOS, UNK = range(4)
+VOCAB_SIZE = 4 + len(ALPHABET)
 MAX_TOKENS = 160
 
 _IDS = {letter: 4 + position for position, letter in enumerate(ALPHABET)}
@@ -27,14 +27,14 @@ def encode(hypotheses: Sequence[str]) -> list[int]:
 
 
 def _letters(text: str) -> list[int]:
-    letters = [_IDS.get(letter, UNKNOWN) for letter in " ".join(text.lower().split())]
-    return [*letters, END] if letters else []
+    letters = [_IDS.get(letter, UNK) for letter in " ".join(text.lower().split())]
+    return [*letters, EOS] if letters else []
 
 
 def pad_tokens(rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return int64 `(batch, tokens)`, padded at the end, and lengths `(batch,)`."""
     lengths = np.array([len(row) for row in rows], dtype=np.int64)
-    batch = np.full((len(rows), int(lengths.max())), PADDING, dtype=np.int64)
+    batch = np.full((len(rows), int(lengths.max())), PAD, dtype=np.int64)
     for target, row in zip(batch, rows, strict=True):
         target[: len(row)] = row
     return batch, lengths

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
 
-from audiomnist.core.params import Section
+from audiomnist.validation.bounds import FeatureBounds
 from audiomnist.validation.measurements import MeasurementError, found_in, read_manifest, read_table, usual
 from audiomnist.validation.rules import Rule, among, at_most, between, unique
 
@@ -24,28 +23,6 @@ _MATRIX_COLUMNS = [
 ]
 
 Tensor = NDArray[np.floating[Any]]
-
-
-class FeatureBounds(Section):
-    """What the feature tensor must be like.
-
-    Attributes:
-        min_value_db: the smallest value.
-        max_value_db: the largest value.
-        min_std_over_time_db: the smallest standard deviation over time, mean of the coefficients.
-        min_std_over_coefficients_db: the smallest standard deviation of the coefficients' means.
-    """
-
-    min_value_db: float
-    max_value_db: float
-    min_std_over_time_db: float = Field(gt=0)
-    min_std_over_coefficients_db: float = Field(gt=0)
-
-    @model_validator(mode="after")
-    def _some_value_is_allowed(self) -> "FeatureBounds":
-        if self.min_value_db > self.max_value_db:
-            raise ValueError("min_value_db must be at most max_value_db")
-        return self
 
 
 def rules(bounds: FeatureBounds) -> list[Rule]:

@@ -23,14 +23,11 @@ import pandas as pd
 
 from audiomnist.core import atomic
 from audiomnist.core.errors import AudiomnistError
-from audiomnist.core.params import Section
 from audiomnist.core.text import listed
 from audiomnist.corpus import info
 from audiomnist.validation import features, recordings, transcripts
-from audiomnist.validation.features import FeatureBounds
-from audiomnist.validation.recordings import RecordingBounds
+from audiomnist.validation.bounds import ValidateParams
 from audiomnist.validation.rules import Rule
-from audiomnist.validation.transcripts import TranscriptBounds
 
 _SITE = Path("gx", "uncommitted", "data_docs", "local_site")
 _RUN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
@@ -41,14 +38,6 @@ _TIME = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z")
 
 class UnmetError(AudiomnistError):
     """Data broke an expectation; the message names, rule by rule, the recordings that did."""
-
-
-class ValidateParams(Section):
-    """Section `validate` of params.yaml: the bounds of each gate."""
-
-    recordings: RecordingBounds
-    features: FeatureBounds
-    transcripts: TranscriptBounds
 
 
 @dataclass(frozen=True)

@@ -12,19 +12,18 @@ from audiomnist.core.params import Section, SectionT
 from audiomnist.corpus import manifest as manifests
 from audiomnist.corpus.protocol_splits import ProtocolsParams
 from audiomnist.corpus.splits import SplitParams
-from audiomnist.features.extract import FeatureParams
-from audiomnist.ingest.build import DataParams
-from audiomnist.models.cnn import CnnParams
-from audiomnist.models.linear import BaselineParams
-from audiomnist.models.lstm import LstmParams
-from audiomnist.models.rnn import RnnParams
+from audiomnist.features.params import FeatureParams
+from audiomnist.ingest.params import DataParams
+from audiomnist.models.params.cnn import CnnParams
+from audiomnist.models.params.linear import BaselineParams
+from audiomnist.models.params.lstm import LstmParams
+from audiomnist.models.params.rnn import RnnParams
 from audiomnist.robustness.conditions import RobustnessParams
 from audiomnist.synthesis.corpus import VOICES
 from audiomnist.synthesis.espeak import SynthesisError, speak
-from audiomnist.synthesis.speakers import VoicesParams
-from audiomnist.training import trainer
-from audiomnist.training.trainer import FittingError, TrainParams
-from audiomnist.validation.gate import ValidateParams
+from audiomnist.synthesis.speakers import SyntheticSpeakersParams
+from audiomnist.training.params import TrainParams
+from audiomnist.validation.bounds import ValidateParams
 
 
 class ModelsParams(Section):
@@ -45,7 +44,7 @@ class Parameters(Section):
         gates: bounds of the data gates (in the file: `validate`).
         split: which clips train, choose and judge.
         features: the MFCC front end and the augmented copies.
-        voices: synthetic voices to train with.
+        synthetic_speakers: synthetic voices to train with.
         transcribe: speech to text.
         train: how every network is trained.
         models: the networks, and the linear baseline.
@@ -58,7 +57,7 @@ class Parameters(Section):
     gates: ValidateParams = Field(alias="validate")
     split: SplitParams
     features: FeatureParams
-    voices: VoicesParams
+    synthetic_speakers: SyntheticSpeakersParams
     transcribe: TranscribeParams
     train: TrainParams
     models: ModelsParams
@@ -77,9 +76,9 @@ def check(parameters: Path, manifest: Path, out: Path) -> None:
         ManifestError: the manifest cannot be read.
     """
     content = params.read(parameters)
-    found = [*params.mistakes(Parameters, content), *_contradictions(content, manifest)]
+    found = [*params.errors(Parameters, content), *_contradictions(content, manifest)]
     if found:
-        raise params.told(parameters, found)
+        raise params.error(parameters, found)
     atomic.write_text(out, "params.yaml is valid\n")
 
 
@@ -88,7 +87,7 @@ def _contradictions(content: dict[str, Any], manifest: Path) -> list[str]:
     data = _readable(content, "data", DataParams)
     split = _readable(content, "split", SplitParams)
     train = _readable(content, "train", TrainParams)
-    voices = _readable(content, "voices", VoicesParams)
+    voices = _readable(content, "synthetic_speakers", SyntheticSpeakersParams)
     found = _unheard(data, manifest) if data else []
     if data and split:
         found += _held_out_by_nobody(data, split)
@@ -101,7 +100,7 @@ def _contradictions(content: dict[str, Any], manifest: Path) -> list[str]:
 
 def _readable(content: dict[str, Any], name: str, model: type[SectionT]) -> SectionT | None:
     value = content.get(name)
-    return None if params.mistakes(model, value) else model.model_validate(value)
+    return None if params.errors(model, value) else model.model_validate(value)
 
 
 def _unheard(data: DataParams, manifest: Path) -> list[str]:
@@ -117,26 +116,30 @@ def _held_out_by_nobody(data: DataParams, split: SplitParams) -> list[str]:
         speakers, where = {voice.speaker for voice in VOICES}, "the voices of the synthetic corpus"
     if split.scheme != "speaker":
         return []
-    if split.held_out not in speakers:
-        return [f"split.held_out: {split.held_out!r} is not among {where} ({', '.join(sorted(speakers))})"]
+    if split.test_speaker not in speakers:
+        return [f"split.test_speaker: {split.test_speaker!r} is not among {where} ({', '.join(sorted(speakers))})"]
     if split.max_train_speakers is not None and split.max_train_speakers >= len(speakers):
-        return [f"split.max_train_speakers: beside {split.held_out} there are only {len(speakers) - 1} in {where}"]
+        return [f"split.max_train_speakers: beside {split.test_speaker} there are only {len(speakers) - 1} in {where}"]
     return []
 
 
-def _unspoken(voices: VoicesParams) -> list[str]:
+def _unspoken(voices: SyntheticSpeakersParams) -> list[str]:
     found: list[str] = []
-    for accent in voices.accents:
+    for accent in voices.espeak_languages:
         try:
             speak(DIGIT_WORDS[0], accent)
         except SynthesisError as error:
-            found.append(f"voices.accents: {error}")
+            found.append(f"synthetic_speakers.espeak_languages: {error}")
     return found
 
 
 def _unavailable(train: TrainParams) -> list[str]:
+    if train.device != "cuda":
+        return []
+    from audiomnist.training import trainer  # noqa: PLC0415 - imports PyTorch, which takes seconds
+
     try:
         trainer.device(train.device)
-    except FittingError as error:
+    except trainer.FittingError as error:
         return [str(error)]
     return []

@@ -5,12 +5,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, model_validator
 
 from audiomnist.audio import waveform as audio
 from audiomnist.core.hashing import sha256_of
-from audiomnist.core.params import Section
 from audiomnist.corpus import manifest as manifests
+from audiomnist.validation.bounds import RecordingBounds
 from audiomnist.validation.measurements import read_manifest, usual
 from audiomnist.validation.rules import Rule, among, between, equal, unique
 
@@ -20,36 +19,6 @@ _COLUMNS = [
     *("recording", "digit", "speaker", "take", "manifest_sha256", "sha256", "decoding"),
     *("sample_rate_hz", "channels", "duration_s", "peak", "clipped_fraction", "level_dbfs"),
 ]
-
-
-class RecordingBounds(Section):
-    """What a corpus must be like.
-
-    Attributes:
-        sample_rate_hz: the one rate of all recordings.
-        min_duration_s: the shortest length.
-        max_duration_s: the greatest length.
-        min_peak: the smallest largest magnitude; full scale is 1.
-        min_level_dbfs: the smallest root mean square, in dB below full scale.
-        max_clipped_fraction: the largest share of samples within 0.001 of full scale or beyond.
-        min_digits_per_speaker: how many of the ten digits each speaker says at least.
-        max_take_imbalance: how far the takes of one digit by one speaker may lie from the usual number.
-    """
-
-    sample_rate_hz: int = Field(gt=0)
-    min_duration_s: float = Field(ge=0)
-    max_duration_s: float = Field(gt=0)
-    min_peak: float = Field(gt=0, le=1)
-    min_level_dbfs: float = Field(le=0)
-    max_clipped_fraction: float = Field(ge=0, le=1)
-    min_digits_per_speaker: int = Field(ge=1, le=10)
-    max_take_imbalance: int = Field(ge=0)
-
-    @model_validator(mode="after")
-    def _some_duration_is_allowed(self) -> "RecordingBounds":
-        if self.min_duration_s > self.max_duration_s:
-            raise ValueError("min_duration_s must be at most max_duration_s")
-        return self
 
 
 def rules(bounds: RecordingBounds) -> list[Rule]:

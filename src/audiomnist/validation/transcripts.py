@@ -3,28 +3,13 @@
 from pathlib import Path
 
 import pandas as pd
-from pydantic import Field
 
-from audiomnist.core.params import Section
+from audiomnist.validation.bounds import TranscriptBounds
 from audiomnist.validation.measurements import found_in, read_manifest, read_table, usual
 from audiomnist.validation.rules import Rule, among, between, equal, unique
 
 _STATUSES = ["recognized", "unrecognized", "failed"]
 _EMPTY = dict.fromkeys(["sha256", "engine", "engine_version", "status", "text"], "")
-
-
-class TranscriptBounds(Section):
-    """What the transcripts must be like.
-
-    Attributes:
-        min_recognized_fraction: the smallest share of recordings in which something was recognized.
-        max_failed_fraction: the largest share of recordings on which the engine failed.
-        max_hypotheses: the most hypotheses that one recording has.
-    """
-
-    min_recognized_fraction: float = Field(ge=0, le=1)
-    max_failed_fraction: float = Field(ge=0, le=1)
-    max_hypotheses: int = Field(ge=1)
 
 
 def rules(bounds: TranscriptBounds) -> list[Rule]:

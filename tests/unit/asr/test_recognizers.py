@@ -97,7 +97,7 @@ def test_sphinx_hears_speech_and_repeats_itself(sphinx: Recognizer) -> None:
 
 def test_sphinx_says_unrecognized_where_there_is_no_text() -> None:
     """A click of 10 ms has no text."""
-    sphinx = SphinxRecognizer(SphinxParams(padding_s=0), hypotheses=5)
+    sphinx = SphinxRecognizer(SphinxParams(padding_s=0), n_best=5)
     [recognition] = sphinx.recognize([Waveform(np.zeros(80, dtype=np.float32), 8000)])
     assert (recognition.status, recognition.text) == (Status.NO_SPEECH, "")
 
@@ -167,8 +167,8 @@ def test_a_model_path_that_is_no_absolute_folder_is_not_taken_for_a_name_on_the_
 def test_a_beam_that_is_too_narrow_for_the_hypotheses_is_a_mistake() -> None:
     """Where Whisper is the engine that is asked."""
     with pytest.raises(ValidationError, match=r"whisper\.beam_size is 5, which cannot give 6 hypotheses"):
-        TranscribeParams(hypotheses=6)
-    TranscribeParams(hypotheses=6, engine="sphinx")
+        TranscribeParams(n_best=6)
+    TranscribeParams(n_best=6, engine="sphinx")
 
 
 def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_broken_weights_of_the_right_hash_are_refused(tmp_path: Path) -> None:
     model.write_bytes(b"no weights at all")
     params = WeightsParams(sha256=sha256_of(model))
     with pytest.raises(RecognitionError, match="cannot load the weights"):
-        WhisperRecognizer(WhisperParams(weights=params), hypotheses=5, model_path=str(tmp_path))
+        WhisperRecognizer(WhisperParams(weights=params), n_best=5, model_path=str(tmp_path))
 
 
 @pytest.mark.parametrize("kind", [OSError, EOFError, type("ProxyError", (Exception,), {})])
@@ -227,12 +227,12 @@ def test_an_unknown_engine_is_a_mistake() -> None:
 def test_settings_are_those_that_bear_on_results() -> None:
     """Neither the number of processes, nor another engine's settings, nor where weights lie, nor copies."""
     settings = TranscribeParams().settings()
-    copied = NO_COPIES.model_copy(update={"copies": 2, "seed": 5})
+    copied = NO_COPIES.model_copy(update={"copies_per_clip": 2, "seed": 5})
     assert TranscribeParams(augment=copied).settings() == settings
-    same = TranscribeParams(workers=7, batch_size=3, model_path="/", google=GoogleParams(language="fr-FR"))
+    same = TranscribeParams(num_workers=7, batch_size=3, model_path="/", google=GoogleParams(language="fr-FR"))
     assert same.settings() == settings
     assert TranscribeParams(whisper=WhisperParams(beam_size=6)).settings() != settings
-    assert TranscribeParams(hypotheses=4).settings() != settings
+    assert TranscribeParams(n_best=4).settings() != settings
 
 
 @pytest.mark.parametrize("engine", ["whisper", "sphinx", "google"])

@@ -13,14 +13,15 @@ from audiomnist.audio import waveform
 from audiomnist.core import params
 from audiomnist.corpus import splits
 from audiomnist.export.optimize import WithFrontEnd, exported
-from audiomnist.features.extract import FeatureParams
 from audiomnist.features.mfcc import FrontEnd
+from audiomnist.features.params import FeatureParams
 from audiomnist.models.common.registry import architecture
 from audiomnist.serving import batching
 from audiomnist.serving.bundle.description import describe
 from audiomnist.serving.bundle.session import session
 from audiomnist.training.cross_validation import judged
-from audiomnist.training.trainer import TrainingJob, TrainParams, fit
+from audiomnist.training.params import TrainParams
+from audiomnist.training.trainer import TrainingJob, fit
 from benchmarks import peers, spectra
 from benchmarks.peers import Peer
 from benchmarks.rounds import BenchmarkError

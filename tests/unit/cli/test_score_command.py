@@ -588,10 +588,10 @@ def graph_with_one_output(folder: Path) -> None:
 
 
 DAMAGES: dict[str, tuple[Damage, str]] = {
-    "altered graph": (flip, "is not the file that bundle.json speaks of"),
-    "truncated graph": (halve(description.GRAPH), "is not the file that bundle.json speaks of"),
-    "truncated graph, vouched for": (truncate_and_vouch, "is no graph that can be run"),
-    "pickle, vouched for": (put_pickle, "is no graph that can be run"),
+    "altered graph": (flip, "is not the file that bundle.json describes"),
+    "truncated graph": (halve(description.GRAPH), "is not the file that bundle.json describes"),
+    "truncated graph, vouched for": (truncate_and_vouch, "is not a graph that can be run"),
+    "pickle, vouched for": (put_pickle, "is not a graph that can be run"),
     "graph of integers": (graph_of_integers, description.GRAPH),
     "other input": (graph_with({"inputs": "sound"}), description.GRAPH),
     "other output": (graph_with({"novelty": "oddity"}), description.GRAPH),
@@ -621,7 +621,7 @@ def with_recognizer(folder: Path, **changes: Any) -> None:
 RECOGNIZERS: dict[str, tuple[dict[str, Any], str]] = {
     "altered weights": ({"weights_sha256": "0" * 64}, "put back the weights"),
     "unknown engine": ({"engine": "parrot"}, "not a recognizer that this program knows"),
-    "unknown settings": ({"settings": {"hypotheses": 5, "loudness": 3}}, "not a recognizer that this program knows"),
+    "unknown settings": ({"settings": {"n_best": 5, "loudness": 3}}, "not a recognizer that this program knows"),
 }
 
 

@@ -15,7 +15,8 @@ from torch import Tensor
 from audiomnist.audio import waveform
 from audiomnist.audio.waveform import Samples
 from audiomnist.export.optimize import WithFrontEnd, exported
-from audiomnist.features.mfcc import FrontEnd, FrontEndParams
+from audiomnist.features.front_end import FrontEndParams
+from audiomnist.features.mfcc import FrontEnd
 from audiomnist.models.common import checkpoint
 from audiomnist.serving import batching
 from audiomnist.serving import model as inference
@@ -33,8 +34,8 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("cnn", {"halve": "max", "kernel": 2}),
     ("cnn", {"halve": "max"}),
     ("cnn", {"top_db": 25.0, "cmn_strength": 0.0}),
-    ("cnn", {"features": {"coefficients": 13}}),
-    ("cnn", {"features": {"win_length": 256, "hop_length": 64, "n_mels": 24, "coefficients": 24}}),
+    ("cnn", {"features": {"n_mfcc": 13}}),
+    ("cnn", {"features": {"win_length": 256, "hop_length": 64, "n_mels": 24, "n_mfcc": 24}}),
     ("cnn", {"features": {"win_length": 100, "hop_length": 130}}),
     ("rnn", {}),
     ("rnn", {"channels": (), "blocks": ()}),

@@ -19,8 +19,8 @@ from audiomnist.corpus import info, manifest
 from audiomnist.corpus.manifest import ManifestError
 from audiomnist.ingest import build, download
 from audiomnist.ingest.archive import ArchiveError
-from audiomnist.ingest.build import DataParams
 from audiomnist.ingest.download import SOURCE_VARIABLE, SourceError
+from audiomnist.ingest.params import DataParams
 from audiomnist.serving.bundle.reference import deciles_histogram
 from audiomnist.synthesis.corpus import VOICES, SyntheticParams
 

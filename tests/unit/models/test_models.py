@@ -10,13 +10,14 @@ from pydantic import ValidationError
 from scipy.fft import dct
 
 from audiomnist.core import params
-from audiomnist.models.cnn import CnnParams
 from audiomnist.models.common import registry
 from audiomnist.models.common.base import Network
 from audiomnist.models.common.recurrent import pool
 from audiomnist.models.common.registry import architecture
-from audiomnist.models.lstm import LstmParams
-from audiomnist.models.rnn import Rnn, RnnParams
+from audiomnist.models.params.cnn import CnnParams
+from audiomnist.models.params.lstm import LstmParams
+from audiomnist.models.params.rnn import RnnParams
+from audiomnist.models.rnn import Rnn
 
 COMMITTED = Path(__file__).parents[3] / "params.yaml"
 INPUTS = {"cnn": "features", "rnn": "features", "lstm": "transcripts"}

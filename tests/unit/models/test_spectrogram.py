@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from audiomnist.core import params
-from audiomnist.features.extract import FeatureParams
-from audiomnist.features.mfcc import FrontEnd, FrontEndParams
+from audiomnist.features.front_end import FrontEndParams
+from audiomnist.features.mfcc import FrontEnd
+from audiomnist.features.params import FeatureParams
+from audiomnist.models.common.params import LogMelInputParams
 from audiomnist.models.common.recurrent import valid
-from audiomnist.models.common.spectrogram import LogMelInput, LogMelInputParams, warpings
+from audiomnist.models.common.spectrogram import LogMelInput, warpings
 
 COMMITTED = Path(__file__).parents[3] / "params.yaml"
 FRONT_END = params.section(COMMITTED, "features", FeatureParams).front_end
@@ -80,7 +82,7 @@ def test_bands_are_those_that_the_mfccs_were_made_of() -> None:
 
 def test_fewer_coefficients_give_as_many_bands_smoothed() -> None:
     """What the cut coefficients held is missing, and no more."""
-    few = FRONT_END.model_copy(update={"coefficients": 13})
+    few = FRONT_END.model_copy(update={"n_mfcc": 13})
     bands = levels()
     mfcc = mfccs(bands)[:, :13]
     spectrum = LogMelInput(PLAIN, few).eval()
@@ -300,7 +302,7 @@ def test_beyond_the_outer_bands_the_level_is_theirs() -> None:
     assert torch.matmul(lowest, spectrum)[0] == pytest.approx(-5, abs=1e-4)
 
 
-@pytest.mark.parametrize("front_end", [{"f_min": 300.0}, {"f_max": 3000.0}, {"n_mels": 20, "coefficients": 20}])
+@pytest.mark.parametrize("front_end", [{"f_min": 300.0}, {"f_max": 3000.0}, {"n_mels": 20, "n_mfcc": 20}])
 def test_warpings_follow_the_front_ends_filters(front_end: dict[str, float]) -> None:
     """Other edges or another number of bands give other matrices, of the same kind."""
     other = FrontEndParams.model_validate(FRONT_END.model_dump() | front_end)

@@ -291,7 +291,12 @@ def test_predictions_without_probabilities_are_refused(tmp_path: Path) -> None:
 def test_rows_name_their_split() -> None:
     """Its name, its seed, and how many speakers train, null for all."""
     base = SplitParams(
-        scheme="speaker", seed=4, test_fraction=0.2, validation_fraction=0.1, held_out="ada", max_train_speakers=None
+        scheme="speaker",
+        seed=4,
+        test_fraction=0.2,
+        validation_fraction=0.1,
+        test_speaker="ada",
+        max_train_speakers=None,
     )
     for count in (None, 2):
         split = ProtocolSplit("ada", base.model_copy(update={"max_train_speakers": count}))

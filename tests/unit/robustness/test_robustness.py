@@ -25,7 +25,7 @@ from audiomnist.robustness.conditions import Condition, RobustnessParams, condit
 from audiomnist.robustness.evaluate import Outcome, RobustnessError, Trial
 from audiomnist.serving import model as inference
 from audiomnist.serving.bundle.description import BundleError
-from audiomnist.serving.predictor import hearing
+from audiomnist.serving.predictor import predictor
 
 STAGE = Path(__file__).parents[3] / "stages" / "robustness.py"
 SOURCES = Path(__file__).parents[3] / "src"
@@ -223,7 +223,7 @@ def test_clean_clips_are_answered_as_in_service(trial: Trial, served: Path) -> N
     """The same probabilities, the same hits."""
     evaluate.start(served / "cnn", trial)
     found = evaluate.judge(0)
-    hear = hearing(inference.load(served / "cnn", threads=1))
+    hear = predictor(inference.load(served / "cnn", threads=1))
     answers = [hear([trial.recordings[clip.file]])[0] for clip in trial.chosen]
     expected = np.array([answer.probabilities for answer in answers if answer is not None])
     np.testing.assert_allclose(found.probabilities, expected, atol=1e-5)
@@ -234,7 +234,7 @@ def test_what_is_judged_is_the_disturbed_clip(trial: Trial, served: Path) -> Non
     """A clip of 48 kHz is heard as the model's own preparation brings it down."""
     evaluate.start(served / "cnn", trial)
     found = evaluate.judge(number_of("source", "48000_hz"))
-    hear = hearing(inference.load(served / "cnn", threads=1))
+    hear = predictor(inference.load(served / "cnn", threads=1))
     raised = [
         corruptions.change_rate(48000, trial.recordings[clip.file], np.random.default_rng()) for clip in trial.chosen
     ]

@@ -27,7 +27,13 @@ CONTENT: dict[str, Any] = {
     "model": "cnn",
     "input": {
         "kind": "waveform",
-        "front_end": {"sample_rate_hz": 8000, "win_length": 200, "trim_top_db": 40.0, "max_duration_s": 1.0},
+        "front_end": {
+            "sample_rate_hz": 8000,
+            "win_length": 200,
+            "hop_length": 80,
+            "trim_top_db": 40.0,
+            "max_duration_s": 1.0,
+        },
     },
     "dataset": {"name": "tones", "version": "1"},
     "split": {"scheme": "random"},
@@ -56,7 +62,7 @@ def cnn(served: Path, tmp_path: Path) -> Path:
 
 
 def redescribe(folder: Path, **changes: Any) -> None:
-    """Change the description as it stands in its file."""
+    """Change the description in its file."""
     path = folder / bundle.DESCRIPTION
     content = json.loads(path.read_text(encoding="utf-8")) | changes
     path.write_text(json.dumps(content), encoding="utf-8")
@@ -125,7 +131,7 @@ def test_a_truncated_graph_with_the_right_hash_is_refused(cnn: Path) -> None:
     half = graph[: len(graph) // 2]
     (cnn / bundle.GRAPH).write_bytes(half)
     redescribe(cnn, graph_sha256=hashlib.sha256(half).hexdigest())
-    assert f"{cnn / bundle.GRAPH} is no graph that can be run" in refusal(cnn)
+    assert f"{cnn / bundle.GRAPH} is not a graph that can be run" in refusal(cnn)
 
 
 def test_an_absent_folder_is_refused(tmp_path: Path) -> None:
@@ -175,7 +181,7 @@ def test_a_description_of_another_version_is_refused(changes: dict[str, Any], cn
     """So is one with values or keys that version 2 does not have; the sentence names one of these."""
     redescribe(cnn, **changes)
     sentence = refusal(cnn)
-    assert f"{cnn / bundle.DESCRIPTION} is no description that this program reads (version 2): " in sentence
+    assert f"{cnn / bundle.DESCRIPTION} is not a bundle description of version 2: " in sentence
     assert next(iter(changes)) in sentence
 
 
@@ -186,7 +192,7 @@ def test_a_description_of_version_1_is_refused(cnn: Path) -> None:
     older = {key: content[key] for key in content.keys() - {"calibration", "reference"}}
     path.write_text(json.dumps(older | {"schema_version": 1, "temperature": 1.5}), encoding="utf-8")
     sentence = refusal(cnn)
-    assert f"{path} is no description that this program reads (version 2): schema_version" in sentence
+    assert f"{path} is not a bundle description of version 2: schema_version" in sentence
     assert "dvc checkout" in sentence
 
 
@@ -202,7 +208,7 @@ def test_a_pickle_in_the_graphs_place_is_refused_and_not_opened(cnn: Path, tmp_p
     poison = pickle.dumps(Trap(tmp_path / "sprung"))
     (cnn / bundle.GRAPH).write_bytes(poison)
     redescribe(cnn, graph_sha256=hashlib.sha256(poison).hexdigest())
-    assert f"{cnn / bundle.GRAPH} is no graph that can be run" in refusal(cnn)
+    assert f"{cnn / bundle.GRAPH} is not a graph that can be run" in refusal(cnn)
     assert not (tmp_path / "sprung").exists()
 
 

@@ -1,4 +1,4 @@
-"""Each of the three models in the scorer's service, trained on toy digits: what it answers stands in the table."""
+"""Each of the three models in the scorer, trained on toy digits: its predictions are in the table."""
 
 import json
 import shutil
@@ -23,18 +23,18 @@ from audiomnist.synthesis.corpus import SyntheticParams, write_corpus
 
 @pytest.fixture
 def config(tmp_path: Path, served: Path) -> ScoringConfig:
-    """An order to score an inbox, which is empty, with the cnn."""
+    """Settings to score an empty inbox with the cnn."""
     (tmp_path / "inbox").mkdir()
     return ScoringConfig(tmp_path / "inbox", tmp_path / "table", served / "cnn")
 
 
 def with_model(config: ScoringConfig, model: Path) -> ScoringConfig:
-    """Return the order with another model."""
+    """Return the settings with another model."""
     return ScoringConfig(config.inbox, config.table, model)
 
 
 @pytest.mark.parametrize("model", ["cnn", "rnn"])
-def test_models_of_waveforms_know_the_digits(config: ScoringConfig, served: Path, model: str) -> None:
+def test_models_of_waveforms_recognize_the_digits(config: ScoringConfig, served: Path, model: str) -> None:
     """In files of several rates, channels and encodings, and between bad ones."""
     for digit, (rate_hz, subtype) in enumerate([(8000, "PCM_16"), (16_000, "FLOAT"), (44_100, "PCM_24")] * 3):
         sound = np.tile(tone(digit, 0.3, rate_hz)[:, None], 1 + digit % 2)
@@ -43,17 +43,17 @@ def test_models_of_waveforms_know_the_digits(config: ScoringConfig, served: Path
     put_bad(config.inbox, 40)
     summary = score(with_model(config, served / model))
     assert (summary.scored, summary.rejected, summary.model) == (10, 40, model)
-    heard = {path: row["digit"] for path, row in by_path(config.table).items() if row["status"] == "scored"}
-    assert heard == {path: int(Path(path).stem) for path in heard}
+    digits = {path: row["digit"] for path, row in by_path(config.table).items() if row["status"] == "scored"}
+    assert digits == {path: int(Path(path).stem) for path in digits}
     assert summary.by_label == {str(digit): 1 for digit in range(10)}
 
 
 @pytest.mark.parametrize("model", ["cnn", "rnn"])
 @pytest.mark.parametrize("rate_hz", [4000, 8000, 192_000])
-def test_sounds_of_any_length_that_is_taken_are_answered(
+def test_sounds_of_any_accepted_length_are_scored(
     config: ScoringConfig, served: Path, model: str, rate_hz: int
 ) -> None:
-    """From two windows to ten times what the model hears, silence at the ends included."""
+    """From two windows to ten times the longest input of the model, silence at the ends included."""
     for seconds in (0.05, 0.1, 1.0, 1.001, 10.0):
         noise = np.random.default_rng(0).normal(0, 0.1, round(seconds * rate_hz))
         put(config.inbox, f"{seconds}.wav", encoded(noise, rate_hz))
@@ -71,7 +71,7 @@ def test_sounds_of_any_length_that_is_taken_are_answered(
 def test_labels_depend_neither_on_workers_nor_on_chunks_nor_on_the_order_of_files(
     config: ScoringConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
 ) -> None:
-    """A model forms batches by length: in other company its answers are the same."""
+    """A model forms batches by length: the other files do not change the predictions."""
     bundle = small_bundles.write(model, tmp_path / "model")
     for number in range(120):
         noise = np.random.default_rng(number).normal(0, 0.1, 800 + 97 * number % 7000)
@@ -97,8 +97,8 @@ def test_labels_depend_neither_on_workers_nor_on_chunks_nor_on_the_order_of_file
 
 
 @pytest.fixture
-def hearing(served: Path, tmp_path: Path) -> Path:
-    """The lstm, which knows the words of the digits, with Whisper to make them out."""
+def transcript_bundle(served: Path, tmp_path: Path) -> Path:
+    """The lstm, which knows the words of the digits, with Whisper as its recognizer."""
     folder = Path(shutil.copytree(served / "lstm", tmp_path / "lstm"))
     path = folder / bundle.DESCRIPTION
     content = json.loads(path.read_text(encoding="utf-8"))
@@ -107,20 +107,22 @@ def hearing(served: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_model_of_transcripts_answers_what_is_heard(config: ScoringConfig, hearing: Path, tmp_path: Path) -> None:
+def test_the_model_of_transcripts_scores_recognized_speech(
+    config: ScoringConfig, transcript_bundle: Path, tmp_path: Path
+) -> None:
     """Spoken digits, through the speech recognizer: in a batch as each by hand."""
     (tmp_path / "spoken").mkdir()
     spoken = write_corpus(tmp_path / "spoken", ["beatrice"], SyntheticParams(seed=0, takes=1))
     for recording in spoken:
         put(config.inbox, recording.file, (tmp_path / "spoken" / recording.file).read_bytes())
     put_bad(config.inbox, 20)
-    summary = score(with_model(config, hearing))
+    summary = score(with_model(config, transcript_bundle))
     assert (summary.found, summary.scored, summary.rejected, summary.model) == (30, 10, 20, "lstm")
     recognizer = registry.load(from_record(small_bundles.WHISPER))
-    model = inference.load(hearing, threads=1)
+    model = inference.load(transcript_bundle, threads=1)
     found = by_path(config.table)
     for recording in spoken:
-        (heard,) = recognizer.recognize([waveform.read(config.inbox / recording.file)])
-        expected = model.predict_texts([[hypothesis.text for hypothesis in heard.hypotheses]])
+        (recognition,) = recognizer.recognize([waveform.read(config.inbox / recording.file)])
+        expected = model.predict_texts([[hypothesis.text for hypothesis in recognition.hypotheses]])
         np.testing.assert_allclose(answer(found[recording.file]), expected.probabilities[0], rtol=0, atol=1e-5)
     assert sum(found[recording.file]["digit"] == recording.digit for recording in spoken) >= 5

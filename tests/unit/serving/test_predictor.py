@@ -1,4 +1,4 @@
-"""Hearing: waveforms in, an answer for each, and what a recognizer that fails on one of them costs the others."""
+"""The predictor: one prediction per waveform, also where the recognizer fails on some."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,13 +10,13 @@ import pytest
 from audiomnist.asr import registry
 from audiomnist.asr.params import TranscribeParams
 from audiomnist.asr.recognizer import Hypothesis, Recognition, RecognitionError
-from audiomnist.audio import waveform as audio
+from audiomnist.audio import waveform
 from audiomnist.audio.waveform import Waveform
 from audiomnist.core.digits import DIGIT_WORDS
 from audiomnist.serving import model
 from audiomnist.serving.bundle.description import TranscriptInput
 from audiomnist.serving.model import Model
-from audiomnist.serving.predictor import Prediction, hearing
+from audiomnist.serving.predictor import Prediction, predictor
 
 MUMBLE = Waveform(np.full(800, -0.5, dtype=np.float32), 8000)
 NOISE = Waveform(np.full(800, -0.9, dtype=np.float32), 8000)
@@ -24,21 +24,21 @@ TOLERANCE = 1e-5
 
 
 def saying(digit: int) -> Waveform:
-    """Return a clip in which the listener hears a digit: its samples are hundredths."""
+    """Return a clip that the listener recognizes as a digit: its samples are hundredths."""
     return Waveform(np.full(800, digit / 100, dtype=np.float32), 8000)
 
 
 @dataclass
 class Listener:
-    """A recognizer that hears digits as plain words, nothing in a mumble, and cannot use noise.
+    """A recognizer that returns words for digits and nothing for MUMBLE, and fails on NOISE.
 
     Attributes:
-        failure: what it raises where there is noise in a batch.
-        batches: the sizes of the batches it was given.
-        settings: with which it was loaded.
+        failure: raised if there is noise in a batch.
+        batches: sizes of the batches.
+        settings: parameters of each load.
     """
 
-    failure: Exception = field(default_factory=lambda: ValueError("no speech can be so loud"))
+    failure: Exception = field(default_factory=lambda: ValueError("too loud"))
     batches: list[int] = field(default_factory=list)
     settings: list[TranscribeParams] = field(default_factory=list)
     engine: str = "sphinx"
@@ -53,19 +53,19 @@ class Listener:
     def recognize(self, waveforms: Sequence[Waveform]) -> list[Recognition]:
         """Predict each clip, unless there is noise among them."""
         self.batches.append(len(waveforms))
-        if any(waveform is NOISE for waveform in waveforms):
+        if any(clip is NOISE for clip in waveforms):
             raise self.failure
-        return [Recognition.of(self._heard(waveform)) for waveform in waveforms]
+        return [Recognition.of(self._hypotheses(clip)) for clip in waveforms]
 
-    def _heard(self, waveform: Waveform) -> list[Hypothesis]:
-        if waveform is MUMBLE:
+    def _hypotheses(self, clip: Waveform) -> list[Hypothesis]:
+        if clip is MUMBLE:
             return []
-        return [Hypothesis(DIGIT_WORDS[round(100 * float(waveform.samples[0]))], -0.1), Hypothesis("uh", -2.0)]
+        return [Hypothesis(DIGIT_WORDS[round(100 * float(clip.samples[0]))], -0.1), Hypothesis("uh", -2.0)]
 
 
 @pytest.fixture
 def listener(monkeypatch: pytest.MonkeyPatch) -> Listener:
-    """Stand in for the recognizer that the toy model's transcripts name."""
+    """Replace the recognizer of the toy model."""
     listener = Listener()
     monkeypatch.setitem(registry.ENGINES, "sphinx", listener.load)
     return listener
@@ -78,116 +78,114 @@ def reader(served: Path) -> Model:
 
 
 def assert_same(found: Prediction | None, expected: Prediction | None) -> None:
-    """Compare two answers."""
+    """Compare two predictions."""
     assert found is not None
     assert expected is not None
     np.testing.assert_allclose(found.probabilities, expected.probabilities, rtol=0, atol=TOLERANCE)
     assert found.ood_score == pytest.approx(expected.ood_score, abs=1e-3)
 
 
-def test_a_model_of_transcripts_answers_what_its_recognizer_hears(reader: Model, listener: Listener) -> None:
-    """Each clip its digit, with ten probabilities and a score; the recognizer is loaded once, as the bundle says."""
-    hear = hearing(reader)
+def test_a_model_of_transcripts_predicts_what_its_recognizer_returns(reader: Model, listener: Listener) -> None:
+    """Ten probabilities and a score per clip; the recognizer is loaded once, with the settings of the bundle."""
+    predict = predictor(reader)
     for clips in ([saying(digit) for digit in range(10)], [saying(4)]):
-        answers = hear(clips)
-        assert len(answers) == len(clips)
-        for clip, answer in zip(clips, answers, strict=True):
-            assert answer is not None
-            assert answer.probabilities.dtype == np.float32
-            assert answer.probabilities.shape == (10,)
-            assert answer.probabilities.argmax() == round(100 * float(clip.samples[0]))
-            assert answer.probabilities.sum() == pytest.approx(1, abs=1e-5)
-            assert isinstance(answer.ood_score, float)
+        predictions = predict(clips)
+        assert len(predictions) == len(clips)
+        for clip, prediction in zip(clips, predictions, strict=True):
+            assert prediction is not None
+            assert prediction.probabilities.dtype == np.float32
+            assert prediction.probabilities.shape == (10,)
+            assert prediction.probabilities.argmax() == round(100 * float(clip.samples[0]))
+            assert prediction.probabilities.sum() == pytest.approx(1, abs=1e-5)
+            assert isinstance(prediction.ood_score, float)
     given = reader.description.input
     assert isinstance(given, TranscriptInput)
     assert [params.engine for params in listener.settings] == [given.recognizer["engine"]]
-    assert listener.settings[0].hypotheses == given.recognizer["settings"]["hypotheses"]
+    assert listener.settings[0].n_best == given.recognizer["settings"]["n_best"]
 
 
 def test_all_hypotheses_are_read_best_first(reader: Model, listener: Listener) -> None:
     """As training reads them."""
     del listener
-    [found] = hearing(reader)([saying(7)])
+    [found] = predictor(reader)([saying(7)])
     expected = reader.predict_texts([["seven", "uh"]])
     assert_same(found, Prediction(expected.probabilities[0], float(expected.ood_scores[0])))
 
 
 @pytest.mark.parametrize("failure", [ValueError("?"), ZeroDivisionError("?"), RuntimeError("?")])
 @pytest.mark.parametrize("place", [0, 2, 4])
-def test_a_clip_that_the_recognizer_cannot_use_costs_the_others_nothing(
+def test_a_clip_that_the_recognizer_cannot_use_does_not_affect_the_others(
     failure: Exception, place: int, reader: Model, listener: Listener
 ) -> None:
-    """It has no answer, and theirs are those that they have without it."""
+    """It has no prediction, and theirs are the same as without it."""
     listener.failure = failure
-    hear = hearing(reader)
+    predict = predictor(reader)
     good = [saying(digit) for digit in (3, 1, 4, 5)]
-    expected = hear(good)
-    found = hear([*good[:place], NOISE, *good[place:]])
+    expected = predict(good)
+    found = predict([*good[:place], NOISE, *good[place:]])
     assert found.pop(place) is None
-    for answer, other in zip(found, expected, strict=True):
-        assert_same(answer, other)
+    for prediction, other in zip(found, expected, strict=True):
+        assert_same(prediction, other)
 
 
-def test_where_no_clip_can_be_used_there_is_no_answer(reader: Model, listener: Listener) -> None:
+def test_there_is_no_prediction_if_no_clip_can_be_used(reader: Model, listener: Listener) -> None:
     """Neither for one nor for several."""
     del listener
-    hear = hearing(reader)
-    assert hear([NOISE]) == [None]
-    assert hear([NOISE, NOISE, NOISE]) == [None, None, None]
+    predict = predictor(reader)
+    assert predict([NOISE]) == [None]
+    assert predict([NOISE, NOISE, NOISE]) == [None, None, None]
 
 
-def test_a_batch_without_fault_is_heard_once_and_a_faulty_one_clip_by_clip(reader: Model, listener: Listener) -> None:
-    """No clip is heard a third time."""
-    hear = hearing(reader)
-    hear([saying(1), saying(2), saying(3)])
-    hear([saying(1), NOISE, saying(3)])
+def test_a_good_batch_is_recognized_once_and_a_faulty_one_clip_by_clip(reader: Model, listener: Listener) -> None:
+    """No clip is recognized a third time."""
+    predict = predictor(reader)
+    predict([saying(1), saying(2), saying(3)])
+    predict([saying(1), NOISE, saying(3)])
     assert listener.batches == [3, 3, 1, 1, 1]
 
 
-def test_a_clip_in_which_nothing_is_heard_is_answered(reader: Model, listener: Listener) -> None:
-    """That is no failure of the recognizer."""
+def test_a_clip_without_speech_has_a_prediction(reader: Model, listener: Listener) -> None:
+    """It is not a failure of the recognizer."""
     del listener
-    [found] = hearing(reader)([MUMBLE])
+    [found] = predictor(reader)([MUMBLE])
     expected = reader.predict_texts([[]])
     assert_same(found, Prediction(expected.probabilities[0], float(expected.ood_scores[0])))
 
 
-def test_a_recognizer_that_is_out_of_order_says_so(reader: Model, listener: Listener) -> None:
-    """That is no fault of the clip, and no answer is made up."""
-    listener.failure = RecognitionError("the listener has gone home")
-    with pytest.raises(RecognitionError, match="gone home"):
-        hearing(reader)([saying(1), NOISE])
+def test_an_error_of_the_recognizer_itself_is_raised(reader: Model, listener: Listener) -> None:
+    """It is not a fault of the clip."""
+    listener.failure = RecognitionError("the engine does not start")
+    with pytest.raises(RecognitionError, match="does not start"):
+        predictor(reader)([saying(1), NOISE])
 
 
-def test_a_recognizer_that_cannot_be_loaded_is_told_before_anything_is_heard(
+def test_a_recognizer_that_cannot_be_loaded_raises_before_any_prediction(
     reader: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the engine's own sentence."""
+    """With the message of the engine."""
 
     def absent(params: TranscribeParams) -> Listener:
         raise RecognitionError(f"{params.engine} is not installed")
 
     monkeypatch.setitem(registry.ENGINES, "sphinx", absent)
     with pytest.raises(RecognitionError, match="sphinx is not installed"):
-        hearing(reader)
+        predictor(reader)
 
 
-def test_an_answer_of_a_model_of_transcripts_does_not_depend_on_its_neighbours(
-    reader: Model, listener: Listener
-) -> None:
-    """Of any other digits, or of nothing."""
+def test_a_prediction_from_transcripts_does_not_depend_on_the_other_clips(reader: Model, listener: Listener) -> None:
+    """Other digits, or no speech."""
     del listener
-    hear = hearing(reader)
+    predict = predictor(reader)
     clips = [saying(8), MUMBLE, saying(0), saying(6)]
-    together = hear(clips)
-    backwards = hear(clips[::-1])[::-1]
-    for clip, answer, other in zip(clips, together, backwards, strict=True):
-        assert_same(answer, hear([clip])[0])
-        assert_same(answer, other)
+    together = predict(clips)
+    backwards = predict(clips[::-1])[::-1]
+    for clip, prediction, other in zip(clips, together, backwards, strict=True):
+        assert_same(prediction, predict([clip])[0])
+        assert_same(prediction, other)
 
 
 @pytest.fixture(params=["cnn", "rnn"])
-def ears(request: pytest.FixtureRequest, served: Path, monkeypatch: pytest.MonkeyPatch) -> Model:
+def waveform_model(request: pytest.FixtureRequest, served: Path, monkeypatch: pytest.MonkeyPatch) -> Model:
     """Open a model that takes waveforms, where there is no recognizer."""
     for name in tuple(registry.ENGINES):
         monkeypatch.delitem(registry.ENGINES, name)
@@ -197,28 +195,28 @@ def ears(request: pytest.FixtureRequest, served: Path, monkeypatch: pytest.Monke
 @pytest.fixture
 def sounds(toy: Path) -> list[Waveform]:
     """Open ten digits of unequal length; then one at another rate, and one that is shorter than a window."""
-    clips = [audio.read(toy / "raw" / f"{digit}_ben_0.wav") for digit in range(10)]
+    clips = [waveform.read(toy / "raw" / f"{digit}_ben_0.wav") for digit in range(10)]
     twice = Waveform(np.repeat(clips[3].samples, 2), 16_000)
     return [*clips, twice, Waveform(clips[5].samples[:80], 8000)]
 
 
-def test_a_model_of_waveforms_hears_for_itself(ears: Model, sounds: list[Waveform]) -> None:
-    """Its answers are the graph's, of clips that are prepared as in training."""
-    expected = ears.predict_waveforms([ears.prepare(clip) for clip in sounds])
-    found = hearing(ears)(sounds)
+def test_a_model_of_waveforms_needs_no_recognizer(waveform_model: Model, sounds: list[Waveform]) -> None:
+    """Its predictions are those of the graph for prepared clips."""
+    expected = waveform_model.predict_waveforms([waveform_model.prepare(clip) for clip in sounds])
+    found = predictor(waveform_model)(sounds)
     assert len(found) == len(sounds)
-    for answer, probabilities, ood_score in zip(found, expected.probabilities, expected.ood_scores, strict=True):
-        assert_same(answer, Prediction(probabilities, float(ood_score)))
-    labels = [answer.probabilities.argmax() for answer in found[:10] if answer is not None]
+    for prediction, probabilities, ood_score in zip(found, expected.probabilities, expected.ood_scores, strict=True):
+        assert_same(prediction, Prediction(probabilities, float(ood_score)))
+    labels = [prediction.probabilities.argmax() for prediction in found[:10] if prediction is not None]
     assert sum(label == digit for digit, label in enumerate(labels)) >= 8
 
 
-def test_an_answer_of_a_model_of_waveforms_does_not_depend_on_its_neighbours(
-    ears: Model, sounds: list[Waveform]
+def test_a_prediction_from_waveforms_does_not_depend_on_the_other_clips(
+    waveform_model: Model, sounds: list[Waveform]
 ) -> None:
     """Longer, shorter or louder ones."""
-    hear = hearing(ears)
+    predict = predictor(waveform_model)
     loud = Waveform(np.ones(20_000, dtype=np.float32), 8000)
-    for clip, answer in zip(sounds, hear(sounds), strict=True):
-        assert_same(answer, hear([clip])[0])
-        assert_same(answer, hear([loud, clip, NOISE])[1])
+    for clip, prediction in zip(sounds, predict(sounds), strict=True):
+        assert_same(prediction, predict([clip])[0])
+        assert_same(prediction, predict([loud, clip, NOISE])[1])

@@ -1,4 +1,4 @@
-"""The model of another commit: as it was then, whatever stands in the working tree now."""
+"""The model of another commit, whatever the working tree contains."""
 
 import os
 import shutil
@@ -90,7 +90,7 @@ def test_the_bundle_is_that_of_the_revision(repository: Repository, bundles: Pat
     assert not folder.exists()
 
 
-def test_a_bundle_that_is_no_longer_there_can_be_had(repository: Repository, bundles: Path) -> None:
+def test_a_bundle_that_is_no_longer_there_can_be_read(repository: Repository, bundles: Path) -> None:
     """Its place in the working tree need not exist."""
     shutil.rmtree(repository.folder / "in_git")
     try:
@@ -104,7 +104,7 @@ def test_a_bundle_that_is_no_longer_there_can_be_had(repository: Repository, bun
 def test_the_command_takes_the_old_model_though_the_new_one_is_checked_out(
     repository: Repository, bundles: Path, score: Callable[..., Ended], tmp_path: Path, place: str
 ) -> None:
-    """The rows say which it was, and the working tree stays as it is."""
+    """The rows say which it was, and the working tree does not change."""
     ended = score(repository.folder / place, "--rev", "old")
     assert (ended.status, ended.out) == (0, "")
     assert {row["model_version"] for row in rows(tmp_path / "table")} == {version_of(bundles / "old" / "served")}
@@ -121,7 +121,7 @@ def test_the_place_may_be_relative(
 
 
 @pytest.mark.parametrize(
-    ("place", "rev", "told"),
+    ("place", "rev", "message"),
     [
         ("in_git", "nonsense", "unknown Git revision 'nonsense'"),
         ("in_git", "0" * 40, "0" * 40),
@@ -129,35 +129,41 @@ def test_the_place_may_be_relative(
         ("nowhere", "old", "nowhere"),
     ],
 )
-def test_what_cannot_be_had_is_told(
-    repository: Repository, score: Callable[..., Ended], tmp_path: Path, place: str, rev: str, told: str
+def test_an_unknown_revision_or_bundle_is_an_error(
+    repository: Repository, score: Callable[..., Ended], tmp_path: Path, place: str, rev: str, message: str
 ) -> None:
     """With status 4, in a sentence; no table is made."""
     ended = score(repository.folder / place, "--rev", rev)
     assert (ended.status, ended.out) == (4, "")
-    assert ended.err.startswith(f"audiomnist score: {place} of revision {rev} cannot be had from {repository.folder}: ")
-    assert told in ended.err
+    assert ended.err.startswith(
+        f"audiomnist score: {place} of revision {rev} cannot be read from {repository.folder}: "
+    )
+    assert message in ended.err
     assert ended.err.count("\n") == 1
     assert not (tmp_path / "table").exists()
 
 
-def test_a_folder_of_no_repository_is_told(bundles: Path, score: Callable[..., Ended], tmp_path: Path) -> None:
+def test_a_folder_outside_of_a_repository_is_an_error(
+    bundles: Path, score: Callable[..., Ended], tmp_path: Path
+) -> None:
     """It has no revisions."""
     model = bundles / "new" / "served"
     ended = score(model, "--rev", "old")
     assert ended.status == 4
-    assert ended.err == f"audiomnist score: {model} is in no DVC repository, so that there is no old of it\n"
+    assert ended.err == f"audiomnist score: {model} is not in a DVC repository, so it has no revision old\n"
     assert not (tmp_path / "table").exists()
 
 
 @pytest.mark.parametrize("lost", ["*", "*.dir", "*[!r]"])
-def test_a_revision_whose_bundle_is_not_in_the_cache_is_told(repository: Repository, tmp_path: Path, lost: str) -> None:
+def test_a_revision_whose_bundle_is_not_in_the_cache_is_an_error(
+    repository: Repository, tmp_path: Path, lost: str
+) -> None:
     """All of it, the listing of its files, or these themselves: they must be fetched first."""
     clone = Path(shutil.copytree(repository.folder, tmp_path / "clone"))
     for path in (clone / ".dvc" / "cache" / "files" / "md5").glob(f"*/{lost}"):
         path.unlink()
     with (
-        pytest.raises(BundleError, match=r"in_dvc of revision old cannot be had .*dvc fetch"),
+        pytest.raises(BundleError, match=r"in_dvc of revision old cannot be read .*dvc fetch"),
         revision.bundle_of(clone / "in_dvc", "old"),
     ):
-        pytest.fail("there is nothing to be had")
+        pytest.fail("there is nothing to read")

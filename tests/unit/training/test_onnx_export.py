@@ -20,7 +20,8 @@ from audiomnist.corpus.info import Dataset
 from audiomnist.corpus.splits import Clip
 from audiomnist.export import optimize
 from audiomnist.export.optimize import ExportError, export_bundle, exported
-from audiomnist.features.extract import FeatureParams, featurize
+from audiomnist.features.extract import featurize
+from audiomnist.features.params import FeatureParams
 from audiomnist.models.common import checkpoint
 from audiomnist.models.common.base import ClipDataset
 from audiomnist.models.common.ood import OodClassifier
@@ -55,7 +56,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
         soundfile.write(folder / "raw" / f"{digit}_ada_0.wav", samples, rate_hz, subtype="PCM_16")
     manifest.write(folder / "manifest.csv", manifest.describe_folder(folder / "raw"))
     how = params.section(COMMITTED, "features", FeatureParams)
-    clean = how.model_copy(update={"augment": how.augment.model_copy(update={"copies": 0})})
+    clean = how.model_copy(update={"augment": how.augment.model_copy(update={"copies_per_clip": 0})})
     featurize(folder / "manifest.csv", folder / "raw", clean, folder / "features")
     return folder
 

@@ -21,7 +21,8 @@ from audiomnist import validation
 from audiomnist.core.hashing import sha256_of
 from audiomnist.corpus import manifest as manifests
 from audiomnist.validation import gate
-from audiomnist.validation.gate import GATES, UnmetError, ValidateParams
+from audiomnist.validation.bounds import ValidateParams
+from audiomnist.validation.gate import GATES, UnmetError
 from audiomnist.validation.measurements import MeasurementError
 
 RATE_HZ = 8000

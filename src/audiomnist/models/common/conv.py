@@ -1,37 +1,15 @@
 """Convolutions over spectra in one batch, computed so that padding changes no answer; without lengths there is none."""
 
 from collections.abc import Sequence
-from typing import Annotated, Self, cast
+from typing import cast
 
 import torch
-from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from audiomnist.core.params import Section
 from audiomnist.models.common.recurrent import valid
 
 _SQUEEZE = 4
-
-
-class ConvolutionsParams(Section):
-    """The convolutions of a network.
-
-    Attributes:
-        channels: filters of the layers, each of which halves both axes.
-        kernel: side of the square filters, in bands and frames.
-        blocks: residual blocks after each layer, a number each.
-    """
-
-    channels: tuple[PositiveInt, ...]
-    kernel: int = Field(ge=1, le=9)
-    blocks: tuple[Annotated[int, Field(ge=0, le=8)], ...]
-
-    @model_validator(mode="after")
-    def _blocks_of_each(self) -> Self:
-        if len(self.blocks) != len(self.channels):
-            raise ValueError(f"blocks has {len(self.blocks)} numbers for the {len(self.channels)} layers of channels")
-        return self
 
 
 class Convolutions(nn.Module):

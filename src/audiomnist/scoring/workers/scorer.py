@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from audiomnist.audio import wav, waveform
-from audiomnist.audio.wav import Sound
+from audiomnist.audio.wav import PcmAudio
 from audiomnist.audio.waveform import Waveform
 from audiomnist.core.errors import FaultError
 from audiomnist.scoring import records
@@ -187,7 +187,7 @@ class Scorer:
         results: list[_ScoredFile | Deferred] = []
         for file in files:
             if isinstance(file.audio, FaultError):
-                outcome = records.rejected(file.info.path, file.audio.reason, file.audio.sentence)
+                outcome = records.rejected(file.info.path, file.audio.reason, file.audio.detail)
                 results.append(_ScoredFile(file.info, outcome, file.seconds))
             else:
                 results.append(self._result(file, next(predictions), seconds))
@@ -202,7 +202,7 @@ class Scorer:
         return _ScoredFile(file.info, outcome, file.seconds + seconds)
 
 
-def _described(info: FileInfo, sound: Sound, amplitude: Amplitude) -> FileInfo:
+def _described(info: FileInfo, sound: PcmAudio, amplitude: Amplitude) -> FileInfo:
     frames, channels = sound.samples.shape
     return info._replace(
         duration_s=frames / sound.sample_rate_hz,

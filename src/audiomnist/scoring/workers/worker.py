@@ -18,9 +18,9 @@ from audiomnist.core.errors import AudiomnistError
 from audiomnist.core.processes import ENDING_SIGNALS, blocked_signals, die_with_parent, single_threaded_blas
 from audiomnist.scoring.inbox.discover import Deferred
 from audiomnist.scoring.workers.scorer import Chunk, ScoredChunk, Scorer, ScoringTask
-from audiomnist.serving import model as inference
 from audiomnist.serving.bundle.description import BundleError
-from audiomnist.serving.predictor import hearing
+from audiomnist.serving.model import load
+from audiomnist.serving.predictor import predictor
 
 # Time allowed for an answer: start of the process, plus about ten times the usual time of each file.
 _START_LIMIT_S, _FILE_LIMIT_S = 60.0, 0.25
@@ -128,10 +128,10 @@ def _work(parent: int, pipe: Connection, task: ScoringTask) -> None:
 
 def _scorer(task: ScoringTask) -> Scorer | AudiomnistError:
     try:
-        model = inference.load(task.bundle, threads=1)
+        model = load(task.bundle, threads=1)
         if model.version != task.run.model_version:
             return BundleError(f"{task.bundle} was replaced while the run was starting: run again")
-        return Scorer(task, hearing(model))
+        return Scorer(task, predictor(model))
     except AudiomnistError as error:
         return error
 

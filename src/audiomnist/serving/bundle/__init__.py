@@ -1,1 +1,1 @@
-"""The folder of a model: `bundle.json` and an ONNX graph, checked before use."""
+"""Model bundles: a folder with `bundle.json` and an ONNX graph, checked before use."""

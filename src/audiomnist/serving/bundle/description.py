@@ -1,18 +1,19 @@
-"""A model as it is served: an ONNX graph and a description in JSON, checked before use.
+"""Description of a model bundle: `bundle.json`.
 
-`bundle.json` says what goes in (waveforms or tokens, and how they are prepared), what comes out, what
-the model was trained on, and the SHA-256 that the graph must have. Nothing here unpickles, and
-nothing needs PyTorch.
+It defines the input of the graph (waveforms or tokens, and their preparation), its labels and calibration, what the
+model was trained on, and the SHA-256 of the graph. Reading it needs neither pickle nor PyTorch.
 """
 
 import hashlib
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from audiomnist.core import atomic
+from audiomnist.core.digits import CLASSES
 from audiomnist.core.errors import AudiomnistError
+from audiomnist.core.frozen_model import FrozenModel
 from audiomnist.corpus.info import Dataset
 from audiomnist.serving.bundle.reference import Reference
 
@@ -20,54 +21,54 @@ DESCRIPTION = "bundle.json"
 GRAPH = "model.onnx"
 OUTPUTS = ("logits", "novelty")
 _SCHEMA_VERSION: Final = 2
-LABELS = tuple(str(digit) for digit in range(10))
+LABELS = tuple(str(digit) for digit in range(CLASSES))
 
 
 class BundleError(AudiomnistError):
-    """A bundle is absent, altered, damaged, or of a version that this program does not know."""
+    """A bundle is absent, altered, damaged, or of an unknown version."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Preparation(_Part):
-    """How a recording is prepared before the graph: the part of the front end that is not in the graph."""
+class Preparation(FrozenModel):
+    """Parameters of the front end that are applied before the graph: preparation and batching of waveforms."""
 
     sample_rate_hz: int
     win_length: int
+    hop_length: int
     trim_top_db: float
     max_duration_s: float
 
 
-class WaveformInput(_Part):
-    """The graph takes waveforms; `front_end` records every parameter of the MFCCs inside it."""
+class WaveformInput(FrozenModel):
+    """Input of a graph that takes waveforms; `front_end` has all parameters of its MFCCs, and of `Preparation`."""
 
     kind: Literal["waveform"] = "waveform"
     front_end: dict[str, Any]
 
     @model_validator(mode="after")
-    def _can_be_prepared(self) -> "WaveformInput":
-        missing = [name for name in Preparation.model_fields if name not in self.front_end]
+    def _has_preparation(self) -> "WaveformInput":
+        missing = Preparation.model_fields.keys() - self.front_end.keys()
         if missing:
-            raise ValueError(f"front_end lacks {', '.join(missing)}")
+            raise ValueError(f"front_end lacks {', '.join(sorted(missing))}")
         return self
 
     @property
     def preparation(self) -> Preparation:
-        """The parameters that the scorer itself needs."""
+        """The parameters that are applied before the graph."""
         return Preparation(**{name: self.front_end[name] for name in Preparation.model_fields})
 
 
-class TranscriptInput(_Part):
-    """The graph takes token ids of what this recognizer heard."""
+class TranscriptInput(FrozenModel):
+    """Input of a graph that takes token ids of the hypotheses of this speech recognizer."""
 
     kind: Literal["transcript"] = "transcript"
     recognizer: dict[str, Any]
 
 
-class Calibration(_Part):
-    """How logits and novelty become probabilities and `ood_score`: see `audiomnist.training.calibration`."""
+class Calibration(FrozenModel):
+    """Parameters that turn logits and novelty into probabilities and `ood_score`.
+
+    See `audiomnist.training.calibration`.
+    """
 
     temperature: float = Field(gt=0)
     ood_median: float
@@ -76,12 +77,12 @@ class Calibration(_Part):
     @model_validator(mode="after")
     def _ascending(self) -> "Calibration":
         if self.ood_p95 <= self.ood_median:
-            raise ValueError("ood_p95 must lie above ood_median")
+            raise ValueError("ood_p95 must be greater than ood_median")
         return self
 
 
-class Training(_Part):
-    """What training says of a model: the content of `bundle.json` beside its weights."""
+class Training(FrozenModel):
+    """Description of a trained model: the content of `bundle.json` beside its weights."""
 
     schema_version: Literal[2] = _SCHEMA_VERSION
     model: str
@@ -96,40 +97,36 @@ class Training(_Part):
 
 
 class Description(Training):
-    """The content of `bundle.json` beside the graph that is served."""
+    """Description of a served model: the content of `bundle.json` beside its graph."""
 
     graph_sha256: str
     metrics: dict[str, Any] | None = None
 
 
-_Kind = TypeVar("_Kind", bound=Training)
+_TrainingT = TypeVar("_TrainingT", bound=Training)
 
 
 def describe(folder: Path) -> tuple[Description, str]:
-    """Return the description, and the bundle's version: the SHA-256 of its `bundle.json`."""
+    """Return the description of a served model, and the bundle's version: the SHA-256 of its `bundle.json`."""
     text = _read(folder / DESCRIPTION)
-    return _parsed(Description, text, folder), hashlib.sha256(text).hexdigest()
+    return _parse(Description, text, folder), hashlib.sha256(text).hexdigest()
 
 
 def describe_training(folder: Path) -> Training:
     """Return the description of a trained model."""
-    return _parsed(Training, _read(folder / DESCRIPTION), folder)
+    return _parse(Training, _read(folder / DESCRIPTION), folder)
 
 
-def _parsed(kind: type[_Kind], text: bytes, folder: Path) -> _Kind:
+def _parse(kind: type[_TrainingT], text: bytes, folder: Path) -> _TrainingT:
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        message = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
         raise BundleError(
-            f"{folder / DESCRIPTION} is no description that this program reads (version {_SCHEMA_VERSION}): "
-            f"{_first_mistake(error)}. dvc checkout or dvc repro brings one"
+            f"{folder / DESCRIPTION} is not a bundle description of version {_SCHEMA_VERSION}: {message}. "
+            "Restore it with dvc checkout or dvc repro"
         ) from error
-
-
-def _first_mistake(error: ValidationError) -> str:
-    mistake = error.errors(include_url=False)[0]
-    where = ".".join(map(str, mistake["loc"]))
-    return f"{where}: {mistake['msg']}" if where else mistake["msg"]
 
 
 def write_description(folder: Path, description: Training) -> None:
@@ -138,12 +135,12 @@ def write_description(folder: Path, description: Training) -> None:
 
 
 def read_graph(folder: Path, description: Description) -> bytes:
-    """Return the graph, having checked it against the description; raises BundleError if it is another."""
+    """Return the graph; raises BundleError if its hash differs from the described one."""
     graph = _read(folder / GRAPH)
     actual = hashlib.sha256(graph).hexdigest()
     if actual != description.graph_sha256:
         raise BundleError(
-            f"{folder / GRAPH} is not the file that {DESCRIPTION} speaks of (SHA-256 {actual}, expected "
+            f"{folder / GRAPH} is not the file that {DESCRIPTION} describes (SHA-256 {actual}, expected "
             f"{description.graph_sha256}): restore it with git checkout or dvc checkout"
         )
     return graph
@@ -153,4 +150,6 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise BundleError(f"no model bundle in {path.parent}: {error}. dvc checkout or dvc repro brings it") from error
+        raise BundleError(
+            f"no model bundle in {path.parent}: {error}. Restore it with dvc checkout or dvc repro"
+        ) from error

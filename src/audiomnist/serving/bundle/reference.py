@@ -1,4 +1,4 @@
-"""What a model's training clips looked like as a whole, for later runs to be held against."""
+"""Distributions over the training clips, the reference for the drift of later runs."""
 
 from bisect import bisect_right
 from collections import Counter
@@ -9,46 +9,43 @@ from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from audiomnist.core.digits import CLASSES
+from audiomnist.core.frozen_model import FrozenModel
 
 _SUM_TOLERANCE = 1e-6
 
 
 def _ascending(edges: tuple[float, ...]) -> tuple[float, ...]:
     if any(low >= high for low, high in pairwise(edges)):
-        raise ValueError("the edges must ascend, each above the one before")
+        raise ValueError("the edges must be strictly ascending")
     return edges
 
 
-def _whole(shares: tuple[float, ...]) -> tuple[float, ...]:
+def _sum_to_1(shares: tuple[float, ...]) -> tuple[float, ...]:
     if abs(fsum(shares) - 1) > _SUM_TOLERANCE:
-        raise ValueError(f"the shares must sum to 1, and sum to {fsum(shares)}")
+        raise ValueError(f"the sum of the shares must be 1, and is {fsum(shares)}")
     return shares
 
 
 Edges = Annotated[tuple[float, ...], AfterValidator(_ascending)]
-Shares = Annotated[tuple[Annotated[float, Field(ge=0)], ...], AfterValidator(_whole)]
+Shares = Annotated[tuple[Annotated[float, Field(ge=0)], ...], AfterValidator(_sum_to_1)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Histogram(_Part):
-    """The shares of a sample that fall into bins; the lowest and the highest bin are open.
+class Histogram(FrozenModel):
+    """Histogram of a sample; the lowest and the highest bin are open.
 
     Attributes:
-        edges: inner edges, strictly ascending, in the unit of the values; n edges make n + 1 bins.
-        shares: share of each bin, n + 1 numbers >= 0 that sum to 1.
+        edges: n inner edges, strictly ascending, in the unit of the values.
+        shares: share of each of the n + 1 bins, >= 0; their sum is 1.
     """
 
     edges: Edges
     shares: Shares
 
     @model_validator(mode="after")
-    def _a_share_per_bin(self) -> "Histogram":
+    def _one_share_per_bin(self) -> "Histogram":
         if len(self.shares) != len(self.edges) + 1:
             raise ValueError(f"{len(self.edges)} edges make {len(self.edges) + 1} bins, not {len(self.shares)}")
         return self
@@ -58,13 +55,13 @@ class Histogram(_Part):
         return bisect_right(self.edges, value)
 
 
-class Reference(_Part):
-    """What a run is held against.
+class Reference(FrozenModel):
+    """Distributions over the training clips.
 
     Attributes:
         labels: share of each digit, 0 to 9.
-        confidence: of the calibrated probability of the label, in [0, 1].
-        duration_s: of the length of the recordings, in seconds.
+        confidence: calibrated probability of the label, in [0, 1].
+        duration_s: duration of the recordings, in seconds.
     """
 
     labels: Annotated[Shares, Field(min_length=CLASSES, max_length=CLASSES)]
@@ -73,14 +70,14 @@ class Reference(_Part):
 
 
 def histogram_of(values: Sequence[float] | NDArray[np.floating], bins: int = 10) -> Histogram:
-    """Return the histogram of a sample over bins that hold about equal shares of it.
+    """Return the histogram of a sample, with bins of about equal shares.
 
-    The edges are quantiles of the sample. Equal ones are merged, so a sample with many equal values has fewer
+    The edges are quantiles of the sample. Equal quantiles are merged, so a sample with many equal values has fewer
     bins, of unequal shares.
 
     Args:
         values: finite numbers `(n,)`, n > 0.
-        bins: the most bins there may be (> 0).
+        bins: maximum number of bins (> 0).
 
     Raises:
         ValueError: there are no values or no bins, or a value is not finite.
@@ -97,11 +94,11 @@ def histogram_of(values: Sequence[float] | NDArray[np.floating], bins: int = 10)
 
 
 def deciles_histogram(deciles: Mapping[str, float]) -> Histogram:
-    """Return the histogram whose edges are deciles, ascending; equal deciles are one edge.
+    """Return the histogram whose edges are these quantiles, equally spaced and ascending; equal ones are merged.
 
     >>> deciles_histogram({"p25": 1.0, "p50": 1.0, "p75": 2.0})
     Histogram(edges=(1.0, 2.0), shares=(0.25, 0.5, 0.25))
     """
     share = 1 / (len(deciles) + 1)
-    times = Counter(deciles.values())
-    return Histogram(edges=tuple(times), shares=(share, *(share * count for count in times.values())))
+    repeats = Counter(deciles.values())
+    return Histogram(edges=tuple(repeats), shares=(share, *(share * count for count in repeats.values())))

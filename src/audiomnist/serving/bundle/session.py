@@ -1,4 +1,4 @@
-"""Sessions of ONNX Runtime, on the CPU."""
+"""Sessions of ONNX Runtime on the CPU."""
 
 import os
 from pathlib import Path
@@ -6,13 +6,13 @@ from typing import Any
 
 
 def session(graph: bytes | Path, threads: int) -> Any:
-    """Open a graph; raises whatever ONNX Runtime raises, whose errors share no base class but Exception.
+    """Open a graph; raises the errors of ONNX Runtime, which share no base class but Exception.
 
-    The library is imported here with its telemetry off: it would write into the home folder, and ask for a server.
+    The library is imported here, with its telemetry off: it would write to the home folder and contact a server.
 
     Args:
-        graph: the content of an .onnx file, or its path.
-        threads: that one run of the graph uses.
+        graph: content of an .onnx file, or its path.
+        threads: threads per run of the graph.
     """
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime  # noqa: PLC0415 - after the line above
