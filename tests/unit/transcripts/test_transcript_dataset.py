@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from audiomnist.transcripts import table as transcripts
 from audiomnist.transcripts.augment import drop_tokens
 from audiomnist.transcripts.dataset import TranscriptExamples
-from audiomnist.transcripts.tokenizer import EOS, PAD, VOCAB_SIZE, UNK, encode
+from audiomnist.transcripts.tokenizer import EOS, PAD, UNK, VOCAB_SIZE, encode
 
 RECOGNIZER: dict[str, Any] = {"engine": "sphinx", "version": "0", "weights_sha256": None, "settings": {}}
 # Of the recordings (0) and of two augmented copies: the hypotheses of each file, best first.
