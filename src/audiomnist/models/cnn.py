@@ -20,12 +20,12 @@ class CnnParams(ConvolutionsParams, LogMelInputParams):
 
     Attributes:
         channels: filters of the layers, at least one.
-        halve: how each layer halves both axes: by `stride`, or by `max` pooling after it.
+        downsampling: how each layer halves both axes: `stride` of its convolution, or `max_pool` after it.
         dropout: share of the pooled features set to zero in training.
     """
 
     channels: tuple[PositiveInt, ...] = Field(min_length=1)
-    halve: Literal["stride", "max"]
+    downsampling: Literal["stride", "max_pool"]
     dropout: float = Field(ge=0, lt=1)
 
 
@@ -35,7 +35,7 @@ class Cnn(Network):
     def __init__(self, params: CnnParams, spectrum: LogMelInput) -> None:
         super().__init__()
         self.spectrum = spectrum
-        self.layers = Convolutions(params.channels, params.kernel, params.halve, params.blocks)
+        self.layers = Convolutions(params.channels, params.kernel_size, params.downsampling, params.residual_blocks)
         features = 2 * self.layers.features(spectrum.bands)
         self.classify = nn.Sequential(nn.Dropout(params.dropout), nn.Linear(features, CLASSES))
 

@@ -17,10 +17,10 @@ class LstmParams(RecurrentParams):
     """Section `models.lstm`.
 
     Attributes:
-        embedding: numbers that stand for one letter.
+        embedding_dim: size of a letter's embedding.
     """
 
-    embedding: int = Field(ge=1)
+    embedding_dim: int = Field(ge=1)
 
 
 class Lstm(Network):
@@ -28,8 +28,8 @@ class Lstm(Network):
 
     def __init__(self, params: LstmParams) -> None:
         super().__init__()
-        self.letters = nn.Embedding(TOKENS, params.embedding)
-        self.recurrent = Recurrent(params.embedding, params)
+        self.letters = nn.Embedding(TOKENS, params.embedding_dim)
+        self.recurrent = Recurrent(params.embedding_dim, params)
         self.classify = nn.Linear(2 * self.recurrent.features, CLASSES)
 
     def embed(self, inputs: Tensor, lengths: Tensor | None) -> Tensor:

@@ -30,15 +30,15 @@ class LogMelInputParams(Section):
             microphone and the voice (cepstral mean subtraction, Atal 1974), and in so short a clip the digit too.
         time_mask_fraction: longest of the two stretches of each clip that training hides, as a share of it.
         freq_mask_bands: widest of the two ranges of bands that training hides, in bands.
-        warp: training multiplies the frequencies of each clip by a factor between exp(-warp) and exp(warp), as
-            longer and shorter vocal tracts do (vocal tract length perturbation, Jaitly and Hinton 2013).
+        vtlp_range: in training the frequencies of each clip are multiplied by a factor in [exp(-vtlp_range),
+            exp(vtlp_range)] (vocal tract length perturbation, Jaitly and Hinton 2013).
     """
 
     top_db: float = Field(gt=0)
     cmn_strength: float = Field(ge=0, le=1)
     time_mask_fraction: float = Field(ge=0, lt=1)
     freq_mask_bands: int = Field(ge=0)
-    warp: float = Field(ge=0, le=0.5)
+    vtlp_range: float = Field(ge=0, le=0.5)
 
 
 class LogMelInput(nn.Module):
@@ -55,7 +55,7 @@ class LogMelInput(nn.Module):
         self.varies = True
         transform = torchaudio.functional.create_dct(front_end.coefficients, front_end.n_mels, norm="ortho")
         self.register_buffer("to_bands", transform.contiguous(), persistent=False)  # (bands, coefficients)
-        self.register_buffer("warpings", warpings(front_end, params.warp), persistent=False)
+        self.register_buffer("warpings", warpings(front_end, params.vtlp_range), persistent=False)
         self.register_buffer("mean", torch.zeros(1, front_end.n_mels, 1))
         self.register_buffer("deviation", torch.ones(1, front_end.n_mels, 1))
 
@@ -82,7 +82,7 @@ class LogMelInput(nn.Module):
         Training masks stretches of each clip and therefore needs `frames`.
         """
         bands = torch.matmul(self.to_bands, mfcc)
-        if self.training and self.varies and self.params.warp > 0:
+        if self.training and self.varies and self.params.vtlp_range > 0:
             bands = torch.matmul(self.warpings[torch.randint(_WARPINGS, (len(bands),), device=bands.device)], bands)
         scaled = (self._levelled(bands, frames) - self.mean) / self.deviation
         if self.training and frames is not None:
