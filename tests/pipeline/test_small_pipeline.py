@@ -18,7 +18,7 @@ from checkout import ENVIRONMENT, Checkout, alter
 Found = TypeVar("Found")
 
 HISTORY = "reports/plots/rnn/history.csv"
-LONG_TRAINING = {"models": {"rnn": {"units": [9]}}, "train": {"epochs": 2000}}
+LONG_TRAINING = {"models": {"rnn": {"hidden_sizes": [9]}}, "train": {"epochs": 2000}}
 ALL_STAGES = {
     *("check", "ingest", "split", "featurize", "transcribe", "compare", "select"),
     *(f"validate@{kind}" for kind in ("recordings", "features", "transcripts")),

@@ -29,18 +29,18 @@ from audiomnist.serving.model import Model
 LENGTHS = (80, 200, 279, 280, 281, 800, 1999, 2000, 4000, 4079, 8000)
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("cnn", {}),
-    ("cnn", {"channels": (4, 8, 6), "blocks": (2, 0, 1), "kernel": 5}),
-    ("cnn", {"kernel": 4}),
-    ("cnn", {"halve": "max", "kernel": 2}),
-    ("cnn", {"halve": "max"}),
+    ("cnn", {"channels": (4, 8, 6), "residual_blocks": (2, 0, 1), "kernel_size": 5}),
+    ("cnn", {"kernel_size": 4}),
+    ("cnn", {"downsampling": "max_pool", "kernel_size": 2}),
+    ("cnn", {"downsampling": "max_pool"}),
     ("cnn", {"top_db": 25.0, "cmn_strength": 0.0}),
     ("cnn", {"features": {"n_mfcc": 13}}),
     ("cnn", {"features": {"win_length": 256, "hop_length": 64, "n_mels": 24, "n_mfcc": 24}}),
     ("cnn", {"features": {"win_length": 100, "hop_length": 130}}),
     ("rnn", {}),
-    ("rnn", {"channels": (), "blocks": ()}),
-    ("rnn", {"cell": "lstm", "units": (6, 5)}),
-    ("rnn", {"cell": "simple"}),
+    ("rnn", {"channels": (), "residual_blocks": ()}),
+    ("rnn", {"cell": "lstm", "hidden_sizes": (6, 5)}),
+    ("rnn", {"cell": "rnn"}),
 ]
 
 
