@@ -1,6 +1,6 @@
 """Scores of a classifier on labelled clips: pure functions of predictions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,7 @@ def expected_calibration_error(probabilities: NDArray[np.float64], right: NDArra
     return float(np.abs(gap).sum() / len(right))
 
 
-def mcnemar_p(first_right: Sequence[bool], second_right: Sequence[bool]) -> float:
+def mcnemar_p(first_right: Iterable[bool], second_right: Iterable[bool]) -> float:
     """Return the exact two-sided p-value that two models err equally often on the same clips (McNemar 1947).
 
     >>> mcnemar_p([True] * 5, [False] * 5)
