@@ -35,15 +35,14 @@ def read(folders: Sequence[Path], models: Sequence[str]) -> pd.DataFrame:
     Raises:
         ProtocolError: one cannot be read.
     """
-    return pd.concat([_read_one(folder / f"{model}.parquet") for model in models for folder in folders])
-
-
-def _read_one(path: Path) -> pd.DataFrame:
-    try:
-        table = pd.read_parquet(path, columns=[*_SPLIT, *CLIP, "predicted", *PROBABILITIES])
-    except (OSError, ValueError) as error:
-        raise ProtocolError(f"no predictions can be read from {path} ({error}): {_REMEDY}") from error
-    return table.assign(model=path.stem, right=table["predicted"] == table["digit"])
+    tables = []
+    for path in (folder / f"{model}.parquet" for model in models for folder in folders):
+        try:
+            table = pd.read_parquet(path, columns=[*_SPLIT, *CLIP, "predicted", *PROBABILITIES])
+        except (OSError, ValueError) as error:
+            raise ProtocolError(f"no predictions can be read from {path} ({error}): {_REMEDY}") from error
+        tables.append(table.assign(model=path.stem, right=table["predicted"] == table["digit"]))
+    return pd.concat(tables)
 
 
 def right_by_model(clips: pd.DataFrame, keys: list[str]) -> pd.DataFrame:

@@ -82,7 +82,7 @@ def unseen(clips: pd.DataFrame, bootstrap: BootstrapParams) -> tuple[dict[str, A
         report[str(model)] = summary | {key: scores[key] for key in ("ece", "macro_f1", "speaker")}
     report["difference"] = {}
     for first, second in combinations(right.columns, 2):
-        mean = _mean_difference(right, first, second, "speaker")
+        mean = report[first]["mean"] - report[second]["mean"]
         low, high = metrics.percentile_interval((resampled[first] - resampled[second]).to_numpy())
         p_value = metrics.mcnemar_p(right[first], right[second])
         report["difference"][f"{first}_{second}"] = {"mean": mean, "low": low, "high": high, "mcnemar_p": p_value}
@@ -113,11 +113,10 @@ def random(clips: pd.DataFrame) -> tuple[dict[str, Any], pd.DataFrame]:
             "seed": accuracies,
         }
     report["difference"] = {}
+    by_seed = right.groupby("seed")
     for first, second in combinations(right.columns, 2):
-        p_values = {
-            f"seed_{seed}": metrics.mcnemar_p(rows[first], rows[second]) for seed, rows in right.groupby("seed")
-        }
-        mean = _mean_difference(right, first, second, "seed")
+        p_values = {f"seed_{seed}": metrics.mcnemar_p(rows[first], rows[second]) for seed, rows in by_seed}
+        mean = report[first]["mean"] - report[second]["mean"]
         report["difference"][f"{first}_{second}"] = {"mean": mean, "mcnemar_p": p_values}
     return report, _accuracies(right, "seed")
 
@@ -129,15 +128,12 @@ def official(clips: pd.DataFrame) -> dict[str, Any]:
     less second, and the exact `mcnemar_p`.
     """
     right = right_by_model(clips, CLIP)
-    accuracy = right.mean()
     report: dict[str, Any] = {str(model): metrics.scores(rows) for model, rows in clips.groupby("model", sort=False)}
     report["difference"] = {}
     for first, second in combinations(right.columns, 2):
+        difference = report[first]["accuracy"] - report[second]["accuracy"]
         p_value = metrics.mcnemar_p(right[first], right[second])
-        report["difference"][f"{first}_{second}"] = {
-            "accuracy": accuracy[first] - accuracy[second],
-            "mcnemar_p": p_value,
-        }
+        report["difference"][f"{first}_{second}"] = {"accuracy": difference, "mcnemar_p": p_value}
     return report
 
 
@@ -155,9 +151,8 @@ def learning_curve(clips: pd.DataFrame) -> tuple[dict[str, Any], pd.DataFrame]:
     right = right_by_model(clips, ["max_train_speakers", *CLIP])
     require_every_speaker(right, "max_train_speakers")
     if len(right.columns) > 1:
-        raise ProtocolError(
-            f"a learning curve is of one model, and there are predictions of {', '.join(right.columns)}"
-        )
+        models = ", ".join(right.columns)
+        raise ProtocolError(f"a learning curve is of one model, and there are predictions of {models}")
     curve = _accuracies(right, "max_train_speakers", "speaker")
     report = {
         f"speakers_{count}": {
@@ -170,14 +165,8 @@ def learning_curve(clips: pd.DataFrame) -> tuple[dict[str, Any], pd.DataFrame]:
     return {right.columns[0]: report}, curve[["max_train_speakers", "speaker", "accuracy"]]
 
 
-def _mean_difference(right: pd.DataFrame, first: str, second: str, by: str) -> float:
-    """Return the mean over groups of the first model's accuracy less the second's."""
-    accuracies = right.groupby(by).mean()
-    return float((accuracies[first] - accuracies[second]).mean())
-
-
 def _accuracies(right: pd.DataFrame, *by: str) -> pd.DataFrame:
-    """Return `model`, the columns of `by`, `accuracy` with its Wilson interval, and `clips`: one row per group."""
+    """Return a row per model and group: `model`, the columns of `by`, `accuracy` with its Wilson interval, `clips`."""
     rows = []
     for model in right:
         for group, hits in right[model].groupby(list(by)):

@@ -142,7 +142,7 @@ def test_the_table_of_unseen_speakers_has_a_row_per_model_and_speaker(tmp_path: 
 
 
 def test_random_splits_by_hand(tmp_path: Path) -> None:
-    """Seeds stand in the order of their numbers; means are over the splits."""
+    """Seeds are in the order of their numbers; means are over the splits."""
     tables = [predictions("cnn", wrong, seed=seed) for seed, wrong in ((10, 1), (2, 3))]
     tables += [predictions("linear", 4, start=6, seed=seed) for seed in (2, 10)]
     found = report_random(tables, tmp_path, ["cnn", "linear"])
@@ -163,7 +163,7 @@ def test_random_splits_by_hand(tmp_path: Path) -> None:
 
 
 def test_the_official_split_has_the_scores_of_each_model(tmp_path: Path) -> None:
-    """Those of `metrics.scores`, and what tells two models apart."""
+    """Those of `metrics.scores`, and how two models differ."""
     tables = [predictions("cnn", 1), predictions("rnn", 2, start=4)]
     found = report_official(tables, tmp_path, ["cnn", "rnn"])
     for table, model in zip(tables, ("cnn", "rnn"), strict=True):
