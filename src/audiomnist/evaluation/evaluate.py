@@ -44,13 +44,8 @@ def evaluate(
     test = table[table["subset"] == "test"].drop(columns="subset").reset_index(drop=True)
     train = table[table["subset"] == "train"]
     name, dataset = model.description.model, model.description.dataset
-    report = {
-        "dataset": dataset.name,
-        "dataset_version": dataset.version,
-        "test_clips": len(test),
-        **scores(test),
-        "train_accuracy": float((train["predicted"] == train["digit"]).mean()),
-    }
+    report = {"dataset": dataset.name, "dataset_version": dataset.version, "test_clips": len(test)} | scores(test)
+    report["train_accuracy"] = float((train["predicted"] == train["digit"]).mean())
     atomic.write_json(metrics, {name: rounded(report)})
     with atomic.replaced_file(predictions) as temporary:
         test.to_parquet(temporary, index=False)

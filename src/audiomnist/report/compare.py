@@ -33,18 +33,13 @@ def compare(predictions: Path, metrics: Path, out: Path) -> None:
     Raises:
         ComparisonError: the test clips of the models differ.
     """
-    right = _right_by_model(predictions)
-    scores = {name: json.loads((metrics / f"{name}.json").read_text(encoding="utf-8"))[name] for name in _PAPER}
-    models = {name: {key: scores[name][key] for key in _OWN} | paper for name, paper in _PAPER.items()}
-    p_values = {f"{one}_{other}": mcnemar_p(right[one], right[other]) for one, other in combinations(_PAPER, 2)}
-    comparison = {"dataset": scores["cnn"]["dataset"], **models, "mcnemar_p": rounded(p_values)}
-    atomic.write_json(out, {"comparison": comparison})
-
-
-def _right_by_model(predictions: Path) -> dict[str, "pd.Series[bool]"]:
-    """Return by model whether it is right on each clip, in the order of the file names."""
     tables = {name: pd.read_parquet(predictions / f"{name}.parquet").set_index("file").sort_index() for name in _PAPER}
     files = tables["cnn"].index
     if not all(table.index.equals(files) for table in tables.values()):
         raise ComparisonError("the models were evaluated on different test clips: dvc repro evaluates them again")
-    return {name: table["predicted"] == table["digit"] for name, table in tables.items()}
+    right = {name: table["predicted"] == table["digit"] for name, table in tables.items()}
+    p_values = {f"{one}_{other}": mcnemar_p(right[one], right[other]) for one, other in combinations(_PAPER, 2)}
+    scores = {name: json.loads((metrics / f"{name}.json").read_text(encoding="utf-8"))[name] for name in _PAPER}
+    models = {name: {key: scores[name][key] for key in _OWN} | paper for name, paper in _PAPER.items()}
+    comparison = {"dataset": scores["cnn"]["dataset"], **models, "mcnemar_p": rounded(p_values)}
+    atomic.write_json(out, {"comparison": comparison})

@@ -1,7 +1,7 @@
 """Comparison of the test predictions of two git revisions, clip by clip."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -83,13 +83,14 @@ def compare(first: pd.DataFrame, second: pd.DataFrame) -> Difference:
             f"{relabelled[0]} has another label in the second revision, as {len(relabelled)} recordings have: "
             "compare revisions of the same data"
         )
-    difference = Difference(clips=len(both), first_clips=len(first), second_clips=len(second))
     if both.empty:
-        return difference
+        return Difference(0, len(first), len(second))
     first_right, second_right = (both[f"predicted_{side}"] == both["digit_first"] for side in ("first", "second"))
     only_first, only_second = int((first_right & ~second_right).sum()), int((second_right & ~first_right).sum())
-    return replace(
-        difference,
+    return Difference(
+        clips=len(both),
+        first_clips=len(first),
+        second_clips=len(second),
         only_first=only_first,
         only_second=only_second,
         first_accuracy=float(first_right.mean()),
