@@ -52,7 +52,7 @@ def quickstart(checkout: Path, console: Console, *, verbose: bool = False) -> No
     folder = checkout if _has_recordings(checkout) else _synthetic(checkout, console)
     reproduce(folder / "dvc.yaml", console, verbose=verbose)
     demonstrate(folder, console)
-    console.print(tables.table(tables.read(folder / "reports" / "comparison.json")))
+    console.print(tables.results(folder / "reports" / "comparison.json").rich())
     if folder == checkout:
         compare(checkout, console)
     console.print(_NEXT, highlight=False)

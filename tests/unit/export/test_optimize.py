@@ -14,7 +14,7 @@ from torch import Tensor
 
 from audiomnist.audio import waveform
 from audiomnist.audio.waveform import Samples
-from audiomnist.export.optimize import WithFrontEnd, exported
+from audiomnist.export.optimize import WaveformModel, exported
 from audiomnist.features.front_end import FrontEndParams
 from audiomnist.features.mfcc import FrontEnd
 from audiomnist.models.common import checkpoint
@@ -86,7 +86,7 @@ def test_without_rounding_the_graph_answers_as_the_network_does_with_masks(
         expected = network(*FrontEnd(params)(torch.from_numpy(waveforms), torch.from_numpy(lengths)))
     batches = [*batching.batches(clips, params.win_length, params.hop_length)]
     example = np.random.default_rng(0).normal(0, 0.1, (2, 3000)).astype(np.float32)
-    opened = session(exported(WithFrontEnd(FrontEnd(params), network), [example]), threads=1)
+    opened = session(exported(WaveformModel(FrontEnd(params), network), [example]), threads=1)
     for places, waveforms in batches:
         for found, wanted in zip(opened.run(None, {"inputs": waveforms}), expected, strict=True):
             torch.testing.assert_close(torch.from_numpy(found), wanted[places], rtol=1e-3, atol=1e-3)
