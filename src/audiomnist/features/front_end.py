@@ -6,20 +6,20 @@ from audiomnist.core.params import Section
 
 
 class FrontEndParams(Section):
-    """What turns a waveform into MFCCs.
+    """Parameters of the MFCC front end.
 
     Attributes:
-        sample_rate_hz: rate that every recording is brought to.
+        sample_rate_hz: rate to which every recording is resampled.
         win_length: length of the Hann window, one frame.
         hop_length: distance between the starts of two frames.
-        n_fft: length of the Fourier transform, at least the window's.
+        n_fft: length of the Fourier transform, at least `win_length`.
         n_mels: triangular filters on HTK's mel scale.
         f_min: lower edge of the first filter.
         f_max: upper edge of the last filter, at most half the sample rate.
         n_mfcc: cepstral coefficients kept, at most `n_mels`.
-        amin: mel power below which everything counts as silence, for a clip of peak 1.
+        amin: minimum of the mel powers, for a clip of peak 1.
         trim_top_db: how far below the loudest frame both ends count as silence.
-        max_duration_s: of what is longer after trimming, the loudest stretch of this length is taken.
+        max_duration_s: of a clip that is longer after trimming, the loudest stretch of this length is taken.
     """
 
     sample_rate_hz: int = Field(ge=4000, le=192_000)

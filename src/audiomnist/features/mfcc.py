@@ -1,10 +1,9 @@
-"""MFCC features: the one front end.
+"""The MFCC front end.
 
-The front end runs in two places: `featurize` computes the versioned tensors with it, and `export` puts it in front of
-the trained network, so that a model in service takes waveforms. PyTorch transforms frames by a fast Fourier transform.
-In an exported graph windowing and transform are one matrix product per frame (a convolution with windowed cosines
-and sines), because that is what every ONNX runtime can run; the two differ by less
-than 1e-3 dB where `amin` is 1e-3.
+`featurize` computes the training tensors with it, and `export` puts it in front of the trained network, so that the
+served model takes waveforms. PyTorch uses a fast Fourier transform. In an exported graph, window and transform are one
+matrix product per frame (with windowed cosines and sines), which every ONNX runtime supports; the results differ by
+less than 1e-3 dB at an `amin` of 1e-3.
 """
 
 import torch
@@ -16,14 +15,14 @@ from audiomnist.features.front_end import FrontEndParams
 
 
 class FrontEnd(nn.Module):
-    """Waveforms to MFCCs, each clip for itself: what else is in the batch changes nothing.
+    """MFCCs of waveforms; those of a clip do not depend on the rest of the batch.
 
-    A spectrum has real and imaginary part of each frequency, alternating; only their squares matter, not their signs.
+    In a spectrum, the real and imaginary parts of the frequencies alternate; only their squares are used.
 
     Attributes:
-        window: float32 `(n_fft,)`: Hann's, then zeros.
+        window: float32 `(n_fft,)`: Hann window, then zeros.
         fourier: float32 `(2 * bins, win_length)`: windowed cosine and sine of each frequency, alternating.
-        mel: float32 `(2 * bins, n_mels)`: the filters' weights, for the squares of a spectrum.
+        mel: float32 `(2 * bins, n_mels)`: filter weights, for the squares of a spectrum.
         dct: float32 `(n_mfcc, n_mels)`: the orthonormal DCT-II.
     """
 
@@ -51,16 +50,15 @@ class FrontEnd(nn.Module):
         self.register_buffer("dct", dct.T.contiguous())
 
     def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """Return MFCCs and how many frames of each clip are its own.
+        """Return MFCCs, and the number of frames of each clip.
 
         Args:
-            waveforms: float32 `(batch, samples)` in [-1, 1], zeros after each clip's end; `samples` is at
-                least one window.
-            lengths: int64 `(batch,)`, samples of each clip; None where all have as many frames as the batch.
+            waveforms: float32 `(batch, samples)` in [-1, 1], zeros after the end of each clip, at least one window.
+            lengths: int64 `(batch,)`, samples of each clip; None if all have as many frames as the batch.
 
         Returns:
-            float32 `(batch, coefficients, frames)`: the orthonormal DCT-II of the mel powers in dB, of the
-            clip scaled to peak 1, zeros after its last frame; and int64 `(batch,)` frames, None without lengths.
+            float32 `(batch, coefficients, frames)`: the orthonormal DCT-II of the mel powers in dB, of the clip scaled
+            to peak 1, zeros after its last frame; and int64 `(batch,)` frames, None without lengths.
         """
         peaks = waveforms.abs().amax(dim=1, keepdim=True).clamp(min=1e-5)  # (batch, 1)
         spectrum = self._spectrum(waveforms / peaks)  # (batch, frames, 2 * bins)
@@ -81,17 +79,17 @@ class FrontEnd(nn.Module):
         return torch.view_as_real(torch.fft.rfft(frames * self.window)).flatten(2)
 
     def _overlapping(self, samples: Tensor) -> Tensor:
-        """Return frames `(batch, frames, win_length)` of samples `(batch, samples)`, as slices of whole hops."""
+        """Return frames `(batch, frames, win_length)` of samples `(batch, samples)`, joined from slices of hops."""
         window, hop = self.win_length, self.hop_length
         hops = -(-window // hop)
         frames = (samples.shape[1] - window) // hop + 1
         whole = functional.pad(samples, (0, hop))[:, : (frames + hops - 1) * hop]
         pieces = whole.reshape(samples.shape[0], -1, hop)  # (batch, frames + hops - 1, hop)
-        parts = [pieces[:, first : first + frames, : window - first * hop] for first in range(hops)]
-        return torch.cat(parts, dim=2)
+        slices = [pieces[:, first : first + frames, : window - first * hop] for first in range(hops)]
+        return torch.cat(slices, dim=2)
 
     def frames(self, lengths: Tensor) -> Tensor:
-        """Return how many whole windows fit; a clip shorter than a window has one frame."""
+        """Return the number of whole windows in clips of `lengths` samples; a shorter clip has one frame."""
         return (lengths - self.win_length).clamp(min=0) // self.hop_length + 1
 
 

@@ -12,9 +12,9 @@ class DataParams(Section):
     """Section `data`.
 
     Attributes:
-        source: `recordings`, as the manifest lists them, or `synthetic`, spoken by eSpeak NG.
-        speakers: whose recordings are used; the synthetic corpus always has all its voices.
-        synthetic: how the synthetic corpus is spoken.
+        source: `recordings`, the files in the manifest, or `synthetic`, speech of eSpeak NG.
+        speakers: whose recordings are used; the synthetic corpus always has all of its speakers.
+        synthetic: seed and takes of the synthetic corpus.
     """
 
     source: Literal["recordings", "synthetic"]

@@ -88,13 +88,13 @@ def pools(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         with processes.process_pool(size, start, *arguments) as executor:
             yield executor
 
-    monkeypatch.setattr(featurizing, "_SHARE_ITEMS", 2)
+    monkeypatch.setattr(featurizing, "_CHUNK_ITEMS", 2)
     monkeypatch.setattr(featurizing, "process_pool", counted)
     return sizes
 
 
 def test_voices_have_a_tensor_of_their_own_in_the_folder_of_the_recordings(features: Path) -> None:
-    """A row for each copy of each word, none for the word as it was synthesised; what is not theirs is elsewhere."""
+    """A row for each copy of each word, none for the word as it was synthesized; what is not theirs is elsewhere."""
     tensor, index = opened(features / SYNTHETIC)
     assert list(zip(index["file"], index["copy"], strict=True)) == [
         (f"{digit}_voice{number}", copy) for number in range(3) for digit in range(10) for copy in (1, 2)
@@ -120,7 +120,7 @@ def test_clips_say_who_speaks_what(features: Path) -> None:
 
 
 def test_the_folder_says_what_the_voices_are(features: Path) -> None:
-    """Who synthesised them, and all that they were drawn by."""
+    """Who synthesized them, and all that they were drawn by."""
     told = json.loads((features / SYNTHETIC / SPEAKERS).read_text(encoding="utf-8"))
     assert told.pop("synthesizer") == "eSpeak NG"
     assert SyntheticSpeakersParams.model_validate(told) == some_voices()
