@@ -5,11 +5,8 @@ the length of simple ones, and takes minutes for an LSTM.
 """
 
 import hashlib
-import logging
 import tempfile
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +21,7 @@ from audiomnist.audio import waveform
 from audiomnist.audio.waveform import Samples
 from audiomnist.core import atomic
 from audiomnist.core.errors import AudiomnistError
+from audiomnist.core.quiet import quiet
 from audiomnist.corpus import splits
 from audiomnist.features.front_end import FrontEndParams
 from audiomnist.features.mfcc import FrontEnd
@@ -97,9 +95,8 @@ def exported(network: nn.Module, batches: Batches) -> bytes:
         ExportError: the outputs differ by more than 1e-3 of their magnitude.
     """
     network.eval()
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+    with tempfile.TemporaryDirectory() as folder, quiet():
         target = Path(folder) / bundle.GRAPH
-        warnings.simplefilter("ignore")
         torch.onnx.export(
             network,
             (torch.from_numpy(batches[0]),),
@@ -138,7 +135,7 @@ def quantized(graph: bytes, batches: Batches) -> bytes:
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static  # noqa: PLC0415 - slow
 
     model = onnx.load_model_from_string(graph)
-    with tempfile.TemporaryDirectory() as folder, _quiet():
+    with tempfile.TemporaryDirectory() as folder, quiet():
         target = Path(folder) / bundle.GRAPH
         quantize_static(
             model,
@@ -184,16 +181,6 @@ class _Reader:
     def get_next(self) -> dict[str, NDArray[Any]] | None:
         inputs = next(self._batches, None)
         return None if inputs is None else {"inputs": inputs}
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence the quantizer's advice, on the root logger, to simplify the graph first."""
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(logging.NOTSET)
 
 
 def _waveforms(front_end: FrontEndParams, raw: Path, split: Path) -> list[Samples]:
