@@ -23,10 +23,11 @@ class Hypothesis:
 
 @dataclass(frozen=True)
 class Recognition:
-    """The result for one clip: hypotheses, best first."""
+    """The result for one clip: hypotheses, best first, or the reason of a failure."""
 
     status: Status
-    hypotheses: tuple[Hypothesis, ...]
+    hypotheses: tuple[Hypothesis, ...] = ()
+    reason: str = ""
 
     @classmethod
     def of(cls, hypotheses: Sequence[Hypothesis]) -> "Recognition":
