@@ -65,13 +65,7 @@ def validate(  # the paths of a stage in dvc.yaml
 
 
 def check(kind: str, measured: pd.DataFrame, rules: list[Rule], docs: Path | None = None) -> None:
-    """Check a table with rules.
-
-    Args:
-        kind: the name of the table.
-        measured: a row per measured item; the column `recording` names it.
-        rules: about the other columns.
-        docs: folder for the Data Docs, replaced as a whole; None keeps none.
+    """Check a table with rules about its columns; `recording` names the measured item of each row.
 
     Raises:
         UnmetError: a rule is broken; the message names the recordings that break it.

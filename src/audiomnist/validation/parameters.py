@@ -40,21 +40,7 @@ class ModelsParams(Section):
 
 
 class Parameters(Section):
-    """params.yaml.
-
-    Attributes:
-        model: the model that is reported and served.
-        data: the recordings.
-        gates: bounds of the data gates (in the file: `validate`).
-        split: the training, validation and test subsets.
-        features: the MFCC front end and the augmented copies.
-        voices: synthetic speakers in training.
-        transcribe: speech recognition.
-        train: training of every network.
-        models: the networks, and the linear baseline.
-        protocols: the longer evaluations.
-        robustness: the corruptions of one of them.
-    """
+    """All of params.yaml: the model that is reported and served, and the sections, each described by its class."""
 
     model: Literal["cnn", "rnn", "lstm"]
     data: DataParams
