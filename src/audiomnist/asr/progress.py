@@ -20,28 +20,20 @@ class _ClipsPerSecond(ProgressColumn):
 def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
     """Yield a function that takes a number of further finished clips and shows the progress on stderr."""
     console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _lines(console, title, total)
-        return
     columns = TextColumn(title), BarColumn(), MofNCompleteColumn(), _ClipsPerSecond(), TimeRemainingColumn()
-    with Progress(*columns, console=console) as bar:
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(title, total=total)
-        yield lambda count: bar.advance(task, count)
+        start = last_line = time.monotonic()
 
+        def advance(count: int) -> None:
+            nonlocal last_line
+            bar.advance(task, count)
+            done, now = int(bar.tasks[0].completed), time.monotonic()
+            if console.is_terminal or (done < total and now - last_line < _LINE_EVERY_S):
+                return
+            last_line = now
+            rate = done / max(now - start, 1e-9)
+            left_s = (total - done) / rate if rate else 0.0
+            console.print(f"{title}: {done} of {total} clips, {rate:.1f} clips/s, {left_s:.0f} s left", soft_wrap=True)
 
-def _lines(console: Console, title: str, total: int) -> Callable[[int], None]:
-    start = last = time.monotonic()
-    done = 0
-
-    def advance(count: int) -> None:
-        nonlocal last, done
-        done += count
-        now = time.monotonic()
-        if done < total and now - last < _LINE_EVERY_S:
-            return
-        last = now
-        rate = done / max(now - start, 1e-9)
-        left_s = (total - done) / rate if rate else 0.0
-        console.print(f"{title}: {done} of {total} clips, {rate:.1f} clips/s, {left_s:.0f} s left", soft_wrap=True)
-
-    return advance
+        yield advance

@@ -1,6 +1,6 @@
 """The interface of every speech recognizer, and its results."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,22 +23,24 @@ class Hypothesis:
 
 @dataclass(frozen=True)
 class Recognition:
-    """The result for one clip: hypotheses, best first."""
+    """The result for one clip: hypotheses, best first, or the reason of a failure."""
 
     status: Status
-    hypotheses: tuple[Hypothesis, ...]
+    hypotheses: tuple[Hypothesis, ...] = ()
+    reason: str = ""
 
     @classmethod
-    def of(cls, hypotheses: Sequence[Hypothesis]) -> "Recognition":
-        """Return the recognition with an engine's hypotheses, best first.
+    def of(cls, hypotheses: Iterable[Hypothesis], n_best: int | None = None) -> "Recognition":
+        """Return the recognition with the first `n_best` distinct hypotheses of an engine, which are best first.
 
-        Texts are stripped, and of equal texts the first is kept. An empty first text means that nothing was
-        recognized.
+        Texts are stripped. An empty first text means that nothing was recognized.
         """
         distinct: dict[str, Hypothesis] = {}
         for hypothesis in hypotheses:
             text = hypothesis.text.strip()
             distinct.setdefault(text, Hypothesis(text, hypothesis.score))
+            if len(distinct) == n_best:
+                break
         kept = tuple(distinct.values())
         return cls(Status.RECOGNIZED if kept and kept[0].text else Status.NO_SPEECH, kept)
 

@@ -53,12 +53,7 @@ class SphinxRecognizer:
             self._decoder.process_raw(pcm, no_search=False, full_utt=True)
         finally:
             self._decoder.end_utt()
-        distinct: dict[str, Hypothesis] = {}
-        for hypothesis in self._hypotheses():
-            distinct.setdefault(hypothesis.text, hypothesis)
-            if len(distinct) == self._n_best:
-                break
-        return Recognition.of(list(distinct.values()))
+        return Recognition.of(self._hypotheses(), self._n_best)
 
     def _hypotheses(self) -> Iterator[Hypothesis]:
         best = self._decoder.hyp()

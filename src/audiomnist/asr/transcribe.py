@@ -15,9 +15,9 @@ from audiomnist.asr.cache import Identity, RecognitionCache, Row
 from audiomnist.asr.metrics import summarize
 from audiomnist.asr.params import TranscribeParams
 from audiomnist.asr.progress import progress
+from audiomnist.asr.recognizer import Recognition
 from audiomnist.asr.registry import Loader
 from audiomnist.asr.utterance import Utterance
-from audiomnist.asr.worker import Outcome
 from audiomnist.core import atomic
 from audiomnist.core.processes import available_cores
 from audiomnist.corpus import info
@@ -87,40 +87,36 @@ def _recognize(
     batches = [missing[start : start + params.batch_size] for start in range(0, len(missing), params.batch_size)]
     with progress("transcribe", len(utterances)) as advance:
         advance(len(utterances) - len(missing))
-        for batch, outcomes in _outcomes(raw, batches, params, load):
-            new = [_row(identity, utterance, outcome) for utterance, outcome in zip(batch, outcomes, strict=True)]
+        for batch, results in _results(raw, batches, params, load):
+            new = [_row(identity, utterance, result) for utterance, result in zip(batch, results, strict=True)]
             cache.add([row for row in new if row["status"] != Status.FAILED])
             rows.update((row["sha256"], row) for row in new)
             advance(len(batch))
     return rows
 
 
-def _outcomes(
+def _results(
     raw: Path, batches: Sequence[Batch], params: TranscribeParams, load: Loader
-) -> Iterator[tuple[Batch, list[Outcome]]]:
-    """Yield the batches with their outcomes as they are finished; before an error is raised, all finished ones."""
+) -> Iterator[tuple[Batch, list[Recognition]]]:
+    """Yield the batches with their results as they are finished; before an error is raised, all finished ones."""
     if not batches:
         return
     processes = min(params.num_workers or available_cores(), len(batches))
     with worker.worker_pool(processes, params, load) as pool:
-        futures: dict[Future[list[Outcome]], Batch] = {
+        futures: dict[Future[list[Recognition]], Batch] = {
             pool.submit(worker.recognize, batch, raw): batch for batch in batches
         }
         for future in as_completed(futures):
             if error := future.exception():
-                yield from [(batch, done.result()) for done, batch in futures.items() if _succeeded(done)]
+                finished = [done for done in futures if done.done() and not done.cancelled() and not done.exception()]
+                yield from [(futures[done], done.result()) for done in finished]
                 raise error
             yield futures.pop(future), future.result()
 
 
-def _succeeded(future: Future[list[Outcome]]) -> bool:
-    return future.done() and not future.cancelled() and future.exception() is None
-
-
-def _row(identity: Identity, utterance: Utterance, outcome: Outcome) -> Row:
-    recognition = outcome.recognition
+def _row(identity: Identity, utterance: Utterance, recognition: Recognition) -> Row:
     if recognition.status == Status.FAILED:
-        _log.warning("%s is not transcribed: %s", utterance.recording.file, outcome.reason)
+        _log.warning("%s is not transcribed: %s", utterance.recording.file, recognition.reason)
     return {
         "file": utterance.recording.file,
         "sha256": utterance.sha256,

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from audiomnist.asr.params import TranscribeParams
@@ -21,14 +20,6 @@ from audiomnist.transcripts.table import Status
 _UNUSABLE = (BadAudioError, ValueError, ArithmeticError, RuntimeError)
 
 _loaded: list[Recognizer] = []
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A recognition, and the reason if its status is failed."""
-
-    recognition: Recognition
-    reason: str = ""
 
 
 @contextmanager
@@ -52,23 +43,22 @@ def _load(load: Loader, params: TranscribeParams) -> None:
     _loaded[:] = [load(params)]
 
 
-def recognize(utterances: Sequence[Utterance], raw: Path) -> list[Outcome]:
-    """Return one outcome per utterance; after an error in a batch, its clips are recognized one by one.
+def recognize(utterances: Sequence[Utterance], raw: Path) -> list[Recognition]:
+    """Return one result per utterance; after an error in a batch, its clips are recognized one by one.
 
     Raises:
         RecognitionError: the recognizer does not work.
     """
     [recognizer] = _loaded
     try:
-        waveforms = [utterance.waveform(raw) for utterance in utterances]
-        return [Outcome(recognition) for recognition in recognizer.recognize(waveforms)]
+        return recognizer.recognize([utterance.waveform(raw) for utterance in utterances])
     except _UNUSABLE:
         return [_recognize_one(recognizer, utterance, raw) for utterance in utterances]
 
 
-def _recognize_one(recognizer: Recognizer, utterance: Utterance, raw: Path) -> Outcome:
+def _recognize_one(recognizer: Recognizer, utterance: Utterance, raw: Path) -> Recognition:
     try:
         [recognition] = recognizer.recognize([utterance.waveform(raw)])
     except _UNUSABLE as error:
-        return Outcome(Recognition(Status.FAILED, ()), str(error))
-    return Outcome(recognition)
+        return Recognition(Status.FAILED, reason=str(error))
+    return recognition

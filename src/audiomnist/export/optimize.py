@@ -5,9 +5,7 @@ the length of simple ones, and takes minutes for an LSTM.
 """
 
 import hashlib
-import logging
 import tempfile
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from audiomnist.audio import waveform
 from audiomnist.audio.waveform import Samples
 from audiomnist.core import atomic
 from audiomnist.core.errors import AudiomnistError
+from audiomnist.core.quiet import quiet
 from audiomnist.corpus import splits
 from audiomnist.features.front_end import FrontEndParams
 from audiomnist.features.mfcc import FrontEnd
@@ -95,7 +94,7 @@ def exported(network: nn.Module, batches: Batches) -> bytes:
         ExportError: the outputs differ by more than 1e-3 of their magnitude.
     """
     network.eval()
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="ignore"):
+    with tempfile.TemporaryDirectory() as folder, quiet():
         target = Path(folder) / GRAPH
         torch.onnx.export(
             network,
@@ -135,25 +134,21 @@ def quantized(graph: bytes, batches: Batches) -> bytes:
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static  # noqa: PLC0415 - slow
 
     model = onnx.load_model_from_string(graph)
-    logging.disable(logging.WARNING)  # the quantizer advises, on the root logger, to simplify the graph first
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            target = Path(folder) / GRAPH
-            quantize_static(
-                model,
-                target,
-                _CalibrationReader(batches),
-                quant_format=QuantFormat.QDQ,
-                nodes_to_quantize=_nodes_to_quantize(model.graph),
-                per_channel=True,
-                reduce_range=True,
-                activation_type=QuantType.QUInt8,
-                weight_type=QuantType.QInt8,
-                extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul"]},
-            )
-            return target.read_bytes()
-    finally:
-        logging.disable(logging.NOTSET)
+    with tempfile.TemporaryDirectory() as folder, quiet():
+        target = Path(folder) / GRAPH
+        quantize_static(
+            model,
+            target,
+            _CalibrationReader(batches),
+            quant_format=QuantFormat.QDQ,
+            nodes_to_quantize=_nodes_to_quantize(model.graph),
+            per_channel=True,
+            reduce_range=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul"]},
+        )
+        return target.read_bytes()
 
 
 def _nodes_to_quantize(graph: Any) -> list[str]:
