@@ -39,8 +39,8 @@ class Line(NamedTuple):
 def _beside(title: str, section: str, rate: str, peers: Mapping[str, str], ours: str = "") -> list[Line]:
     """Return a line per peer, with the names of `benchmarks.rounds.with_ratios`."""
     return [
-        Line(f"{title}, beside {said}", section, f"{ours}{rate}", f"{peer}_{rate}", f"{ours}ratio_to_{peer}")
-        for peer, said in peers.items()
+        Line(f"{title}, beside {name}", section, f"{ours}{rate}", f"{peer}_{rate}", f"{ours}ratio_to_{peer}")
+        for peer, name in peers.items()
     ]
 
 

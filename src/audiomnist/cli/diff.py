@@ -23,12 +23,12 @@ def diff(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
 ) -> None:
-    """Say whether the models of two revisions differ by more than chance, on the test clips that both have.
+    """Test whether the models of two revisions differ by more than chance, on the test clips that both have.
 
     Nothing is run and nothing is checked out: DVC keeps the test predictions of each revision. A row per model has the
-    accuracies, their difference in percentage points, how many clips only one of the two gets right, and the exact
-    McNemar p-value: how often two equally good models would share those clips out at least as unevenly. It accounts
-    for the choice of the test clips, not for that of the training's seed. Status 1: a revision cannot be read.
+    accuracies, their difference in percentage points, the number of clips that only one of the two classifies right,
+    and the exact McNemar p-value: how often two equally good models would divide those clips at least as unevenly. It
+    accounts for the choice of the test clips, not for the training's seed. Status 1: a revision cannot be read.
     """
     from audiomnist.evaluation.metrics import rounded  # noqa: PLC0415 - keeps --help quick
     from audiomnist.evaluation.names import TITLES  # noqa: PLC0415
