@@ -21,8 +21,8 @@ from torch.utils.data import DataLoader
 
 from audiomnist.audio import waveform
 from audiomnist.audio.waveform import Samples, Waveform
-from audiomnist.core.processes import pool
-from audiomnist.features.mfcc import FrontEndParams
+from audiomnist.core.processes import process_pool
+from audiomnist.features.front_end import FrontEndParams
 from audiomnist.models.common.base import Network
 from audiomnist.models.common.registry import architecture
 from audiomnist.serving.bundle.description import Description
@@ -126,7 +126,7 @@ def at_work(peer: Peer, paths: Sequence[Path], processes: int) -> Iterator[list[
     The DataLoader has as many beside this process.
     """
     with ExitStack() as stack:
-        team = [stack.enter_context(pool(1, _start, peer)) for _ in range(processes)]
+        team = [stack.enter_context(process_pool(1, _start, peer)) for _ in range(processes)]
         label: dict[str, Callable[[], object]] = {
             "notebook": partial(_shared, team, notebook, paths),
             "dataloader": partial(through_loader, peer, loader(peer, paths, processes)),

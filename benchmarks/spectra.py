@@ -20,7 +20,8 @@ from torch.nn import functional
 
 from audiomnist.audio import waveform
 from audiomnist.audio.waveform import Samples
-from audiomnist.features.mfcc import FrontEnd, FrontEndParams
+from audiomnist.features.front_end import FrontEndParams
+from audiomnist.features.mfcc import FrontEnd
 from audiomnist.serving import batching
 from audiomnist.serving.bundle.description import GRAPH, Description, WaveformInput, describe
 from audiomnist.serving.bundle.session import session
@@ -106,7 +107,7 @@ def by_librosa(samples: Samples, params: FrontEndParams) -> NDArray[np.float32]:
         norm=None,
     )
     decibels = librosa.power_to_db(mel, ref=1.0, amin=params.amin, top_db=None)
-    return np.asarray(librosa.feature.mfcc(S=decibels, n_mfcc=params.coefficients, norm="ortho"), dtype=np.float32)
+    return np.asarray(librosa.feature.mfcc(S=decibels, n_mfcc=params.n_mfcc, norm="ortho"), dtype=np.float32)
 
 
 class ByTorchaudio:
@@ -123,7 +124,7 @@ class ByTorchaudio:
             "f_min": params.f_min,
             "f_max": params.f_max,
         }
-        self.transform = torchaudio.transforms.MFCC(params.sample_rate_hz, params.coefficients, melkwargs=mel)
+        self.transform = torchaudio.transforms.MFCC(params.sample_rate_hz, params.n_mfcc, melkwargs=mel)
         self.transform.amplitude_to_DB.top_db = None
         self.transform.amplitude_to_DB.amin = params.amin
 

@@ -1,16 +1,18 @@
-"""MFCC tensors of every recording, of its augmented copies, and of synthetic voices to train with."""
+"""MFCC tensors of every recording, of its augmented copies, and of synthetic speakers for training."""
 
 from pathlib import Path
 
 from audiomnist.core import params, stage
-from audiomnist.features import extract as features
-from audiomnist.synthesis.speakers import VoicesParams
+from audiomnist.features import extract
+from audiomnist.features.params import FeatureParams
+from audiomnist.synthesis.speakers import SyntheticSpeakersParams
 
 
 def featurize(parameters: Path, recordings: Path, raw: Path, out: Path) -> None:
     """Compute the tensors."""
-    how = params.section(parameters, "features", features.FeatureParams)
-    features.featurize(recordings, raw, how, out, params.section(parameters, "voices", VoicesParams))
+    features = params.section(parameters, "features", FeatureParams)
+    speakers = params.section(parameters, "synthetic_speakers", SyntheticSpeakersParams)
+    extract.featurize(recordings, raw, features, out, speakers)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
-"""How a model bears what happens to recordings: noise, other levels, speeds, lines and devices."""
+"""Accuracy of a model under noise, other levels, speeds, lines and devices, and on sounds that are not digits."""
 
 from pathlib import Path
 
 from audiomnist.core import params, stage
-from audiomnist.robustness import evaluate as report
 from audiomnist.robustness.conditions import RobustnessParams
+from audiomnist.robustness.evaluate import evaluate_robustness
 
 
 def robustness(model: Path, raw: Path, split: Path, parameters: Path, metrics: Path, table: Path, plot: Path) -> None:
-    """Judge a model on disturbed test clips."""
-    how = params.section(parameters, "robustness", RobustnessParams)
-    report.robustness(model, raw, split, how, metrics, table, plot)
+    """Evaluate a model on corrupted test clips."""
+    section = params.section(parameters, "robustness", RobustnessParams)
+    evaluate_robustness(model, raw, split, section, metrics, table, plot)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which recordings train, which choose the checkpoint, which test."""
+"""The split of the recordings into training, validation and test set."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from audiomnist.corpus import splits
 
 
 def split(parameters: Path, recordings: Path, out: Path) -> None:
-    """Assign every recording to a part."""
+    """Assign the recordings to subsets."""
     splits.split(recordings, params.section(parameters, "split", splits.SplitParams), out)
 
 

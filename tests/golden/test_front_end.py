@@ -7,7 +7,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from audiomnist.features.mfcc import FrontEnd, FrontEndParams
+from audiomnist.features.front_end import FrontEndParams
+from audiomnist.features.mfcc import FrontEnd
 from benchmarks import spectra
 
 PARAMS = FrontEndParams(
@@ -18,7 +19,7 @@ PARAMS = FrontEndParams(
     n_mels=40,
     f_min=20.0,
     f_max=4000.0,
-    coefficients=40,
+    n_mfcc=40,
     amin=1e-3,
     trim_top_db=40.0,
     max_duration_s=1.0,
@@ -90,7 +91,7 @@ def test_the_fast_transform_gives_what_the_exported_product_of_matrices_gives(
     fast, frames = front_end(sounds, lengths)
     monkeypatch.setattr(torch.onnx, "is_in_onnx_export", lambda: True)
     exported, _ = front_end(sounds, lengths)
-    assert fast.shape == exported.shape == (2, PARAMS.coefficients, int(frames[0]))
+    assert fast.shape == exported.shape == (2, PARAMS.n_mfcc, int(frames[0]))
     np.testing.assert_allclose(fast.numpy(), exported.numpy(), rtol=0, atol=1e-3)
 
 

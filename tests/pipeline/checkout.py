@@ -15,14 +15,14 @@ ROOT = Path(__file__).parents[2]
 SMALL: dict[str, Any] = {
     "data": {"source": "synthetic", "synthetic": {"takes": 4}},
     "split": {"test_fraction": 0.25, "validation_fraction": 0.34},
-    "features": {"augment": {"copies": 1}},
-    "voices": {"count": 3},
-    "transcribe": {"augment": {"copies": 1}},
+    "features": {"augment": {"copies_per_clip": 1}},
+    "synthetic_speakers": {"count": 3},
+    "transcribe": {"augment": {"copies_per_clip": 1}},
     "train": {"epochs": 2, "calibration_folds": 2},
     "models": {
-        "cnn": {"channels": [4, 8], "blocks": [0, 1]},
-        "rnn": {"channels": [4], "blocks": [0], "units": [8]},
-        "lstm": {"units": [8]},
+        "cnn": {"channels": [4, 8], "residual_blocks": [0, 1]},
+        "rnn": {"channels": [4], "residual_blocks": [0], "hidden_sizes": [8]},
+        "lstm": {"hidden_sizes": [8]},
     },
 }
 _LEFT_OUT = ("dvc.lock", "stages/protocols/", "reports/", "models/", "tests/", "docs/")

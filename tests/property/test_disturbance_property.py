@@ -50,7 +50,7 @@ def test_disturbed_sound_is_sound(number: int, speech: Waveform, others: list[Wa
     """Float32, finite, within full scale; a second time the same; the recording itself stays as it was."""
     before = speech.samples.copy()
     condition = conditions(HOW, others)[number]
-    heard, again = (condition.disturb(speech, generator(HOW.seed, file)) for _ in range(2))
+    heard, again = (condition.corrupt(speech, generator(HOW.seed, file)) for _ in range(2))
     assert heard.samples.dtype == np.float32
     assert heard.samples.ndim == 1
     assert len(heard.samples) > 0
@@ -82,7 +82,7 @@ def test_noise_is_as_loud_as_told(speech: Waveform, snr_db: float, add: Callable
 @given(speech=waveforms(), percent=st.floats(0.1, 99))
 def test_overdriven_sound_reaches_its_share(speech: Waveform, percent: float) -> None:
     """Of all samples, or of those that are not zero if these are fewer; each keeps its sign."""
-    loud = corruptions.overdrive(percent, speech, generator(0, "a")).samples
+    loud = corruptions.clip_peaks(percent, speech, generator(0, "a")).samples
     clipped = int((np.abs(loud) >= 1 - 2**-15).sum())
     assert clipped >= min(percent / 100 * len(loud), int(np.count_nonzero(speech.samples)))
     np.testing.assert_array_equal(np.sign(loud), np.sign(speech.samples))

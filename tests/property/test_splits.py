@@ -44,7 +44,7 @@ def parameters(*schemes: str) -> st.SearchStrategy[SplitParams]:
         seed=st.integers(0, 2**40),
         test_fraction=st.floats(0.2, 0.4),
         validation_fraction=st.floats(0.2, 0.5),
-        held_out=st.sampled_from(SPEAKERS[:2]),
+        test_speaker=st.sampled_from(SPEAKERS[:2]),
         max_train_speakers=st.none(),
     )
 
@@ -104,7 +104,7 @@ def test_each_digit_of_each_speaker_gives_its_share(rows: list[Recording], param
 def test_the_held_out_speaker_is_the_test_and_nothing_else(rows: list[Recording], params: SplitParams) -> None:
     """All of their recordings judge, and nobody else's do."""
     parts = splits.assign(rows, params)
-    assert {row.file for row in rows if row.speaker == params.held_out} == {
+    assert {row.file for row in rows if row.speaker == params.test_speaker} == {
         file for file, part in parts.items() if part == "test"
     }
 
@@ -122,11 +122,11 @@ def test_the_speakers_who_are_heard_follow_the_held_out_one_by_name_and_round_to
     few = params.model_copy(update={"max_train_speakers": max_train_speakers})
     parts = splits.assign(order.sample(rows, len(rows)), few)
     speakers = sorted({row.speaker for row in rows})
-    after = [*speakers[speakers.index(params.held_out) + 1 :], *speakers[: speakers.index(params.held_out)]]
+    after = [*speakers[speakers.index(params.test_speaker) + 1 :], *speakers[: speakers.index(params.test_speaker)]]
     heard = set(after[:max_train_speakers])
-    assert parts.keys() == {row.file for row in rows if row.speaker in heard | {params.held_out}}
+    assert parts.keys() == {row.file for row in rows if row.speaker in heard | {params.test_speaker}}
     assert {row.speaker for row in rows if parts.get(row.file) in {"train", "validation"}} == heard
-    assert {row.file for row in rows if row.speaker == params.held_out} == {
+    assert {row.file for row in rows if row.speaker == params.test_speaker} == {
         file for file, part in parts.items() if part == "test"
     }
     assert set(parts.values()) == set(SUBSETS)
@@ -196,8 +196,8 @@ def test_a_part_that_would_be_empty_is_an_error() -> None:
 
 def test_an_unknown_speaker_cannot_be_held_out() -> None:
     """The message names them, and those that there are."""
-    with pytest.raises(SplitError, match=r"split\.held_out is 'nobody'; the corpus has ada, bob$"):
-        _assigned(recorded(2, 1, 8), scheme="speaker", held_out="nobody")
+    with pytest.raises(SplitError, match=r"split\.test_speaker is 'nobody'; the corpus has ada, bob$"):
+        _assigned(recorded(2, 1, 8), scheme="speaker", test_speaker="nobody")
 
 
 @pytest.mark.parametrize("scheme", ["official", "speaker"])
@@ -218,7 +218,9 @@ def test_the_file_has_a_row_per_recording_in_the_order_of_the_manifest(tmp_path:
     assert splits.read(tmp_path / "split.csv") == [
         splits.Clip(row.file, row.digit, row.speaker, parts[row.file]) for row in rows
     ]
-    assert (tmp_path / "split.csv").read_text(encoding="utf-8").startswith("file,digit,speaker,part\n2_bob_7.wav,2,bob")
+    assert (
+        (tmp_path / "split.csv").read_text(encoding="utf-8").startswith("file,digit,speaker,subset\n2_bob_7.wav,2,bob")
+    )
 
 
 @pytest.mark.parametrize(
@@ -229,12 +231,12 @@ def test_the_file_has_a_row_per_recording_in_the_order_of_the_manifest(tmp_path:
             "file,digit,speaker\n2_bob_7.wav,2,bob\n",
             "is no split, which has file, digit, speaker and subset of each clip ('subset'): dvc repro makes one",
         ),
-        ("file,digit,speaker,part\n2_bob_7.wav,two,bob,train\n", "is no split"),
-        ("file,digit,speaker,part\n2_bob_7.wav,12,bob,train\n", "is no split"),
-        ("file,digit,speaker,part\n2_bob_7.wav,2,bob\n", "is no split"),
-        ("file,digit,speaker,part\n2_bob_7.wav,2,bob,tarin\n", "is no split"),
-        (f"file,digit,speaker,part\n{'x' * 200_000},2,bob,train\n", "is no split"),
-        ("file,digit,speaker,part\n\xff\xfe", "is no split"),
+        ("file,digit,speaker,subset\n2_bob_7.wav,two,bob,train\n", "is no split"),
+        ("file,digit,speaker,subset\n2_bob_7.wav,12,bob,train\n", "is no split"),
+        ("file,digit,speaker,subset\n2_bob_7.wav,2,bob\n", "is no split"),
+        ("file,digit,speaker,subset\n2_bob_7.wav,2,bob,tarin\n", "is no split"),
+        (f"file,digit,speaker,subset\n{'x' * 200_000},2,bob,train\n", "is no split"),
+        ("file,digit,speaker,subset\n\xff\xfe", "is no split"),
     ],
 )
 def test_a_file_that_is_no_split_is_named(content: str | None, said: str, tmp_path: Path) -> None:
@@ -259,7 +261,7 @@ def test_the_file_has_no_row_for_a_recording_that_stands_in_no_part(tmp_path: Pa
     """Those that are left keep the order of the manifest."""
     rows = recorded(4, 2, 8)[::-1]
     manifest.write(tmp_path / "manifest.csv", rows)
-    how = _params(scheme="speaker", held_out="eve", max_train_speakers=2)
+    how = _params(scheme="speaker", test_speaker="eve", max_train_speakers=2)
     splits.split(tmp_path / "manifest.csv", how, tmp_path / "split.csv")
     found = splits.read(tmp_path / "split.csv")
     assert [clip.file for clip in found] == [row.file for row in rows if row.speaker != "bob"]
@@ -280,7 +282,7 @@ def test_what_is_written_is_read_back(clips: list[Clip], tmp_path_factory: pytes
 
 
 def _params(**changes: object) -> SplitParams:
-    values = {"scheme": "random", "seed": 0, "test_fraction": 0.25, "validation_fraction": 0.2, "held_out": "ada"}
+    values = {"scheme": "random", "seed": 0, "test_fraction": 0.25, "validation_fraction": 0.2, "test_speaker": "ada"}
     values["max_train_speakers"] = None
     return SplitParams.model_validate(values | changes)
 

@@ -9,7 +9,7 @@ from audiomnist.transcripts import tokenizer
 HYPOTHESES = st.lists(st.text(max_size=80), max_size=6)
 LETTERS = st.text(tokenizer.ALPHABET, max_size=40)
 BLANKS = st.text(" \t\n\r\u00a0\u2003", min_size=1, max_size=5)
-ROWS = st.lists(st.lists(st.integers(1, tokenizer.TOKENS - 1), min_size=1, max_size=20), min_size=1, max_size=8)
+ROWS = st.lists(st.lists(st.integers(1, tokenizer.VOCAB_SIZE - 1), min_size=1, max_size=20), min_size=1, max_size=8)
 
 
 @given(hypotheses=HYPOTHESES)
@@ -17,13 +17,13 @@ def test_tokens_are_within_range_and_never_too_many(hypotheses: list[str]) -> No
     """Whatever Unicode a recognizer writes, a network can look each token up; none of them is padding."""
     tokens = tokenizer.encode(hypotheses)
     assert 1 <= len(tokens) <= tokenizer.MAX_TOKENS
-    assert all(tokenizer.PADDING < token < tokenizer.TOKENS for token in tokens)
+    assert all(tokenizer.PAD < token < tokenizer.VOCAB_SIZE for token in tokens)
 
 
 @given(length=st.integers(0, 3 * tokenizer.MAX_TOKENS))
 def test_a_long_text_keeps_its_beginning(length: int) -> None:
     """What is cut is the end."""
-    whole = [*tokenizer.encode(["a"])[:1] * length, tokenizer.END] if length else [tokenizer.NO_SPEECH]
+    whole = [*tokenizer.encode(["a"])[:1] * length, tokenizer.EOS] if length else [tokenizer.NO_SPEECH]
     assert tokenizer.encode(["a" * length]) == whole[: tokenizer.MAX_TOKENS]
 
 
@@ -58,9 +58,9 @@ def test_white_space_does_not_matter(words: list[str], data: st.DataObject) -> N
 def test_known_letters_are_told_apart(letters: str) -> None:
     """Of a text in the alphabet every letter can be read back from its token."""
     *tokens, end = tokenizer.encode([letters, "."])
-    read = "".join(tokenizer.ALPHABET[token - 4] if token != tokenizer.END else "|" for token in tokens)
+    read = "".join(tokenizer.ALPHABET[token - 4] if token != tokenizer.EOS else "|" for token in tokens)
     kept = " ".join(letters.split())
-    assert (read, end) == (f"{kept}|." if kept else ".", tokenizer.END)
+    assert (read, end) == (f"{kept}|." if kept else ".", tokenizer.EOS)
 
 
 @given(hypotheses=st.lists(LETTERS.filter(str.strip), min_size=1, max_size=3))
@@ -68,13 +68,13 @@ def test_each_hypothesis_is_closed_in_its_order(hypotheses: list[str]) -> None:
     """The tokens of several are those of each, one after the other."""
     expected = [token for hypothesis in hypotheses for token in tokenizer.encode([hypothesis])]
     assert tokenizer.encode(hypotheses) == expected[: tokenizer.MAX_TOKENS]
-    assert tokenizer.encode(hypotheses)[: tokenizer.MAX_TOKENS].count(tokenizer.END) == len(hypotheses)
+    assert tokenizer.encode(hypotheses)[: tokenizer.MAX_TOKENS].count(tokenizer.EOS) == len(hypotheses)
 
 
 @given(strange=st.text(st.characters(min_codepoint=0x370, categories=["Lo"]), min_size=1, max_size=40))
 def test_letters_of_other_alphabets_are_unknown_not_dropped(strange: str) -> None:
     """A recognizer that writes Arabic was heard, if not understood."""
-    assert tokenizer.encode([strange]) == [tokenizer.UNKNOWN] * len(strange) + [tokenizer.END]
+    assert tokenizer.encode([strange]) == [tokenizer.UNK] * len(strange) + [tokenizer.EOS]
 
 
 @given(rows=ROWS)
@@ -84,4 +84,4 @@ def test_padding_can_be_taken_off_again(rows: list[list[int]]) -> None:
     assert batch.dtype == lengths.dtype == np.int64
     assert batch.shape == (len(rows), max(map(len, rows)))
     assert [row[:length].tolist() for row, length in zip(batch, lengths, strict=True)] == rows
-    assert int((batch != tokenizer.PADDING).sum()) == sum(map(len, rows))
+    assert int((batch != tokenizer.PAD).sum()) == sum(map(len, rows))

@@ -7,7 +7,7 @@ import wav_mutations
 from wav_mutations import CHUNK_HEADER_BYTES, mutated, split, stated_size
 
 from audiomnist.audio import wav
-from audiomnist.audio.wav import Sound, WavError
+from audiomnist.audio.wav import PcmAudio, WavError
 
 REASONS = {"empty", "not_audio", "truncated", "inconsistent_header", "unsupported_encoding", "bad_channels", "bad_rate"}
 
@@ -18,15 +18,15 @@ def originals() -> list[bytes]:
     return wav_mutations.originals(101)
 
 
-def outcome(content: bytes | memoryview) -> Sound | tuple[str, str]:
+def outcome(content: bytes | memoryview) -> PcmAudio | tuple[str, str]:
     """Return the sound, or reason and sentence; any other error is the test's."""
     try:
         return wav.parse(content)
     except WavError as error:
-        return error.reason, error.sentence
+        return error.reason, error.detail
 
 
-def check_is_the_first_data_chunk(sound: Sound, content: bytes) -> None:
+def check_is_the_first_data_chunk(sound: PcmAudio, content: bytes) -> None:
     """Check that the samples are as many as the chunk holds, all of which lies in the file."""
     fmt, data = (next(chunk for chunk in split(content) if chunk.startswith(name)) for name in (b"fmt ", b"data"))
     sample_bits = int.from_bytes(fmt[22:24], "little")
@@ -35,9 +35,9 @@ def check_is_the_first_data_chunk(sound: Sound, content: bytes) -> None:
     assert sound.sample_rate_hz == int.from_bytes(fmt[12:16], "little")
 
 
-def check_is_the_same(sound: Sound | tuple[str, str], again: Sound | tuple[str, str]) -> None:
+def check_is_the_same(sound: PcmAudio | tuple[str, str], again: PcmAudio | tuple[str, str]) -> None:
     """Check that two outcomes are alike, NaN included."""
-    if isinstance(sound, Sound) and isinstance(again, Sound):
+    if isinstance(sound, PcmAudio) and isinstance(again, PcmAudio):
         assert sound.samples.tobytes() == again.samples.tobytes()
         assert sound.samples.shape == again.samples.shape
         assert sound.sample_rate_hz == again.sample_rate_hz
@@ -53,9 +53,9 @@ def test_a_mutated_file_is_a_sound_within_its_bytes_or_has_a_reason(originals: l
     for content in mutated(originals, count, seed=count):
         result = outcome(content)
         check_is_the_same(result, outcome(memoryview(b"data" * 9 + content + b"data" * 9)[36:-36]))
-        if isinstance(result, Sound):
+        if isinstance(result, PcmAudio):
             check_is_the_first_data_chunk(result, content)
-        outcomes["a sound" if isinstance(result, Sound) else result[0]] += 1
+        outcomes["a sound" if isinstance(result, PcmAudio) else result[0]] += 1
     assert set(outcomes) == {"a sound", *REASONS}
     assert outcomes["a sound"] < count / 2
 

@@ -19,7 +19,8 @@ from audiomnist.corpus import manifest, splits
 from audiomnist.corpus.info import Dataset
 from audiomnist.corpus.splits import Clip
 from audiomnist.export.optimize import export_bundle
-from audiomnist.features.extract import FeatureParams, featurize
+from audiomnist.features.extract import featurize
+from audiomnist.features.params import FeatureParams
 from audiomnist.models.common import checkpoint
 from audiomnist.models.common.base import ClipDataset
 from audiomnist.models.common.ood import OodClassifier
@@ -38,9 +39,9 @@ WHISPER = {
 }
 
 _NETWORKS: dict[str, dict[str, Any]] = {
-    "cnn": {"channels": (6, 12), "blocks": (0, 1)},
-    "rnn": {"channels": (6,), "blocks": (0,), "units": (12,)},
-    "lstm": {"units": (12,), "embedding": 8},
+    "cnn": {"channels": (6, 12), "residual_blocks": (0, 1)},
+    "rnn": {"channels": (6,), "residual_blocks": (0,), "hidden_sizes": (12,)},
+    "lstm": {"hidden_sizes": (12,), "embedding_dim": 8},
 }
 _HALVES = {"edges": [0.5], "shares": [0.5, 0.5]}
 _REFERENCE = {"labels": [0.1] * 10, "confidence": _HALVES, "duration_s": _HALVES}
@@ -88,7 +89,7 @@ def _heard(folder: Path, changes: dict[str, Any]) -> ClipDataset:
         soundfile.write(folder / "raw" / file, noise, 8000, subtype="PCM_16")
     manifest.write(folder / "manifest.csv", manifest.describe_folder(folder / "raw"))
     how = params.section(COMMITTED, "features", FeatureParams)
-    clean = how.model_copy(update={"augment": how.augment.model_copy(update={"copies": 0}), **changes})
+    clean = how.model_copy(update={"augment": how.augment.model_copy(update={"copies_per_clip": 0}), **changes})
     featurize(folder / "manifest.csv", folder / "raw", clean, folder / "features")
     return architecture("cnn").examples(folder / "features")
 

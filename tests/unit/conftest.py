@@ -19,8 +19,9 @@ from audiomnist.core import params
 from audiomnist.core.digits import DIGIT_WORDS
 from audiomnist.corpus import manifest
 from audiomnist.export.optimize import export_bundle
-from audiomnist.features.extract import FeatureParams, featurize
-from audiomnist.synthesis.speakers import VoicesParams
+from audiomnist.features.extract import featurize
+from audiomnist.features.params import FeatureParams
+from audiomnist.synthesis.speakers import SyntheticSpeakersParams
 from audiomnist.training import train as training
 from audiomnist.training.train import train
 from audiomnist.transcripts import table as transcripts
@@ -30,13 +31,33 @@ COMMITTED = Path(__file__).parents[2] / "params.yaml"
 SPEAKERS = ("ada", "ben", "cyd")
 SUBSETS = ("test", "validation", "train", "train", "train")
 DECILES_S = {f"p{percent}": round(0.15 + 0.0025 * percent, 4) for percent in range(10, 100, 10)}
-RECOGNIZER = {"engine": "sphinx", "version": "0", "weights_sha256": None, "settings": {"hypotheses": 5}}
+RECOGNIZER = {"engine": "sphinx", "version": "0", "weights_sha256": None, "settings": {"n_best": 5}}
 # Toy digits are pitches: a warp would make one of another.
-SMALL_SPECTRUM = {"top_db": 100.0, "cmn_strength": 0.2, "time_mask_fraction": 0.1, "freq_mask_bands": 2, "warp": 0.02}
+SMALL_SPECTRUM = {
+    "top_db": 100.0,
+    "cmn_strength": 0.2,
+    "time_mask_fraction": 0.1,
+    "freq_mask_bands": 2,
+    "vtlp_range": 0.02,
+}
 SMALL_NETWORKS: dict[str, dict[str, Any]] = {
-    "cnn": {"channels": [6, 12], "kernel": 3, "blocks": [0, 1], "halve": "stride", "dropout": 0.1, **SMALL_SPECTRUM},
-    "rnn": {"channels": [6], "kernel": 3, "blocks": [0], "units": [12], "dropout": 0.1, **SMALL_SPECTRUM},
-    "lstm": {"units": [12], "dropout": 0.0, "embedding": 8},
+    "cnn": {
+        "channels": [6, 12],
+        "kernel_size": 3,
+        "residual_blocks": [0, 1],
+        "downsampling": "stride",
+        "dropout": 0.1,
+        **SMALL_SPECTRUM,
+    },
+    "rnn": {
+        "channels": [6],
+        "kernel_size": 3,
+        "residual_blocks": [0],
+        "hidden_sizes": [12],
+        "dropout": 0.1,
+        **SMALL_SPECTRUM,
+    },
+    "lstm": {"hidden_sizes": [12], "dropout": 0.0, "embedding_dim": 8},
 }
 
 
@@ -89,7 +110,7 @@ def toy_with_voices(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         folder / "raw",
         FeatureParams.model_validate(values["features"]),
         folder / "features",
-        VoicesParams.model_validate(values["voices"] | {"count": 3}),
+        SyntheticSpeakersParams.model_validate(values["synthetic_speakers"] | {"count": 3}),
     )
     return folder
 
@@ -142,7 +163,7 @@ def in_this_process(processes: int, start: Callable[..., None], *arguments: Any)
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let trainings run in this process, which saves the start of others."""
-    monkeypatch.setattr(training, "pool", in_this_process)
+    monkeypatch.setattr(training, "process_pool", in_this_process)
 
 
 def small_params() -> dict[str, Any]:
@@ -150,9 +171,13 @@ def small_params() -> dict[str, Any]:
     values = params.read(COMMITTED)
     for name, small in SMALL_NETWORKS.items():
         values["models"][name] |= small
-    values["features"]["augment"] |= {"copies": 1, "pitch_semitones": [-1.0, 1.0], "snr_db": [20.0, 40.0]}
-    values["voices"]["count"] = 0
-    values["train"] |= {"epochs": 12, "batch_size": 16, "learning_rate": 0.02, "threads": 1, "device": "cpu"}
+    values["features"]["augment"] |= {
+        "copies_per_clip": 1,
+        "pitch_semitones": [-1.0, 1.0],
+        "noise_snr_db": [20.0, 40.0],
+    }
+    values["synthetic_speakers"]["count"] = 0
+    values["train"] |= {"epochs": 12, "batch_size": 16, "learning_rate": 0.02, "num_threads": 1, "device": "cpu"}
     values["train"]["calibration_folds"] = 2
     return values
 

@@ -1,5 +1,5 @@
-"""The table of recognizers. An engine's libraries are imported when it is loaded, not before."""
-# ruff: noqa: PLC0415 - that is what the imports inside functions are for
+"""The recognizers by name. The libraries of an engine are imported when it is loaded."""
+# ruff: noqa: PLC0415
 
 from collections.abc import Callable, Mapping
 
@@ -12,24 +12,24 @@ Loader = Callable[[TranscribeParams], Recognizer]
 def _whisper(params: TranscribeParams) -> Recognizer:
     from audiomnist.asr.whisper import WhisperRecognizer
 
-    return WhisperRecognizer(params.whisper, params.hypotheses, params.model_path)
+    return WhisperRecognizer(params.whisper, params.n_best, params.model_path)
 
 
 def _sphinx(params: TranscribeParams) -> Recognizer:
     from audiomnist.asr.sphinx import SphinxRecognizer
 
-    return SphinxRecognizer(params.sphinx, params.hypotheses)
+    return SphinxRecognizer(params.sphinx, params.n_best)
 
 
 def _google(params: TranscribeParams) -> Recognizer:
     from audiomnist.asr.google import GoogleRecognizer
 
-    return GoogleRecognizer(params.google, params.hypotheses)
+    return GoogleRecognizer(params.google, params.n_best)
 
 
 ENGINES: Mapping[str, Loader] = {"whisper": _whisper, "sphinx": _sphinx, "google": _google}
 
 
 def load(params: TranscribeParams) -> Recognizer:
-    """Return the chosen recognizer, loaded; raises RecognitionError where that cannot be done."""
+    """Return the loaded recognizer of `params.engine`; raises RecognitionError if it cannot be loaded."""
     return ENGINES[params.engine](params)

@@ -1,7 +1,6 @@
-"""From a file to a waveform, and what every waveform goes through before a model hears it.
+"""Reading waveforms from files, and preparing them for a model.
 
-Training and service call the same functions, so that a model never meets in service what it did
-not meet in training.
+Training and serving call the same functions, so that a model gets the same inputs in both.
 """
 
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import soxr
 from numpy.typing import NDArray
 
 from audiomnist.audio import wav
-from audiomnist.audio.wav import Sound, WavError
+from audiomnist.audio.wav import PcmAudio, WavError
 from audiomnist.core.errors import AudiomnistError
 
 Samples = wav.Samples
@@ -23,31 +22,28 @@ _TRIM_MARGIN_FRAMES = 3
 
 
 class BadAudioError(AudiomnistError):
-    """One recording cannot be used. `reason` is unreadable, too_short, not_finite, or one of `audiomnist.audio.wav`.
+    """A recording cannot be used. `reason` is unreadable, too_short, not_finite, or one of `audiomnist.audio.wav`."""
 
-    `sentence` says it without the path.
-    """
-
-    def __init__(self, path: Path, reason: str, sentence: str) -> None:
-        super().__init__(f"{path}: {sentence}")
+    def __init__(self, path: Path, reason: str, detail: str) -> None:
+        super().__init__(path, reason, detail)
         self.path = path
-        self.sentence = sentence
         self.reason = reason
+        self.detail = detail
 
-    def __reduce__(self) -> tuple[type["BadAudioError"], tuple[Path, str, str]]:
-        return type(self), (self.path, self.reason, self.sentence)
+    def __str__(self) -> str:
+        return f"{self.path}: {self.detail}"
 
 
 @dataclass(frozen=True, eq=False)
 class Waveform:
-    """Mono sound: `samples` is float32 `(samples,)` in [-1, 1], at `sample_rate_hz`."""
+    """Mono audio: `samples` is float32 `(samples,)`, full scale [-1, 1]."""
 
     samples: Samples
     sample_rate_hz: int
 
     @property
     def duration_s(self) -> float:
-        """Length in seconds."""
+        """Duration in seconds."""
         return len(self.samples) / self.sample_rate_hz
 
 
@@ -55,54 +51,61 @@ def read(path: Path) -> Waveform:
     """Decode a WAV file and mix its channels to mono (their mean).
 
     Raises:
-        BadAudioError: the file is unreadable, no sound, shorter than 10 ms, or holds samples that are not finite.
+        BadAudioError: the file is unreadable, not a WAV file, shorter than 10 ms, or has samples that are not finite.
     """
     return mixed(decode(path))
 
 
-def decode(path: Path) -> Sound:
-    """Decode a WAV file with all its channels; raises what `read` raises."""
+def decode(path: Path) -> PcmAudio:
+    """Decode a WAV file with all its channels; see `read` for the errors."""
     try:
-        sound = wav.parse(path.read_bytes())
+        audio = wav.parse(path.read_bytes())
     except OSError as error:
         raise BadAudioError(path, "unreadable", f"cannot be read ({error.strerror})") from error
     except WavError as error:
-        raise BadAudioError(path, error.reason, error.sentence) from error
-    duration_s = len(sound.samples) / sound.sample_rate_hz
-    if duration_s < _MIN_DURATION_S:
-        held = f"{len(sound.samples)} samples at {sound.sample_rate_hz} Hz"
+        raise BadAudioError(path, error.reason, error.detail) from error
+    frames = len(audio.samples)
+    if frames / audio.sample_rate_hz < _MIN_DURATION_S:
+        held = f"{frames} samples at {audio.sample_rate_hz} Hz"
         raise BadAudioError(path, "too_short", f"holds {held}, less than {_MIN_DURATION_S} s")
-    if not np.isfinite(sound.samples).all():
+    if not np.isfinite(audio.samples).all():
         raise BadAudioError(path, "not_finite", "holds samples that are not finite numbers")
-    return sound
+    return audio
 
 
-def mixed(sound: Sound) -> Waveform:
-    """Return the mean of a sound's channels."""
-    if sound.samples.shape[1] == 1:
-        return Waveform(sound.samples[:, 0], sound.sample_rate_hz)
-    return Waveform(sound.samples.mean(axis=1, dtype=np.float64).astype(np.float32), sound.sample_rate_hz)
+def mixed(audio: PcmAudio) -> Waveform:
+    """Mix the channels to mono (their mean)."""
+    if audio.samples.shape[1] == 1:
+        return Waveform(audio.samples[:, 0], audio.sample_rate_hz)
+    return Waveform(audio.samples.mean(axis=1, dtype=np.float64).astype(np.float32), audio.sample_rate_hz)
 
 
 def prepare(waveform: Waveform, sample_rate_hz: int, trim_top_db: float, max_samples: int) -> Samples:
-    """Return what a model hears: resampled, silence trimmed at both ends, of what is left the loudest stretch.
+    """Return the input of a model: resampled, silence trimmed at both ends, and at most `max_samples` long.
 
     Args:
         waveform: the recording.
         sample_rate_hz: the rate of the model.
         trim_top_db: frames this far below the loudest one count as silence, in dB (> 0).
-        max_samples: length of that stretch, at most.
+        max_samples: of a longer waveform the stretch with the most energy is taken.
+
+    Returns:
+        float32 `(samples,)`.
     """
-    samples = waveform.samples
-    if waveform.sample_rate_hz != sample_rate_hz:
-        samples = soxr.resample(samples, waveform.sample_rate_hz, sample_rate_hz)
-    return loudest(trim_silence(samples, sample_rate_hz, trim_top_db), max_samples)
+    return loudest(trim_silence(resampled(waveform, sample_rate_hz), sample_rate_hz, trim_top_db), max_samples)
+
+
+def resampled(waveform: Waveform, sample_rate_hz: int) -> Samples:
+    """Return the samples of a waveform at another rate, float32 `(samples,)`."""
+    if waveform.sample_rate_hz == sample_rate_hz:
+        return waveform.samples
+    return np.asarray(soxr.resample(waveform.samples, waveform.sample_rate_hz, sample_rate_hz), dtype=np.float32)
 
 
 def trim_silence(samples: Samples, sample_rate_hz: int, trim_top_db: float) -> Samples:
-    """Cut the silence at both ends, leaving 30 ms of it; all-zero sound comes back as it is.
+    """Trim the silence at both ends to 30 ms; digital silence is returned unchanged.
 
-    A frame of 10 ms is silent if its mean power lies more than `trim_top_db` dB below the loudest frame's.
+    A frame of 10 ms is silent if its mean power is more than `trim_top_db` dB below that of the loudest frame.
     """
     frame = max(1, round(_TRIM_FRAME_S * sample_rate_hz))
     starts = np.arange(0, len(samples), frame)
@@ -116,7 +119,7 @@ def trim_silence(samples: Samples, sample_rate_hz: int, trim_top_db: float) -> S
 
 
 def loudest(samples: Samples, longest: int) -> Samples:
-    """Return the stretch of `longest` samples that holds the most energy, the first of several; all that is shorter."""
+    """Return the first stretch of `longest` samples with the most energy, or all samples if there are fewer."""
     if len(samples) <= longest:
         return samples
     energy = np.cumsum(np.square(samples, dtype=np.float64))
@@ -130,7 +133,7 @@ def pad(waveforms: list[Samples], at_least: int) -> tuple[Samples, NDArray[np.in
 
     Args:
         waveforms: float32 `(samples,)` each.
-        at_least: samples that the batch is padded to in any case.
+        at_least: minimum of samples per row.
 
     Returns:
         float32 `(batch, samples)`, zeros after each clip's end, and int64 lengths `(batch,)`.

@@ -33,7 +33,7 @@ def diff(
     from audiomnist.evaluation.metrics import rounded  # noqa: PLC0415 - keeps --help quick
     from audiomnist.evaluation.names import TITLES  # noqa: PLC0415
     from audiomnist.report import diff as report  # noqa: PLC0415
-    from audiomnist.report import tables  # noqa: PLC0415
+    from audiomnist.report.tables import ResultTable  # noqa: PLC0415
 
     if not first or not second or (as_json and markdown):
         raise typer.BadParameter("name two revisions, and one of --json and --markdown at most")
@@ -44,10 +44,11 @@ def diff(
         return
     head = ["model", "clips", first, second, "points", "only first right", "only second right", "McNemar p"]
     rows = [_row(name, difference) for name, difference in found.items()]
+    table = ResultTable(head, rows, "Test clips in common")
     if markdown:
-        typer.echo(tables.markdown(head, rows))
+        typer.echo(table.markdown())
     else:
-        Console().print(tables.drawn(head, rows, "Test clips in common"))
+        Console().print(table.rich())
     for name, note in notes.items():
         typer.echo(f"\n{name}: {note}")
 

@@ -58,13 +58,13 @@ def results(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
 ) -> None:
     """Print the three models beside the paper's numbers."""
-    from audiomnist.report import tables as report  # noqa: PLC0415
+    from audiomnist.report import tables  # noqa: PLC0415
 
-    models = report.read(comparison)
+    table = tables.results(comparison)
     if markdown:
-        typer.echo(report.markdown(report.HEAD, report.rows(models)))
+        typer.echo(table.markdown())
     else:
-        Console().print(report.table(models))
+        Console().print(table.rich())
 
 
 @app.command()
@@ -78,17 +78,17 @@ def protocols(
     verbose: Annotated[bool, typer.Option("--verbose", help="With --run: print DVC's messages, too.")] = False,
 ) -> None:
     """Print the accuracy of the models on random splits, on upstream's split, and on unseen speakers."""
-    from audiomnist.report import protocol_table, tables  # noqa: PLC0415
+    from audiomnist.report import tables  # noqa: PLC0415
 
     if run:
         from audiomnist.cli.repro import reproduce  # noqa: PLC0415
 
         reproduce(Path("stages/protocols/dvc.yaml").absolute(), Console(), verbose=verbose)
-    rows = protocol_table.rows(protocol_table.read(reports))
+    table = tables.protocols(reports)
     if markdown:
-        typer.echo(tables.markdown(protocol_table.HEAD, rows))
+        typer.echo(table.markdown())
     else:
-        Console().print(tables.drawn(protocol_table.HEAD, rows, "Accuracy by protocol"))
+        Console().print(table.rich())
 
 
 @app.command()

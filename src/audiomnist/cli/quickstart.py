@@ -49,7 +49,7 @@ def quickstart(checkout: Path, console: Console, *, verbose: bool = False) -> No
     folder = checkout if has_recordings or download.upstream_is_reachable() else _synthetic(checkout, console)
     reproduce(folder / "dvc.yaml", console, verbose=verbose)
     demonstrate(folder, console)
-    console.print(tables.table(tables.read(folder / "reports" / "comparison.json")))
+    console.print(tables.results(folder / "reports" / "comparison.json").rich())
     if folder == checkout:
         compare(checkout, console)
     console.print(_NEXT, highlight=False)

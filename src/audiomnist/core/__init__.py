@@ -1,1 +1,1 @@
-"""What every package uses: errors, atomic writes, parameters, processes. Small, and rarely changed."""
+"""Shared by all packages: errors, atomic writes, parameters, processes."""

@@ -1,9 +1,9 @@
-"""Files and folders that appear under their final name whole, or not at all.
+"""Atomic writes of files and folders.
 
-Everything is written under a temporary name beside the target, flushed to the disk with fsync,
-then renamed: a reader, or a run after a crash, sees the old content or the new, never a part. A folder
-that replaces another is absent for the instant between two renames. What a killed run leaves under a temporary
-name begins with a dot; the next one that writes the same folder removes it.
+Everything is written under a temporary name beside the target, flushed to the disk with fsync, then renamed: a reader,
+or a run after a crash, sees the old content or the new, never a part of it. A folder that replaces another is absent
+for the instant between two renames. The temporary names that a killed run leaves behind begin with a dot; the next run
+that writes the same folder removes them.
 """
 
 import json
@@ -19,7 +19,7 @@ from typing import Any
 
 @contextmanager
 def replaced_file(target: Path) -> Iterator[Path]:
-    """Yield a temporary path to write to; on success it takes the place of `target`."""
+    """Yield a temporary path to write to; on success it replaces `target`."""
     target.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     os.close(descriptor)
@@ -36,9 +36,9 @@ def replaced_file(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def replaced_directory(target: Path) -> Iterator[Path]:
-    """Yield a temporary folder to fill; on success it takes the place of `target`. One at a time may write it."""
+    """Yield a temporary folder to fill; on success it replaces `target`. Not for concurrent writers."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    _remove_remains(target)
+    _remove_leftovers(target)
     temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     former = temporary.with_name(f"{temporary.name}.former")
     try:
@@ -55,7 +55,7 @@ def replaced_directory(target: Path) -> Iterator[Path]:
         shutil.rmtree(former, ignore_errors=True)
 
 
-def _remove_remains(target: Path) -> None:
+def _remove_leftovers(target: Path) -> None:
     name = re.compile(rf"\.{re.escape(target.name)}\.[a-z0-9_]{{8}}(\.former)?")
     for path in target.parent.iterdir():
         if name.fullmatch(path.name):
@@ -69,7 +69,7 @@ def write_text(target: Path, text: str) -> None:
 
 
 def write_json(target: Path, value: Any) -> None:
-    """Write indented JSON; raises ValueError for NaN and infinities, which JSON has no words for."""
+    """Write indented JSON; raises ValueError for NaN and infinities, which JSON cannot represent."""
     write_text(target, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 

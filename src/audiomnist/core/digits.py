@@ -2,5 +2,5 @@
 
 CLASSES = 10
 DIGIT_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-# The columns of a table of predictions that hold the probability of each digit.
+# The columns of a table of predictions with the probability of each digit.
 PROBABILITIES = [f"p{digit}" for digit in range(CLASSES)]

@@ -1,17 +1,17 @@
-"""The base of every error that a user can resolve. Each subclass is in the module that raises it."""
+"""Base classes of the errors that a user can resolve. Each subclass is in the module that raises it."""
 
 
 class AudiomnistError(Exception):
-    """An error whose text is complete: what is wrong, where, and what would mend it."""
+    """An error whose message is complete: what is wrong, where, and how to resolve it."""
 
 
 class FaultError(AudiomnistError):
-    """A file's content cannot be used. `reason` is a stable code; `sentence` says it without the file's name."""
+    """The content of a file cannot be used. `reason` is a stable code; `detail` explains it without the file's name."""
 
-    def __init__(self, reason: str, sentence: str) -> None:
-        super().__init__(sentence)
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
         self.reason = reason
-        self.sentence = sentence
+        self.detail = detail
 
     def __reduce__(self) -> tuple[type["FaultError"], tuple[str, str]]:
-        return type(self), (self.reason, self.sentence)
+        return type(self), (self.reason, self.detail)

@@ -1,4 +1,4 @@
-"""Reading params.yaml: one frozen model per section, every mistake told in one message."""
+"""Sections of params.yaml as frozen pydantic models; a ParamsError lists all errors of a file."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from audiomnist.core.frozen_model import FrozenModel
 
 
 class ParamsError(AudiomnistError):
-    """params.yaml is absent, is not YAML, or says something that cannot be."""
+    """params.yaml cannot be read, or is not valid."""
 
 
 class Section(FrozenModel):
@@ -27,8 +27,8 @@ def read(path: Path) -> dict[str, Any]:
     """Return the whole file as plain values (YAML 1.2, the dialect that DVC reads)."""
     try:
         value = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
-        raise ParamsError(f"{path} cannot be read: {error}") from error
+    except (OSError, UnicodeDecodeError, YAMLError) as cause:
+        raise ParamsError(f"{path} cannot be read: {cause}") from cause
     if not isinstance(value, dict):
         raise ParamsError(f"{path} must be a mapping of sections")
     return value
@@ -45,31 +45,32 @@ def section(path: Path, name: str, model: type[SectionT]) -> SectionT:
 
 
 def validated(path: Path, model: type[SectionT], value: Any, prefix: str = "") -> SectionT:
-    """Return `value` as a `model`; raises ParamsError with every mistake, a line each."""
+    """Return `value` as a `model`; raises ParamsError with one line per error."""
     try:
         return model.model_validate(value)
-    except ValidationError as error:
-        raise told(path, mistakes(model, value, prefix)) from error
+    except ValidationError as cause:
+        raise error(path, errors(model, value, prefix)) from cause
 
 
-def mistakes(model: type[BaseModel], value: Any, prefix: str = "") -> list[str]:
-    """Return what keeps `value` from being a `model`: where, what, and what was given."""
+def errors(model: type[BaseModel], value: Any, prefix: str = "") -> list[str]:
+    """Return a message per error in `value`, as `path.of.the.key: reason (given: value)`; none if it is valid."""
     try:
         model.model_validate(value)
-    except ValidationError as error:
-        return [_mistake(prefix, mistake) for mistake in error.errors()]
+    except ValidationError as cause:
+        return [_message(prefix, details) for details in cause.errors()]
     return []
 
 
-def told(path: Path, mistakes: Sequence[str]) -> ParamsError:
-    """Return an error that tells mistakes, a line each."""
-    return ParamsError("\n".join([f"{path}: {len(mistakes)} mistake(s)", *(f"  {mistake}" for mistake in mistakes)]))
+def error(path: Path, messages: Sequence[str]) -> ParamsError:
+    """Return an error that lists messages, one per line."""
+    return ParamsError("\n".join([f"{path}: {len(messages)} error(s)", *(f"  {message}" for message in messages)]))
 
 
-def _mistake(prefix: str, mistake: Any) -> str:
-    where = ".".join(part for part in (prefix, *map(str, mistake["loc"])) if part)
-    shown = mistake["type"] not in {"extra_forbidden", "missing"} and not isinstance(mistake["input"], dict)
-    given = f" (given: {mistake['input']!r})" if shown else ""
-    reason = mistake["msg"].removeprefix("Value error, ")
-    what = "is not a parameter" if mistake["type"] == "extra_forbidden" else reason
-    return f"{where or 'the file'}: {what}{given}"
+def _message(prefix: str, details: Any) -> str:
+    key = ".".join(filter(None, (prefix, *map(str, details["loc"])))) or "the file"
+    if details["type"] == "extra_forbidden":
+        return f"{key}: is not a parameter"
+    reason = details["msg"].removeprefix("Value error, ")
+    if details["type"] == "missing" or isinstance(details["input"], dict):
+        return f"{key}: {reason}"
+    return f"{key}: {reason} (given: {details['input']!r})"

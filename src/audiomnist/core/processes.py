@@ -1,4 +1,4 @@
-"""What a process owes to those around it: ending with its parent, keeping to its threads."""
+"""Processes: parent-death signal, process pools, BLAS threads, blocked signals."""
 
 import ctypes
 import multiprocessing
@@ -10,23 +10,22 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-# By which a terminal or a service manager asks a process to end.
+# Sent by a terminal or a service manager to end a process.
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
-# Read by the linear algebra under NumPy when it is loaded.
+# Read by NumPy's BLAS when it is loaded.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def die_with_parent(parent: int | None = None) -> None:
-    """Let the kernel end this process when its parent dies, so that no killed run goes on working.
+    """Let the kernel kill this process when its parent dies (at once, if the parent is dead already).
 
-    If the parent is dead already, it ends now. Linux only; elsewhere it does nothing. The death of the thread that
-    started this process counts as the parent's.
+    Linux only; elsewhere it does nothing. The death of the thread that started this process counts as the parent's.
 
     Args:
-        parent: the id of the process that started this one; without it, whoever is the parent now is taken for it.
+        parent: the id of the process that started this one; by default that of the current parent.
     """
     if not sys.platform.startswith("linux"):
         return
@@ -44,18 +43,20 @@ def available_cores() -> int:
 
 
 @contextmanager
-def pool(processes: int, start: Callable[..., None], *arguments: Any) -> Iterator[ProcessPoolExecutor]:
-    """Yield a pool of fresh processes of one thread each, which end with this one; queued work is dropped at the end.
+def process_pool(processes: int, start: Callable[..., None], *arguments: Any) -> Iterator[ProcessPoolExecutor]:
+    """Yield a pool of spawned processes of one BLAS thread each, which end with this one.
+
+    Work that is still queued at the end is dropped.
 
     Args:
-        processes: how many, started as work comes in.
+        processes: their maximum number; they start as work is submitted.
         start: called first in each process, with `arguments`; all of it picklable.
         arguments: of `start`.
     """
     context = multiprocessing.get_context("spawn")
     with single_threaded_blas():
         executor = ProcessPoolExecutor(
-            processes, context, initializer=_started, initargs=(os.getpid(), start, arguments)
+            processes, context, initializer=_initialize, initargs=(os.getpid(), start, arguments)
         )
         try:
             yield executor
@@ -63,29 +64,27 @@ def pool(processes: int, start: Callable[..., None], *arguments: Any) -> Iterato
             executor.shutdown(cancel_futures=True)
 
 
-def _started(parent: int, start: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+def _initialize(parent: int, start: Callable[..., None], arguments: tuple[Any, ...]) -> None:
     die_with_parent(parent)
     start(*arguments)
 
 
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
-    """Give the processes that start meanwhile one thread for linear algebra."""
-    before = {name: os.environ.get(name) for name in _THREADS}
+    """Limit the processes that are started in this context to one BLAS thread."""
+    before = {name: os.environ[name] for name in _THREADS if name in os.environ}
     os.environ.update(dict.fromkeys(_THREADS, "1"))
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        for name in _THREADS:
+            del os.environ[name]
+        os.environ.update(before)
 
 
 @contextmanager
 def blocked_signals(signals: Collection[signal.Signals]) -> Iterator[None]:
-    """Block signals in this thread, and for good in the processes that it starts meanwhile."""
+    """Block signals in this thread, and permanently in the processes that it starts in this context."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
         yield

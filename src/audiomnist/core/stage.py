@@ -1,4 +1,4 @@
-"""How every stage script starts: options from its signature, errors as sentences, no orphans."""
+"""Command-line entry point of a stage script: options from the function's signature, errors as plain messages."""
 
 import inspect
 import os
@@ -11,20 +11,16 @@ import typer
 from audiomnist.core.errors import AudiomnistError
 from audiomnist.core.processes import die_with_parent
 
-_PARENT = "AUDIOMNIST_PARENT"
-
 
 def run(stage: Callable[..., None]) -> None:
     """Run a stage from the command line: each parameter of the function is an option of its name.
 
-    An AudiomnistError ends the process with its text and status 1; the death of the parent (`dvc`) ends it too, even
-    where that fell before this call: dvc.yaml says who the parent is in AUDIOMNIST_PARENT.
+    An AudiomnistError ends the process with its message and status 1. The death of the parent (`dvc`) ends it too, even
+    before this call: dvc.yaml passes the parent's id in AUDIOMNIST_PARENT.
     """
-    die_with_parent(int(os.environ.get(_PARENT) or os.getppid()))
-    parameters = inspect.signature(stage).parameters.values()
-    stage.__annotations__ = {
-        parameter.name: Annotated[parameter.annotation, typer.Option()] for parameter in parameters
-    }
+    die_with_parent(int(os.environ.get("AUDIOMNIST_PARENT") or os.getppid()))
+    annotations = inspect.signature(stage).parameters.items()
+    stage.__annotations__ = {name: Annotated[parameter.annotation, typer.Option()] for name, parameter in annotations}
     app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
     app.command()(stage)
     try:

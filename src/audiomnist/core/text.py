@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-_LISTED = 10
+_MAX_NAMES = 10
 
 
 def listed(names: Sequence[str]) -> str:
     """Return the first ten names, and how many more there are."""
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(names[:_LISTED]) + more
+    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    return ", ".join(names[:_MAX_NAMES]) + more

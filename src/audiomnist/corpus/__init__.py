@@ -1,1 +1,1 @@
-"""Which recordings there are, and which of them train, validate and test."""
+"""The corpus: its manifest, its versions, and its splits into training, validation and test set."""

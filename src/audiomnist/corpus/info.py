@@ -1,4 +1,4 @@
-"""Which dataset the numbers speak of."""
+"""Name and version of the dataset, for reports and bundles."""
 
 import json
 from collections.abc import Iterable
@@ -18,14 +18,14 @@ _FSDD_SPEAKERS = {
 
 @dataclass(frozen=True)
 class Dataset:
-    """Name and version of what a model learned from or was judged on."""
+    """Name and version of a dataset."""
 
     name: str
     version: str
 
 
 def fsdd_version(speakers: Iterable[str]) -> str:
-    """Return upstream's version where it has just these speakers, else the latest one and their names."""
+    """Return the upstream version that has exactly these speakers, or else the latest one with their names."""
     names = set(speakers)
     for version, known in _FSDD_SPEAKERS.items():
         if names == known:
@@ -34,12 +34,12 @@ def fsdd_version(speakers: Iterable[str]) -> str:
 
 
 def read(report: Path) -> Dataset:
-    """Return the dataset that `ingest` reported."""
+    """Return the dataset from the report of `ingest`."""
     corpus = json.loads(report.read_text(encoding="utf-8"))["corpus"]
     return Dataset(corpus["dataset"], corpus["version"])
 
 
 def deciles_of_durations(report: Path) -> dict[str, float]:
-    """Return the deciles of the recordings' durations, in seconds, that `ingest` reported: `p10` to `p90`."""
+    """Return the deciles of the durations, in seconds, from the report of `ingest`: `p10` to `p90`."""
     deciles: dict[str, float] = json.loads(report.read_text(encoding="utf-8"))["corpus"]["duration_s"]
     return deciles

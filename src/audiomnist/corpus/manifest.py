@@ -1,4 +1,4 @@
-"""The manifest: one row per recording, with the SHA-256 that its file must have."""
+"""The manifest: a CSV with one row per recording and the SHA-256 of its file."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ class ManifestError(AudiomnistError):
 
 @dataclass(frozen=True, order=True)
 class Recording:
-    """One spoken digit. `file` is `{digit}_{speaker}_{take}.wav`; `sha256` is that of the file's bytes."""
+    """One spoken digit; `file` is `{digit}_{speaker}_{take}.wav`, and `sha256` that of its content."""
 
     file: str
     digit: int
@@ -30,8 +30,11 @@ class Recording:
     sha256: str
 
 
+_COLUMNS = [field.name for field in fields(Recording)]
+
+
 def parse_name(file: str, sha256: str) -> Recording:
-    """Return the recording that a file name speaks of.
+    """Parse a file name.
 
     >>> parse_name("7_theo_12.wav", "").take
     12
@@ -53,14 +56,14 @@ def describe_folder(folder: Path) -> list[Recording]:
 def write(path: Path, recordings: Iterable[Recording]) -> None:
     """Write a manifest as CSV with a header line."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(Recording)], lineterminator="\n")
+    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(asdict(recording) for recording in recordings)
     atomic.write_text(path, text.getvalue())
 
 
 def read(path: Path) -> list[Recording]:
-    """Read a manifest; raises ManifestError where a row contradicts its file name or stands twice."""
+    """Read a manifest; raises ManifestError if a row contradicts its file name or is repeated."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             recordings = [_checked(row) for row in _rows(csv.DictReader(file))]
@@ -74,18 +77,17 @@ def read(path: Path) -> list[Recording]:
 
 
 def verify(folder: Path, recordings: Sequence[Recording], source: str) -> None:
-    """Check that `folder` holds exactly these recordings, to the byte.
+    """Check that `folder` has exactly these recordings, to the byte.
 
     Raises:
-        ManifestError: lists the missing, the unexpected and the altered files by name.
+        ManifestError: lists the missing, unexpected and altered files.
     """
     expected = {recording.file: recording.sha256 for recording in recordings}
     present = {path.name for path in folder.iterdir()}
-    altered = [name for name in sorted(present & expected.keys()) if sha256_of(folder / name) != expected[name]]
     problems = {
         "missing": sorted(expected.keys() - present),
         "unexpected": sorted(present - expected.keys()),
-        "altered": altered,
+        "altered": [name for name in sorted(present & expected.keys()) if sha256_of(folder / name) != expected[name]],
     }
     if any(problems.values()):
         lines = [f"  {len(names)} {kind}: {', '.join(names)}" for kind, names in problems.items() if names]
@@ -93,12 +95,11 @@ def verify(folder: Path, recordings: Sequence[Recording], source: str) -> None:
 
 
 def _rows(reader: "csv.DictReader[str]") -> Iterator[dict[str, str]]:
-    columns = [field.name for field in fields(Recording)]
-    if reader.fieldnames != columns:
-        raise ManifestError(f"its columns are not {','.join(columns)}")
+    if reader.fieldnames != _COLUMNS:
+        raise ManifestError(f"its columns are not {','.join(_COLUMNS)}")
     for row in reader:
         if None in row or None in row.values():
-            raise ManifestError(f"line {reader.line_num} has not {len(columns)} fields")
+            raise ManifestError(f"line {reader.line_num} has not {len(_COLUMNS)} fields")
         yield row
 
 
@@ -106,10 +107,6 @@ def _checked(row: dict[str, str]) -> Recording:
     recording = parse_name(row["file"], row["sha256"])
     if not _SHA256.fullmatch(recording.sha256):
         raise ManifestError(f"the row of {recording.file} has no SHA-256")
-    if (str(recording.digit), recording.speaker, str(recording.take)) != (
-        row["digit"],
-        row["speaker"],
-        row["take"],
-    ):
+    if {key: str(value) for key, value in asdict(recording).items()} != row:
         raise ManifestError(f"the row of {recording.file} contradicts its name")
     return recording

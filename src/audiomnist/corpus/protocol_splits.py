@@ -1,4 +1,4 @@
-"""The splits of each evaluation protocol: on all of them every model is trained and evaluated."""
+"""The splits of the evaluation protocols; every model is trained and evaluated on each of them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ class RandomParams(Section):
     """Section `protocols.random`.
 
     Attributes:
-        seeds: of the random splits (>= 0), at least one.
+        seeds: seeds of the random splits (>= 0), at least one.
     """
 
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
@@ -28,8 +28,8 @@ class LearningCurveParams(Section):
     """Section `protocols.learning_curve`.
 
     Attributes:
-        max_train_speakers: how many speakers train the model, at least one number >= 1. Each speaker is held out once
-            for each number; the number of all others is that of the protocol `unseen`.
+        max_train_speakers: numbers of training speakers (>= 1), at least one. Each speaker is held out once per number.
+            With all other speakers it would be the protocol `unseen`.
     """
 
     max_train_speakers: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
@@ -39,8 +39,8 @@ class BootstrapParams(Section):
     """Section `protocols.bootstrap`.
 
     Attributes:
-        seed: of the resamples (>= 0).
-        resamples: how many there are, 100 to 100,000.
+        seed: seed of the resampling (>= 0).
+        resamples: number of resamples, 100 to 100,000.
     """
 
     seed: int = Field(ge=0)
@@ -56,14 +56,14 @@ class ProtocolsParams(Section):
 
 
 class ProtocolSplit(NamedTuple):
-    """One split of a protocol: its name, which is unique in the protocol, and how it is made."""
+    """One split of a protocol: its name, unique in the protocol, and its parameters."""
 
     name: str
     params: SplitParams
 
 
 def read_splits(protocol: str, parameters: Path, recordings: Path) -> list[ProtocolSplit]:
-    """Return the splits of a protocol, by params.yaml, over the speakers of a manifest."""
+    """Return the splits of a protocol for params.yaml and the speakers of a manifest."""
     section = params.section(parameters, "protocols", ProtocolsParams)
     base = params.section(parameters, "split", SplitParams)
     return protocol_splits(protocol, section, base, sorted({row.speaker for row in manifest.read(recordings)}))
@@ -77,8 +77,8 @@ def protocol_splits(
     Args:
         protocol: one of `PROTOCOLS`.
         section: `protocols` of params.yaml.
-        base: the section `split`, of which each split differs in what the protocol varies.
-        speakers: of the corpus.
+        base: the section `split`, in which each split replaces what the protocol varies.
+        speakers: all speakers of the corpus.
 
     Raises:
         SplitError: there is no such protocol.
@@ -92,10 +92,10 @@ def protocol_splits(
     if protocol == "official":
         return [split("official", scheme="official")]
     if protocol == "unseen":
-        return [split(speaker, scheme="speaker", held_out=speaker) for speaker in speakers]
+        return [split(speaker, scheme="speaker", test_speaker=speaker) for speaker in speakers]
     if protocol == "learning-curve":
         return [
-            split(f"{count}_{speaker}", scheme="speaker", held_out=speaker, max_train_speakers=count)
+            split(f"{count}_{speaker}", scheme="speaker", test_speaker=speaker, max_train_speakers=count)
             for count in section.learning_curve.max_train_speakers
             for speaker in speakers
         ]

@@ -1,14 +1,14 @@
-"""Which recordings train a model, which choose its checkpoint, and which judge it.
+"""Splits of the recordings into training, validation and test set.
 
-Three schemes: `random` (the paper's: a share of the recordings, stratified by digit and speaker),
-`official` (upstream's own: takes 0 to 4 are the test) and `speaker` (one speaker is held out).
-Recordings with identical content always stand on the same side.
+There are three schemes: `random` (of the paper: a fraction of the recordings, stratified by digit and speaker),
+`official` (of upstream: takes 0 to 4 are the test set) and `speaker` (all recordings of one speaker are the test set).
+Recordings with identical content are always in the same subset.
 """
 
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import Field
 
 from audiomnist.core import atomic
+from audiomnist.core.digits import CLASSES
 from audiomnist.core.errors import AudiomnistError
 from audiomnist.core.params import Section
 from audiomnist.corpus import manifest
@@ -27,7 +28,7 @@ _OFFICIAL_TEST_TAKES = range(5)
 
 
 class SplitError(AudiomnistError):
-    """The corpus cannot be split as asked, the split would leak, or a file is none."""
+    """The corpus cannot be split as requested, the split would leak, or a file is not a split."""
 
 
 class SplitParams(Section):
@@ -35,25 +36,25 @@ class SplitParams(Section):
 
     Attributes:
         scheme: `random`, `official` or `speaker`.
-        seed: of the random choices (>= 0).
-        test_fraction: share of the recordings that are the test part, for `random`.
-        validation_fraction: share of the other recordings that choose the checkpoint.
-        held_out: the speaker of the test part, for `speaker`.
-        max_train_speakers: for `speaker`, how many of the other speakers are heard, in the order of names from the one
-            after `held_out` on, round to the beginning; the others stand in no part. None for all.
+        seed: seed of the random choices (>= 0).
+        test_fraction: fraction of the recordings in the test set, for `random`.
+        validation_fraction: fraction of the other recordings in the validation set, which chooses the checkpoint.
+        test_speaker: the speaker of the test set, for `speaker`.
+        max_train_speakers: for `speaker`, how many of the other speakers are in the training and validation set: the
+            next ones after `test_speaker` in the cyclic order of names. The rest is in no subset. None for all.
     """
 
     scheme: Literal["random", "official", "speaker"]
     seed: int = Field(ge=0)
     test_fraction: float = Field(gt=0, lt=1)
     validation_fraction: float = Field(gt=0, lt=1)
-    held_out: str
+    test_speaker: str
     max_train_speakers: int | None = Field(ge=1)
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One row of the split: a recording, what it says, who speaks, and the part it stands in."""
+    """One row of a split: a recording and its subset."""
 
     file: str
     digit: int
@@ -61,11 +62,11 @@ class Clip:
     subset: str
 
 
-def split(recordings: Path, how: SplitParams, out: Path) -> None:
-    """Write `file,digit,speaker,subset` for each recording of a manifest that stands in a part."""
+def split(recordings: Path, params: SplitParams, out: Path) -> None:
+    """Write `file,digit,speaker,subset` of each recording of a manifest that is in a subset."""
     rows = manifest.read(recordings)
-    parts = assign(rows, how)
-    write(out, [Clip(row.file, row.digit, row.speaker, parts[row.file]) for row in rows if row.file in parts])
+    subsets = assign(rows, params)
+    write(out, [Clip(row.file, row.digit, row.speaker, subsets[row.file]) for row in rows if row.file in subsets])
 
 
 def write(path: Path, clips: Iterable[Clip]) -> None:
@@ -78,7 +79,7 @@ def write(path: Path, clips: Iterable[Clip]) -> None:
 
 
 def read(path: Path) -> list[Clip]:
-    """Read a split, in the order of the file; raises SplitError if it is none."""
+    """Read a split, in the order of the file; raises SplitError if it is not valid."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             return [_clip(row) for row in csv.DictReader(file)]
@@ -91,9 +92,9 @@ def read(path: Path) -> list[Clip]:
 
 
 def _clip(row: dict[str, str]) -> Clip:
-    """Return the clip of a row; raises KeyError or ValueError if it is none."""
+    """Return the clip of a row; raises KeyError or ValueError if it is not valid."""
     clip = Clip(row["file"], int(row["digit"] or ""), row["speaker"], row["subset"])
-    if clip.digit not in range(10):
+    if clip.digit not in range(CLASSES):
         raise ValueError(f"{clip.file} has the digit {clip.digit}")
     if clip.subset not in SUBSETS:
         raise ValueError(f"{clip.file} is in the subset {clip.subset}")
@@ -101,52 +102,40 @@ def _clip(row: dict[str, str]) -> Clip:
 
 
 def assign(rows: Sequence[Recording], params: SplitParams) -> dict[str, str]:
-    """Return the part of each file that stands in one.
+    """Return the subset of each file that is in one.
 
     Raises:
-        SplitError: a part would be empty, or the same content would stand in two parts.
+        SplitError: a subset would be empty, or two subsets would have the same content.
     """
-    is_test = _SCHEMES[params.scheme](rows, params)
-    rows = _heard(rows, params)
-    rest = [row for row in rows if row.file not in is_test]
-    is_validation = _stratified(rest, params.validation_fraction, params.seed + 1)
-    parts = {row.file: "test" if row.file in is_test else "train" for row in rows}
-    parts |= dict.fromkeys(is_validation, "validation")
-    _check(rows, parts)
-    return parts
+    test = _test_files(rows, params)
+    rows = _used(rows, params)
+    rest = [row for row in rows if row.file not in test]
+    validation = _stratified(rest, params.validation_fraction, params.seed + 1)
+    subsets = {row.file: "test" if row.file in test else "train" for row in rows}
+    subsets |= dict.fromkeys(validation, "validation")
+    _check(rows, subsets)
+    return subsets
 
 
-def _random(rows: Sequence[Recording], params: SplitParams) -> set[str]:
-    return _stratified(rows, params.test_fraction, params.seed)
-
-
-def _official(rows: Sequence[Recording], params: SplitParams) -> set[str]:
-    del params
-    return {row.file for row in rows if row.take in _OFFICIAL_TEST_TAKES}
-
-
-def _by_speaker(rows: Sequence[Recording], params: SplitParams) -> set[str]:
+def _test_files(rows: Sequence[Recording], params: SplitParams) -> set[str]:
+    if params.scheme == "random":
+        return _stratified(rows, params.test_fraction, params.seed)
+    if params.scheme == "official":
+        return {row.file for row in rows if row.take in _OFFICIAL_TEST_TAKES}
     speakers = {row.speaker for row in rows}
-    if params.held_out not in speakers:
-        raise SplitError(f"split.held_out is {params.held_out!r}; the corpus has {', '.join(sorted(speakers))}")
-    return {row.file for row in rows if row.speaker == params.held_out}
+    if params.test_speaker not in speakers:
+        raise SplitError(f"split.test_speaker is {params.test_speaker!r}; the corpus has {', '.join(sorted(speakers))}")
+    return {row.file for row in rows if row.speaker == params.test_speaker}
 
 
-def _heard(rows: Sequence[Recording], params: SplitParams) -> list[Recording]:
-    """Return the recordings of the held-out speaker and of those that are heard."""
+def _used(rows: Sequence[Recording], params: SplitParams) -> list[Recording]:
+    """Return the recordings of the test speaker and of `max_train_speakers` others."""
     if params.scheme != "speaker" or params.max_train_speakers is None:
         return list(rows)
     speakers = sorted({row.speaker for row in rows})
-    first = speakers.index(params.held_out)
+    first = speakers.index(params.test_speaker)
     chosen = (speakers[first:] + speakers[:first])[: 1 + params.max_train_speakers]
     return [row for row in rows if row.speaker in chosen]
-
-
-_SCHEMES: dict[str, Callable[[Sequence[Recording], SplitParams], set[str]]] = {
-    "random": _random,
-    "official": _official,
-    "speaker": _by_speaker,
-}
 
 
 def _stratified(rows: Iterable[Recording], fraction: float, seed: int) -> set[str]:
@@ -165,11 +154,11 @@ def _stratified(rows: Iterable[Recording], fraction: float, seed: int) -> set[st
     return chosen
 
 
-def _check(rows: Sequence[Recording], parts: dict[str, str]) -> None:
-    absent = set(SUBSETS) - set(parts.values())
+def _check(rows: Sequence[Recording], subsets: dict[str, str]) -> None:
+    absent = set(SUBSETS) - set(subsets.values())
     if absent:
         raise SplitError(f"the split leaves no recording for: {', '.join(sorted(absent))}")
-    part_of_content: dict[str, str] = {}
+    subset_of_content: dict[str, str] = {}
     for row in rows:
-        if part_of_content.setdefault(row.sha256, parts[row.file]) != parts[row.file]:
-            raise SplitError(f"{row.file} has the same content as a recording of another part")
+        if subset_of_content.setdefault(row.sha256, subsets[row.file]) != subsets[row.file]:
+            raise SplitError(f"{row.file} has the same content as a recording of another subset")

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from audiomnist.corpus import splits
 from audiomnist.corpus.splits import Clip
-from audiomnist.features.mfcc import FrontEndParams
-from audiomnist.features.store import CLIPS, INDEX, SETTINGS, SYNTHETIC, TENSOR, VOICES
+from audiomnist.features.front_end import FrontEndParams
+from audiomnist.features.store import CLIPS, INDEX, SETTINGS, SPEAKERS, SYNTHETIC, TENSOR
 
 
 class FeatureExamples:
@@ -35,7 +35,7 @@ class FeatureExamples:
         folder = self._folder / SYNTHETIC
         if not folder.is_dir():
             return None
-        description = json.loads((folder / VOICES).read_text(encoding="utf-8"))
+        description = json.loads((folder / SPEAKERS).read_text(encoding="utf-8"))
         return FeatureExamples(folder), splits.read(folder / CLIPS), description
 
     def clean(self, files: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

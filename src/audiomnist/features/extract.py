@@ -1,10 +1,11 @@
-"""Computing the versioned MFCC tensors: recordings, their augmented copies, and synthetic voices to train with."""
+"""Feature extraction: MFCC tensors of recordings, of their augmented copies, and of synthetic speakers."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, product
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,39 +14,30 @@ import pandas as pd
 import torch
 from rich.progress import track
 
-from audiomnist.audio import waveform as audio
-from audiomnist.audio.augment import AugmentParams, augment, generator
+from audiomnist.audio import waveform
+from audiomnist.audio.augment import augment, generator
 from audiomnist.audio.waveform import Samples, Waveform
 from audiomnist.core import atomic
-from audiomnist.core.digits import DIGIT_WORDS
-from audiomnist.core.processes import available_cores, pool
+from audiomnist.core.digits import CLASSES
+from audiomnist.core.processes import available_cores, process_pool
 from audiomnist.corpus import manifest, splits
 from audiomnist.corpus.manifest import Recording
 from audiomnist.corpus.splits import Clip
-from audiomnist.features.mfcc import FrontEnd, FrontEndParams
-from audiomnist.features.store import CLIPS, INDEX, SETTINGS, SYNTHETIC, TENSOR, VOICES
-from audiomnist.synthesis.speakers import VoicesParams, words
+from audiomnist.features.front_end import FrontEndParams
+from audiomnist.features.mfcc import FrontEnd
+from audiomnist.features.params import FeatureParams
+from audiomnist.features.store import CLIPS, INDEX, SETTINGS, SPEAKERS, SYNTHETIC, TENSOR
+from audiomnist.synthesis.speakers import SyntheticSpeakersParams, words
 
 _BATCH_CLIPS = 64
-_SHARE_ITEMS = 50
+_CHUNK_ITEMS = 50
 
 _Item = TypeVar("_Item")
 
 
-class FeatureParams(FrontEndParams):
-    """Section `features`: the front end, and the augmented copies beside the clean ones."""
-
-    augment: AugmentParams
-
-    @property
-    def front_end(self) -> FrontEndParams:
-        """The front end alone."""
-        return FrontEndParams.model_validate(self.model_dump(include=set(FrontEndParams.model_fields)))
-
-
 @dataclass(frozen=True, eq=False)
 class _Version:
-    """A sound (copy 0) or one of its augmented copies (1, 2, ...), ready for the front end."""
+    """A clip (copy 0) or one of its augmented copies (1, 2, ...), prepared for the front end."""
 
     file: str
     copy: int
@@ -53,110 +45,102 @@ class _Version:
 
 
 def featurize(
-    recordings: Path, raw: Path, params: FeatureParams, out: Path, voices: VoicesParams | None = None
+    recordings: Path, raw: Path, params: FeatureParams, out: Path, speakers: SyntheticSpeakersParams | None = None
 ) -> None:
-    """Write the tensor, its index and the front end's settings into a folder, and those of synthetic voices into it.
-
-    The tensor is float32 `(rows, coefficients, frames)` in NumPy's format, to be mapped into memory; row i
-    is row i of the index (`file`, `copy`, `frames`), and zero after its own `frames`.
+    """Write the tensor, its index and the settings of the front end into a folder; `features.store` has their names.
 
     Args:
         recordings: the manifest.
-        raw: the folder that holds them.
+        raw: the folder of the recordings.
         params: the section `features`.
-        out: the folder; it appears whole or not at all.
-        voices: the section `voices`; without it there are no synthetic voices.
+        out: the folder, which is replaced as a whole.
+        speakers: the section `synthetic_speakers`; None or a count of 0 for none.
 
     Raises:
         BadAudioError: a recording cannot be used.
         SynthesisError: eSpeak NG cannot be loaded, or does not have a voice.
     """
-    found = _versions(partial(_heard, raw=raw, params=params), manifest.read(recordings), "augment")
+    versions = _mapped(partial(_of_recording, raw=raw, params=params), manifest.read(recordings), "augment")
     with atomic.replaced_directory(out) as folder:
-        _write(found, params.front_end, folder)
-        if voices is not None and voices.count:
+        _write(versions, params.front_end, folder)
+        if speakers is not None and speakers.count:
             (folder / SYNTHETIC).mkdir()
-            _write_voices(voices, params, folder / SYNTHETIC)
+            _write_synthetic(speakers, params, folder / SYNTHETIC)
 
 
-def _write_voices(voices: VoicesParams, params: FeatureParams, folder: Path) -> None:
-    said = _versions(partial(_said, voices=voices, params=params), range(voices.count), "speak")
-    _write(said, params.front_end, folder)
-    spoken = product(range(voices.count), range(len(DIGIT_WORDS)))
-    splits.write(folder / CLIPS, [_clip(number, digit) for number, digit in spoken])
-    atomic.write_json(folder / VOICES, {"synthesiser": "eSpeak NG", **voices.model_dump()})
+def _write_synthetic(speakers: SyntheticSpeakersParams, params: FeatureParams, folder: Path) -> None:
+    versions = _mapped(partial(_of_speaker, speakers=speakers, params=params), range(speakers.count), "speak")
+    _write(versions, params.front_end, folder)
+    clips = [_clip(number, digit) for number in range(speakers.count) for digit in range(CLASSES)]
+    splits.write(folder / CLIPS, clips)
+    atomic.write_json(folder / SPEAKERS, {"synthesizer": "eSpeak NG", **speakers.model_dump()})
 
 
-def _versions(make: Callable[[_Item], list[_Version]], items: Sequence[_Item], description: str) -> list[_Version]:
-    """Return what `make` makes of all items, in their order; many are shared out to all cores."""
-    shares = [items[start : start + _SHARE_ITEMS] for start in range(0, len(items), _SHARE_ITEMS)]
-    if len(shares) <= 1:
-        return _share(make, items)
-    with pool(min(available_cores(), len(shares)), torch.set_num_threads, 1) as processes:
-        made = processes.map(partial(_share, make), shares)
-        return list(chain.from_iterable(track(made, description, total=len(shares))))
+def _mapped(make: Callable[[_Item], list[_Version]], items: Sequence[_Item], description: str) -> list[_Version]:
+    """Return what `make` returns for all items, in their order; many are distributed to all cores."""
+    chunks = math.ceil(len(items) / _CHUNK_ITEMS)
+    if chunks <= 1:
+        return list(chain.from_iterable(map(make, items)))
+    with process_pool(min(available_cores(), chunks), torch.set_num_threads, 1) as pool:
+        versions = pool.map(make, items, chunksize=_CHUNK_ITEMS)
+        return list(chain.from_iterable(track(versions, description, total=len(items))))
 
 
-def _share(make: Callable[[_Item], list[_Version]], items: Sequence[_Item]) -> list[_Version]:
-    return list(chain.from_iterable(map(make, items)))
+def _of_recording(row: Recording, raw: Path, params: FeatureParams) -> list[_Version]:
+    """Return a recording and its augmented copies."""
+    clean = _prepared(waveform.read(raw / row.file), params)
+    return [
+        _Version(row.file, 0, clean),
+        *_copies(row.file, row.sha256, clean, params, params.augment.copies_per_clip),
+    ]
 
 
-def _heard(row: Recording, raw: Path, params: FeatureParams) -> list[_Version]:
-    """Return a recording as it is, and its copies."""
-    clean = _prepared(audio.read(raw / row.file), params)
-    return [_Version(row.file, 0, clean), *_copies(row.file, row.sha256, clean, params, params.augment.copies)]
-
-
-def _said(number: int, voices: VoicesParams, params: FeatureParams) -> list[_Version]:
-    """Return copies of the ten words of a synthetic voice."""
-    found: list[_Version] = []
-    for digit, waveform in enumerate(words(number, voices)):
-        content = hashlib.sha256(waveform.samples.tobytes()).hexdigest()
-        found += _copies(_clip(number, digit).file, content, _prepared(waveform, params), params, voices.copies)
-    return found
+def _of_speaker(number: int, speakers: SyntheticSpeakersParams, params: FeatureParams) -> list[_Version]:
+    """Return augmented copies of the ten words of a synthetic speaker."""
+    versions: list[_Version] = []
+    for digit, word in enumerate(words(number, speakers)):
+        sha256 = hashlib.sha256(word.samples.tobytes()).hexdigest()
+        file = _clip(number, digit).file
+        versions += _copies(file, sha256, _prepared(word, params), params, speakers.copies_per_word)
+    return versions
 
 
 def _clip(number: int, digit: int) -> Clip:
     return Clip(f"{digit}_voice{number}", digit, f"voice{number}", "train")
 
 
-def _prepared(waveform: Waveform, params: FeatureParams) -> Samples:
-    return audio.prepare(waveform, params.sample_rate_hz, params.trim_top_db, params.max_samples)
+def _prepared(audio: Waveform, params: FeatureParams) -> Samples:
+    return waveform.prepare(audio, params.sample_rate_hz, params.trim_top_db, params.max_samples)
 
 
 def _copies(file: str, sha256: str, clean: Samples, params: FeatureParams, count: int) -> list[_Version]:
-    how = params.augment
-    draws = {copy: generator(how.seed, sha256, copy) for copy in range(1, count + 1)}
-    return [
-        _Version(file, copy, augment(clean, params.sample_rate_hz, how, draw)[: params.max_samples])
-        for copy, draw in draws.items()
-    ]
+    versions = []
+    for copy in range(1, count + 1):
+        rng = generator(params.augment.seed, sha256, copy)
+        samples = augment(clean, params.sample_rate_hz, params.augment, rng)
+        versions.append(_Version(file, copy, samples[: params.max_samples]))
+    return versions
 
 
-def _write(found: Sequence[_Version], params: FrontEndParams, folder: Path) -> None:
-    """Write the tensor of versions, its index and the front end's settings into a folder that exists."""
+def _write(versions: Sequence[_Version], params: FrontEndParams, folder: Path) -> None:
+    """Write the tensor of versions, its index and the settings of the front end into an existing folder."""
     front_end = FrontEnd(params)
-    frames = front_end.frames(torch.tensor([len(version.samples) for version in found])).numpy()
-    shape = (len(found), params.coefficients, int(frames.max()))
+    frames = front_end.frames(torch.tensor([len(version.samples) for version in versions])).numpy()
+    shape = (len(versions), params.n_mfcc, int(frames.max()))
     tensor = np.lib.format.open_memmap(folder / TENSOR, mode="w+", dtype=np.float32, shape=shape)
-    for start, mfcc in _batches(found, front_end):
-        tensor[start : start + len(mfcc), :, : mfcc.shape[2]] = mfcc
+    for start in range(0, len(versions), _BATCH_CLIPS):
+        samples = [version.samples for version in versions[start : start + _BATCH_CLIPS]]
+        waveforms, lengths = waveform.pad(samples, at_least=front_end.win_length)
+        with torch.inference_mode():
+            mfcc, _ = front_end(torch.from_numpy(waveforms), torch.from_numpy(lengths))
+        tensor[start : start + len(mfcc), :, : mfcc.shape[2]] = mfcc.numpy()
     tensor.flush()
     index = pd.DataFrame(
         {
-            "file": [version.file for version in found],
-            "copy": np.array([version.copy for version in found], dtype=np.int32),
+            "file": [version.file for version in versions],
+            "copy": np.array([version.copy for version in versions], dtype=np.int32),
             "frames": frames.astype(np.int32),
         }
     )
     index.to_parquet(folder / INDEX, index=False)
     (folder / SETTINGS).write_text(params.model_dump_json(indent=2) + "\n", encoding="utf-8")
-
-
-def _batches(found: Sequence[_Version], front_end: FrontEnd) -> Iterator[tuple[int, np.ndarray]]:
-    for start in range(0, len(found), _BATCH_CLIPS):
-        samples = [version.samples for version in found[start : start + _BATCH_CLIPS]]
-        waveforms, lengths = audio.pad(samples, at_least=front_end.win_length)
-        with torch.inference_mode():
-            mfcc, _ = front_end(torch.from_numpy(waveforms), torch.from_numpy(lengths))
-        yield start, mfcc.numpy()

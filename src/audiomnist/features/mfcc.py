@@ -1,78 +1,29 @@
-"""MFCC features: the one front end.
+"""The MFCC front end.
 
-The front end runs in two places: `featurize` computes the versioned tensors with it, and `export` puts it in front of
-the trained network, so that a model in service takes waveforms. PyTorch transforms frames by a fast Fourier transform.
-In an exported graph windowing and transform are one matrix product per frame (a convolution with windowed cosines
-and sines), because that is what every ONNX runtime can run; the two differ by less
-than 1e-3 dB where `amin` is 1e-3.
+`featurize` computes the training tensors with it, and `export` puts it in front of the trained network, so that the
+served model takes waveforms. PyTorch uses a fast Fourier transform. In an exported graph, window and transform are one
+matrix product per frame (with windowed cosines and sines), which every ONNX runtime supports; the results differ by
+less than 1e-3 dB at an `amin` of 1e-3.
 """
 
 import torch
 import torchaudio
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from audiomnist.core.params import Section
-
-
-class FrontEndParams(Section):
-    """What turns a waveform into MFCCs.
-
-    Attributes:
-        sample_rate_hz: rate that every recording is brought to.
-        win_length: length of the Hann window, one frame.
-        hop_length: distance between the starts of two frames.
-        n_fft: length of the Fourier transform, at least the window's.
-        n_mels: triangular filters on HTK's mel scale.
-        f_min: lower edge of the first filter.
-        f_max: upper edge of the last filter, at most half the sample rate.
-        coefficients: cepstral coefficients kept, at most `n_mels`.
-        amin: mel power below which everything counts as silence, for a clip of peak 1.
-        trim_top_db: how far below the loudest frame both ends count as silence.
-        max_duration_s: of what is longer after trimming, the loudest stretch of this length is taken.
-    """
-
-    sample_rate_hz: int = Field(ge=4000, le=192_000)
-    win_length: int = Field(ge=2)
-    hop_length: int = Field(ge=1)
-    n_fft: int = Field(ge=2)
-    n_mels: int = Field(ge=1)
-    f_min: float = Field(ge=0)
-    f_max: float = Field(gt=0)
-    coefficients: int = Field(ge=1)
-    amin: float = Field(gt=0)
-    trim_top_db: float = Field(gt=0)
-    max_duration_s: float = Field(gt=0)
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "FrontEndParams":
-        demands = {
-            "n_fft must be at least win_length": self.n_fft >= self.win_length,
-            "f_min < f_max <= sample_rate_hz / 2 must hold": self.f_min < self.f_max <= self.sample_rate_hz / 2,
-            "coefficients must be at most n_mels": self.coefficients <= self.n_mels,
-            "max_duration_s must be at least win_length long": self.max_samples >= self.win_length,
-        }
-        if not all(demands.values()):
-            raise ValueError("; ".join(demand for demand, is_met in demands.items() if not is_met))
-        return self
-
-    @property
-    def max_samples(self) -> int:
-        """`max_duration_s` in samples."""
-        return round(self.max_duration_s * self.sample_rate_hz)
+from audiomnist.features.front_end import FrontEndParams
 
 
 class FrontEnd(nn.Module):
-    """Waveforms to MFCCs, each clip for itself: what else is in the batch changes nothing.
+    """MFCCs of waveforms; those of a clip do not depend on the rest of the batch.
 
-    A spectrum has real and imaginary part of each frequency, alternating; only their squares matter, not their signs.
+    In a spectrum, the real and imaginary parts of the frequencies alternate; only their squares are used.
 
     Attributes:
-        window: float32 `(n_fft,)`: Hann's, then zeros.
+        window: float32 `(n_fft,)`: Hann window, then zeros.
         fourier: float32 `(2 * bins, win_length)`: windowed cosine and sine of each frequency, alternating.
-        mel: float32 `(2 * bins, n_mels)`: the filters' weights, for the squares of a spectrum.
-        dct: float32 `(coefficients, n_mels)`: the orthonormal DCT-II.
+        mel: float32 `(2 * bins, n_mels)`: filter weights, for the squares of a spectrum.
+        dct: float32 `(n_mfcc, n_mels)`: the orthonormal DCT-II.
     """
 
     window: Tensor
@@ -95,20 +46,19 @@ class FrontEnd(nn.Module):
             bins, params.f_min, params.f_max, params.n_mels, params.sample_rate_hz
         )
         self.register_buffer("mel", mel.repeat_interleave(2, dim=0))
-        dct = torchaudio.functional.create_dct(params.coefficients, params.n_mels, norm="ortho")
+        dct = torchaudio.functional.create_dct(params.n_mfcc, params.n_mels, norm="ortho")
         self.register_buffer("dct", dct.T.contiguous())
 
     def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """Return MFCCs and how many frames of each clip are its own.
+        """Return MFCCs, and the number of frames of each clip.
 
         Args:
-            waveforms: float32 `(batch, samples)` in [-1, 1], zeros after each clip's end; `samples` is at
-                least one window.
-            lengths: int64 `(batch,)`, samples of each clip; None where all have as many frames as the batch.
+            waveforms: float32 `(batch, samples)` in [-1, 1], zeros after the end of each clip, at least one window.
+            lengths: int64 `(batch,)`, samples of each clip; None if all have as many frames as the batch.
 
         Returns:
-            float32 `(batch, coefficients, frames)`: the orthonormal DCT-II of the mel powers in dB, of the
-            clip scaled to peak 1, zeros after its last frame; and int64 `(batch,)` frames, None without lengths.
+            float32 `(batch, coefficients, frames)`: the orthonormal DCT-II of the mel powers in dB, of the clip scaled
+            to peak 1, zeros after its last frame; and int64 `(batch,)` frames, None without lengths.
         """
         peaks = waveforms.abs().amax(dim=1, keepdim=True).clamp(min=1e-5)  # (batch, 1)
         spectrum = self._spectrum(waveforms / peaks)  # (batch, frames, 2 * bins)
@@ -129,17 +79,17 @@ class FrontEnd(nn.Module):
         return torch.view_as_real(torch.fft.rfft(frames * self.window)).flatten(2)
 
     def _overlapping(self, samples: Tensor) -> Tensor:
-        """Return frames `(batch, frames, win_length)` of samples `(batch, samples)`, as slices of whole hops."""
+        """Return frames `(batch, frames, win_length)` of samples `(batch, samples)`, joined from slices of hops."""
         window, hop = self.win_length, self.hop_length
         hops = -(-window // hop)
         frames = (samples.shape[1] - window) // hop + 1
         whole = functional.pad(samples, (0, hop))[:, : (frames + hops - 1) * hop]
         pieces = whole.reshape(samples.shape[0], -1, hop)  # (batch, frames + hops - 1, hop)
-        parts = [pieces[:, first : first + frames, : window - first * hop] for first in range(hops)]
-        return torch.cat(parts, dim=2)
+        slices = [pieces[:, first : first + frames, : window - first * hop] for first in range(hops)]
+        return torch.cat(slices, dim=2)
 
     def frames(self, lengths: Tensor) -> Tensor:
-        """Return how many whole windows fit; a clip shorter than a window has one frame."""
+        """Return the number of whole windows in clips of `lengths` samples; a shorter clip has one frame."""
         return (lengths - self.win_length).clamp(min=0) // self.hop_length + 1
 
 

@@ -1,13 +1,14 @@
-"""What the files in a folder of MFCC tensors are called.
+"""Names of the files in a folder of MFCC tensors.
 
-`mfcc.npy` is float32 `(rows, coefficients, frames)`, `index.parquet` has a row for each of its rows (file, copy,
-frames), `front_end.json` says how they were computed. In a folder of synthetic voices, `clips.csv` says what is spoken
-by whom, and `voices.json` how the voices were drawn; it stands in the folder of the recordings as `synthetic`.
+`mfcc.npy` is float32 `(rows, coefficients, frames)`, zero after the frames of each row, and can be mapped into memory.
+`index.parquet` has the file, copy and frames of each row. `front_end.json` has the parameters of the front end. The
+subfolder `synthetic`, of synthetic speakers, has besides these `clips.csv`, with digit and speaker of each file, and
+`speakers.json`, with the parameters of the speakers.
 """
 
 TENSOR = "mfcc.npy"
 INDEX = "index.parquet"
 SETTINGS = "front_end.json"
 CLIPS = "clips.csv"
-VOICES = "voices.json"
+SPEAKERS = "speakers.json"
 SYNTHETIC = "synthetic"

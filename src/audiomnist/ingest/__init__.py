@@ -1,1 +1,1 @@
-"""Stage `ingest`: the recordings, from upstream or a local folder, checked against the manifest."""
+"""Stage `ingest`: downloads or copies the recordings, and checks them against the manifest."""

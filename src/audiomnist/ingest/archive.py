@@ -1,7 +1,7 @@
-"""Taking recordings out of an archive that nobody has to trust.
+"""Extraction of recordings from an untrusted archive.
 
-Only regular members named `*.wav` are read, each into the target folder under its last name; links,
-devices, absolute names and names with `..` are refused, and sizes and counts are bounded.
+Only regular members named `*.wav` are extracted, each into the target folder under the last part of its name. Links,
+devices, absolute names and names with `..` are errors, and sizes and counts are limited.
 """
 
 import lzma
@@ -18,17 +18,16 @@ MAX_MEMBERS = 200_000
 MAX_FILE_BYTES = 16 * 2**20
 MAX_TOTAL_BYTES = 4 * 2**30
 
-
-# RuntimeError: what zipfile raises for encryption and for compression that it does not know.
+# zipfile raises RuntimeError for encryption and for unknown compression.
 _DAMAGE = (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError)
 
 
 class ArchiveError(AudiomnistError):
-    """An archive cannot be read, or holds what a corpus has no use for."""
+    """An archive cannot be read, or has members that a corpus cannot have."""
 
 
 def is_archive(path: Path) -> bool:
-    """Return whether the name is that of an archive this module reads."""
+    """Return whether the name has the suffix of a supported archive."""
     return path.name.endswith((".tar.gz", ".tgz", ".zip"))
 
 
@@ -36,14 +35,14 @@ def extract_recordings(archive: Path, folder: Path) -> None:
     """Write each `*.wav` member of a .tar.gz or .zip into `folder`.
 
     Raises:
-        ArchiveError: the archive is damaged, unsafe, or larger than a corpus of digits can be.
+        ArchiveError: the archive is damaged, unsafe, or above the limits of this module.
     """
     members = _zip_members if archive.suffix == ".zip" else _tar_members
-    left = MAX_TOTAL_BYTES
+    remaining = MAX_TOTAL_BYTES
     try:
         for name, size, content in members(archive):
-            left -= size
-            if left < 0:
+            remaining -= size
+            if remaining < 0:
                 raise ArchiveError(f"{archive} unpacks to more than {MAX_TOTAL_BYTES} bytes")
             _write(folder / _safe_name(archive, name), content, size)
     except _DAMAGE as error:
@@ -82,7 +81,7 @@ def _check(archive: Path, name: str, size: int, count: int, *, regular: bool) ->
 
 
 def _is_recording(name: str) -> bool:
-    """Return whether a member counts; `._*` is what macOS writes beside each file."""
+    """Return whether a member is a recording; macOS adds a `._*` to each file."""
     return name.endswith(".wav") and not PurePosixPath(name).name.startswith("._")
 
 
@@ -101,4 +100,4 @@ def _write(target: Path, content: IO[bytes], size: int) -> None:
         with target.open("xb") as file:
             file.write(data)
     except FileExistsError as error:
-        raise ArchiveError(f"{target.name} stands twice in the archive") from error
+        raise ArchiveError(f"{target.name} is twice in the archive") from error

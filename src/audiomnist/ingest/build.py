@@ -1,104 +1,68 @@
-"""Filling the folder of raw recordings, and saying what is in it."""
+"""The folder of raw recordings, its manifest, and a report on the corpus."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import Field, field_validator
 
 from audiomnist.audio import waveform
 from audiomnist.core import atomic
-from audiomnist.core.params import Section
 from audiomnist.corpus import info, manifest
 from audiomnist.corpus.manifest import ManifestError, Recording
 from audiomnist.ingest import download
-from audiomnist.synthesis import corpus as synthetic
-from audiomnist.synthesis.corpus import SyntheticParams
-
-
-class DataParams(Section):
-    """Section `data`.
-
-    Attributes:
-        source: `recordings`, as the manifest lists them, or `synthetic`, spoken by eSpeak NG.
-        speakers: whose recordings are used; the synthetic corpus always has all its voices.
-        synthetic: how the synthetic corpus is spoken.
-    """
-
-    source: Literal["recordings", "synthetic"]
-    speakers: tuple[str, ...] = Field(min_length=1)
-    synthetic: SyntheticParams
-
-    @field_validator("speakers")
-    @classmethod
-    def _sorted_and_distinct(cls, speakers: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(speakers)) != len(speakers):
-            raise ValueError("a speaker is named twice")
-        return tuple(sorted(speakers))
+from audiomnist.ingest.params import DataParams
+from audiomnist.synthesis.corpus import write_corpus
 
 
 def ingest(complete: Path, params: DataParams, raw: Path, recordings: Path, report: Path) -> None:
-    """Fill `raw` with the chosen recordings, each equal to its row of the manifest to the byte.
+    """Fill `raw` with the selected recordings, each identical to its row of the manifest.
 
     Args:
         complete: the manifest of the whole dataset, in git.
-        params: which source and which speakers.
-        raw: the folder to fill; it appears whole or not at all.
-        recordings: where the manifest of what is in `raw` goes.
-        report: where the counts go (JSON).
+        params: the source and the speakers.
+        raw: the folder to fill, which is replaced as a whole.
+        recordings: CSV to write: the manifest of `raw`.
+        report: JSON to write: name, version and size of the corpus.
 
     Raises:
         SourceError: no source can be reached.
-        ManifestError: the source lacks recordings, has others, or altered ones; names them.
+        ManifestError: recordings of the source are missing, unexpected or altered.
     """
     with atomic.replaced_directory(raw) as folder:
-        rows = _SOURCES[params.source](folder, complete, params)
+        if params.source == "recordings":
+            rows = _fetch(folder, complete, params.speakers)
+        else:
+            rows = write_corpus(folder, None, params.synthetic)
     manifest.write(recordings, rows)
-    atomic.write_json(report, {"corpus": describe(raw, rows, params)})
+    atomic.write_json(report, {"corpus": _described(raw, rows, params)})
 
 
-def describe(raw: Path, rows: list[Recording], params: DataParams) -> dict[str, Any]:
-    """Return the dataset's name, version and size, and the deciles of the recordings' durations in seconds."""
-    name, version = _dataset(params)
+def _fetch(folder: Path, complete: Path, speakers: Sequence[str]) -> list[Recording]:
+    rows = manifest.read(complete)
+    unknown = sorted(set(speakers) - {row.speaker for row in rows})
+    if unknown:
+        raise ManifestError(f"data.speakers names {', '.join(unknown)}, of whom {complete} lists no recording")
+    source = download.fetch(folder)
+    selected = [row for row in rows if row.speaker in speakers]
+    for row in set(rows) - set(selected):
+        (folder / row.file).unlink(missing_ok=True)
+    manifest.verify(folder, selected, source)
+    return selected
+
+
+def _described(raw: Path, rows: Sequence[Recording], params: DataParams) -> dict[str, Any]:
+    """Return name, version and size of the dataset, and the deciles of the durations in seconds."""
+    name, version = info.FSDD, info.fsdd_version(params.speakers)
+    if params.source == "synthetic":
+        name, version = info.SYNTHETIC, f"seed {params.synthetic.seed}, {params.synthetic.takes} takes"
     durations_s = np.array([waveform.read(raw / row.file).duration_s for row in rows])
+    percents = range(10, 100, 10)
     return {
         "dataset": name,
         "version": version,
         "recordings": len(rows),
         "speakers": len({row.speaker for row in rows}),
         "seconds": round(float(durations_s.sum()), 3),
-        "duration_s": {
-            f"p{percent}": round(float(np.percentile(durations_s, percent)), 4) for percent in range(10, 100, 10)
-        },
+        "duration_s": {f"p{percent}": round(float(np.percentile(durations_s, percent)), 4) for percent in percents},
     }
-
-
-def _dataset(params: DataParams) -> tuple[str, str]:
-    if params.source == "recordings":
-        return info.FSDD, info.fsdd_version(params.speakers)
-    return info.SYNTHETIC, f"seed {params.synthetic.seed}, {params.synthetic.takes} takes"
-
-
-def _recorded(folder: Path, complete: Path, params: DataParams) -> list[Recording]:
-    known = manifest.read(complete)
-    strangers = sorted(set(params.speakers) - {row.speaker for row in known})
-    if strangers:
-        raise ManifestError(f"data.speakers names {', '.join(strangers)}, of whom {complete} lists no recording")
-    source = download.fetch(folder)
-    chosen = [row for row in known if row.speaker in params.speakers]
-    for row in set(known) - set(chosen):
-        (folder / row.file).unlink(missing_ok=True)
-    manifest.verify(folder, chosen, source)
-    return chosen
-
-
-def _synthesised(folder: Path, complete: Path, params: DataParams) -> list[Recording]:
-    del complete
-    return synthetic.write_corpus(folder, None, params.synthetic)
-
-
-_SOURCES: dict[str, Callable[[Path, Path, DataParams], list[Recording]]] = {
-    "recordings": _recorded,
-    "synthetic": _synthesised,
-}

@@ -1,7 +1,7 @@
-"""Where the recordings are fetched from.
+"""Source of the recordings.
 
-`AUDIOMNIST_SOURCE` names a folder, a .tar.gz or a .zip and comes first; without it, upstream's
-archive at the pinned commit is downloaded.
+It is the folder, .tar.gz or .zip in the environment variable `AUDIOMNIST_SOURCE`; without it, the upstream archive of a
+pinned commit is downloaded.
 """
 
 import os
@@ -34,11 +34,11 @@ _CHUNK_BYTES = 2**16
 
 
 class SourceError(AudiomnistError):
-    """No source of recordings can be reached or read."""
+    """The source of the recordings cannot be reached or read."""
 
 
 def fetch(folder: Path) -> str:
-    """Put every recording of the first source there is into `folder`; return the source's name."""
+    """Write every recording of the source into `folder`, and return the name of the source."""
     configured = os.environ.get(SOURCE_VARIABLE)
     if configured:
         return _fetch_local(Path(configured).absolute(), folder)
@@ -48,7 +48,7 @@ def fetch(folder: Path) -> str:
 
 
 def upstream_is_reachable(timeout_s: float = 5) -> bool:
-    """Return whether upstream's archive answers."""
+    """Return whether the upstream archive can be requested."""
     try:
         return requests.head(UPSTREAM_URL, timeout=timeout_s, allow_redirects=True).ok
     except requests.RequestException:
@@ -81,14 +81,14 @@ def _downloaded() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "upstream.tar.gz"
         try:
-            _download_stubbornly(target)
+            _download_with_restarts(target)
         except requests.RequestException as error:
             raise SourceError(f"{UPSTREAM_URL} cannot be reached ({type(error).__name__}). {REMEDIES}") from error
         yield target
 
 
-def _download_stubbornly(target: Path) -> None:
-    """Download, from the start again where the connection breaks off in the middle."""
+def _download_with_restarts(target: Path) -> None:
+    """Download, and start again if the connection is interrupted."""
     for _ in range(_DOWNLOADS - 1):
         with suppress(ChunkedEncodingError, requests.ConnectionError, requests.Timeout):
             return _download(target)

@@ -1,32 +1,18 @@
 """A convolutional network over MFCCs taken as an image: mel bands by frames."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from audiomnist.core.digits import CLASSES
 from audiomnist.features.dataset import FeatureExamples
-from audiomnist.features.mfcc import FrontEndParams
+from audiomnist.features.front_end import FrontEndParams
 from audiomnist.models.common.base import Architecture, Network
-from audiomnist.models.common.conv import Convolutions, ConvolutionsParams
+from audiomnist.models.common.conv import Convolutions
 from audiomnist.models.common.recurrent import pool
-from audiomnist.models.common.spectrogram import LogMelInput, LogMelInputParams
-
-
-class CnnParams(ConvolutionsParams, LogMelInputParams):
-    """Section `models.cnn`.
-
-    Attributes:
-        channels: filters of the layers, at least one.
-        halve: how each layer halves both axes: by `stride`, or by `max` pooling after it.
-        dropout: share of the pooled features set to zero in training.
-    """
-
-    channels: tuple[PositiveInt, ...] = Field(min_length=1)
-    halve: Literal["stride", "max"]
-    dropout: float = Field(ge=0, lt=1)
+from audiomnist.models.common.spectrogram import LogMelInput
+from audiomnist.models.params.cnn import CnnParams
 
 
 class Cnn(Network):
@@ -35,7 +21,7 @@ class Cnn(Network):
     def __init__(self, params: CnnParams, spectrum: LogMelInput) -> None:
         super().__init__()
         self.spectrum = spectrum
-        self.layers = Convolutions(params.channels, params.kernel, params.halve, params.blocks)
+        self.layers = Convolutions(params.channels, params.kernel_size, params.downsampling, params.residual_blocks)
         features = 2 * self.layers.features(spectrum.bands)
         self.classify = nn.Sequential(nn.Dropout(params.dropout), nn.Linear(features, CLASSES))
 

@@ -9,16 +9,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from audiomnist.core.digits import CLASSES, PROBABILITIES
 from audiomnist.core.errors import AudiomnistError
-from audiomnist.core.params import Section
 from audiomnist.corpus.splits import Clip
 from audiomnist.features.store import INDEX, TENSOR
+from audiomnist.models.params.linear import BaselineParams
 
 _CLEAN = 0
 _THIRDS = 3
@@ -26,18 +25,6 @@ _THIRDS = 3
 
 class BaselineError(AudiomnistError):
     """The linear baseline cannot be fitted: its features are absent, or the regression does not converge."""
-
-
-class BaselineParams(Section):
-    """Section `models.linear`.
-
-    Attributes:
-        C: inverse of the strength of the L2 penalty (> 0), over standardized statistics.
-        max_iter: steps of the solver (L-BFGS) within which it has to converge.
-    """
-
-    C: float = Field(gt=0)
-    max_iter: int = Field(ge=1)
 
 
 def predict(features: Path, clips: Sequence[Clip], params: BaselineParams) -> pd.DataFrame:

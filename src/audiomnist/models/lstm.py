@@ -3,24 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import Field
 from torch import Tensor, nn
 
 from audiomnist.core.digits import CLASSES
 from audiomnist.models.common.base import Architecture, Network
-from audiomnist.models.common.recurrent import Recurrent, RecurrentParams, pool
+from audiomnist.models.common.recurrent import Recurrent, pool
+from audiomnist.models.params.lstm import LstmParams
 from audiomnist.transcripts.dataset import TranscriptExamples
-from audiomnist.transcripts.tokenizer import TOKENS
-
-
-class LstmParams(RecurrentParams):
-    """Section `models.lstm`.
-
-    Attributes:
-        embedding: numbers that stand for one letter.
-    """
-
-    embedding: int = Field(ge=1)
+from audiomnist.transcripts.tokenizer import VOCAB_SIZE
 
 
 class Lstm(Network):
@@ -28,8 +18,8 @@ class Lstm(Network):
 
     def __init__(self, params: LstmParams) -> None:
         super().__init__()
-        self.letters = nn.Embedding(TOKENS, params.embedding)
-        self.recurrent = Recurrent(params.embedding, params)
+        self.letters = nn.Embedding(VOCAB_SIZE, params.embedding_dim)
+        self.recurrent = Recurrent(params.embedding_dim, params)
         self.classify = nn.Linear(2 * self.recurrent.features, CLASSES)
 
     def embed(self, inputs: Tensor, lengths: Tensor | None) -> Tensor:

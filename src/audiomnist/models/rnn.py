@@ -7,15 +7,12 @@ from torch import Tensor, nn
 
 from audiomnist.core.digits import CLASSES
 from audiomnist.features.dataset import FeatureExamples
-from audiomnist.features.mfcc import FrontEndParams
+from audiomnist.features.front_end import FrontEndParams
 from audiomnist.models.common.base import Architecture, Network
-from audiomnist.models.common.conv import Convolutions, ConvolutionsParams
-from audiomnist.models.common.recurrent import Recurrent, RecurrentParams, pool
-from audiomnist.models.common.spectrogram import LogMelInput, LogMelInputParams
-
-
-class RnnParams(RecurrentParams, ConvolutionsParams, LogMelInputParams):
-    """Section `models.rnn`: no `channels` leave the recurrent layers the spectra themselves."""
+from audiomnist.models.common.conv import Convolutions
+from audiomnist.models.common.recurrent import Recurrent, pool
+from audiomnist.models.common.spectrogram import LogMelInput
+from audiomnist.models.params.rnn import RnnParams
 
 
 class Rnn(Network):
@@ -24,7 +21,7 @@ class Rnn(Network):
     def __init__(self, params: RnnParams, spectrum: LogMelInput) -> None:
         super().__init__()
         self.spectrum = spectrum
-        self.convolutions = Convolutions(params.channels, params.kernel, "stride", params.blocks)
+        self.convolutions = Convolutions(params.channels, params.kernel_size, "stride", params.residual_blocks)
         self.recurrent = Recurrent(self.convolutions.features(spectrum.bands), params)
         self.classify = nn.Linear(2 * self.recurrent.features, CLASSES)
 

@@ -1,4 +1,4 @@
-"""How a model bears what happens to recordings: the test clips under each disturbance, beside the same clips clean."""
+"""Robustness of a model: its metrics on corrupted test clips, compared with the same clips without corruption."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -16,173 +16,173 @@ from audiomnist.audio.waveform import Waveform
 from audiomnist.core import atomic
 from audiomnist.core.digits import CLASSES
 from audiomnist.core.errors import AudiomnistError
-from audiomnist.core.processes import available_cores, pool
+from audiomnist.core.processes import available_cores, process_pool
 from audiomnist.corpus import splits
 from audiomnist.corpus.splits import Clip
-from audiomnist.evaluation import metrics as evaluation
+from audiomnist.evaluation.metrics import expected_calibration_error, mcnemar_p, rounded, wilson_interval
 from audiomnist.evaluation.names import TITLES
 from audiomnist.robustness import corruptions, plots
 from audiomnist.robustness.conditions import Condition, RobustnessParams, conditions
-from audiomnist.robustness.ood import evaluate_ood
-from audiomnist.serving import model as inference
+from audiomnist.robustness.ood import evaluate_ood, predict_in_batches
+from audiomnist.serving.model import load
 from audiomnist.serving.predictor import Predict, predictor
 
-_BATCH_CLIPS = 32
-_NO_ANSWER = np.full(CLASSES, 1 / CLASSES)
+_UNIFORM = np.full(CLASSES, 1 / CLASSES)
 
 
 class RobustnessError(AudiomnistError):
-    """A model cannot be judged on disturbed clips."""
+    """A model cannot be evaluated on corrupted clips."""
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
-    """The clips that a model is judged on, and what happens to them.
+class RobustnessSet:
+    """The test clips and their corruptions.
 
     Attributes:
-        clips: all of the test part.
-        recordings: theirs, by file.
-        how: the disturbances.
+        clips: the test set.
+        recordings: waveforms, by file.
+        params: the corruptions.
     """
 
     clips: Sequence[Clip]
     recordings: dict[str, Waveform]
-    how: RobustnessParams
+    params: RobustnessParams
 
     @property
-    def chosen(self) -> list[Clip]:
-        """The clips that are disturbed, evenly spaced."""
-        count = min(self.how.clips, len(self.clips))
-        return [self.clips[number * len(self.clips) // count] for number in range(count)]
+    def selected(self) -> list[Clip]:
+        """The clips that are corrupted, evenly spaced."""
+        count = min(self.params.clips, len(self.clips))
+        return [self.clips[index * len(self.clips) // count] for index in range(count)]
 
-    def disturbed(self, clip: Clip, number: int) -> Waveform:
+    def corrupted(self, clip: Clip, number: int) -> Waveform:
         """Return a clip under the condition of that number."""
-        condition = conditions(self.how, self._others(clip))[number]
-        return condition.disturb(self.recordings[clip.file], corruptions.generator(self.how.seed, clip.file))
+        condition = conditions(self.params, self._others(clip))[number]
+        return condition.corrupt(self.recordings[clip.file], corruptions.generator(self.params.seed, clip.file))
 
     def _others(self, clip: Clip) -> list[Waveform]:
-        """Return the recordings of other speakers; of the same one if there is no other."""
+        """Return the recordings of other speakers; of the same speaker if there is no other."""
         others = [other for other in self.clips if other.speaker != clip.speaker]
         others = others or [other for other in self.clips if other.file != clip.file]
         return [self.recordings[other.file] for other in others]
 
 
-class Outcome(NamedTuple):
-    """Under one condition: whether each clip was answered rightly, `(clips,)`, and what was said, `(clips, 10)`.
+class ConditionResult(NamedTuple):
+    """Result under one condition: whether each prediction is correct, `(clips,)`, and probabilities, `(clips, 10)`.
 
-    A clip without an answer counts as wrong, its probabilities as equal.
+    A clip without a prediction is not correct, and its probabilities are uniform.
     """
 
-    right: NDArray[np.bool_]
+    correct: NDArray[np.bool_]
     probabilities: NDArray[np.float64]
 
 
-_started: list[tuple[Predict, Trial]] = []
+# The model and the clips of a process of the pool.
+_started: list[tuple[Predict, RobustnessSet]] = []
 
 
-def robustness(
-    model: Path, raw: Path, split: Path, how: RobustnessParams, metrics: Path, table: Path, plot: Path
+def evaluate_robustness(
+    model: Path, raw: Path, split: Path, params: RobustnessParams, metrics: Path, table: Path, plot: Path
 ) -> None:
-    """Judge a bundle on the test clips under each condition, in as many processes as there are cores.
+    """Evaluate a model under each condition, in as many processes as there are cores.
 
     Args:
-        model: the bundle's folder.
+        model: the folder of the bundle.
         raw: the folder of recordings.
-        split: the CSV that says which clip stands in which part.
-        how: the disturbances.
+        split: CSV with the subset of each clip.
+        params: the corruptions.
         metrics: JSON to write, under the model's name nested by kind and strength: `accuracy` with its Wilson interval
-            (`accuracy_low`, `accuracy_high`), `ece`, mean `confidence`, `mcnemar_p` (exact, against the same clips
-            undisturbed) and `clips`; and `ood`, of sounds that are no digits (`evaluate_ood`).
+            (`accuracy_low`, `accuracy_high`), `ece`, mean `confidence`, `mcnemar_p` (exact, compared with the clean
+            condition) and `clips`; and `ood`, for sounds that are not digits (`evaluate_ood`).
         table: CSV to write, the same with a row per condition.
         plot: PNG to write.
 
     Raises:
-        RobustnessError: the test part has fewer than two clips, or a process died.
+        RobustnessError: the test set has fewer than two clips, or a process died.
         BadAudioError: a recording cannot be read.
         BundleError: the bundle cannot be opened.
-        RecognitionError: its recognizer cannot be loaded.
+        RecognitionError: its speech recognizer cannot be loaded.
     """
-    opened = inference.load(model, threads=1)
-    hear = predictor(opened)  # an error here names its cause; in a process of a pool it would only break the pool
+    opened = load(model, threads=1)
+    predict = predictor(opened)  # raises here what would only break the pool below
     name = opened.description.model
     clips = _test_clips(split)
-    trial = Trial(clips, {clip.file: waveform.read(raw / clip.file) for clip in clips}, how)
-    under = conditions(how, [])
-    scored = scores(list(_outcomes(model, trial, len(under), f"robustness of {name}")))
-    ood = evaluation.rounded(evaluate_ood(hear, list(trial.recordings.values()), f"sounds that are no digits: {name}"))
-    atomic.write_json(metrics, {name: _nested(under, scored) | {"ood": ood}})
-    rows = _rows(under, scored)
+    test_set = RobustnessSet(clips, {clip.file: waveform.read(raw / clip.file) for clip in clips}, params)
+    every = conditions(params, [])
+    scored = scores(list(_results(model, test_set, len(every), f"robustness of {name}")))
+    ood = rounded(evaluate_ood(predict, list(test_set.recordings.values()), f"sounds that are no digits: {name}"))
+    atomic.write_json(metrics, {name: _nested(every, scored) | {"ood": ood}})
+    rows = _rows(every, scored)
     atomic.write_text(table, rows.to_csv(index=False, lineterminator="\n"))
-    title = f"{TITLES.get(name, name)}: {len(trial.chosen)} test clips, disturbed\n{opened.description.dataset.name}"
-    plots.draw(under, rows, title, plot)
+    title = (
+        f"{TITLES.get(name, name)}: {len(test_set.selected)} test clips, disturbed\n{opened.description.dataset.name}"
+    )
+    plots.draw(every, rows, title, plot)
 
 
-def start(model: Path, trial: Trial) -> None:
-    """Give this process the model and the clips."""
-    _started[:] = [(predictor(inference.load(model, threads=1)), trial)]
+def start(model: Path, test_set: RobustnessSet) -> None:
+    """Load the model and keep the clips in this process."""
+    _started[:] = [(predictor(load(model, threads=1)), test_set)]
 
 
-def judge(number: int) -> Outcome:
-    """Return how this process's model does under the condition of that number."""
-    hear, trial = _started[0]
-    sounds = [trial.disturbed(clip, number) for clip in trial.chosen]
-    batches = [hear(sounds[first : first + _BATCH_CLIPS]) for first in range(0, len(sounds), _BATCH_CLIPS)]
-    answers = [answer for batch in batches for answer in batch]
-    said = [_NO_ANSWER if answer is None else answer.probabilities for answer in answers]
-    right = [
-        answer is not None and answer.probabilities.argmax() == clip.digit
-        for answer, clip in zip(answers, trial.chosen, strict=True)
+def evaluate_condition(number: int) -> ConditionResult:
+    """Return the result of this process's model under the condition of that number."""
+    predict, test_set = _started[0]
+    predictions = predict_in_batches(predict, [test_set.corrupted(clip, number) for clip in test_set.selected])
+    correct = [
+        prediction is not None and prediction.probabilities.argmax() == clip.digit
+        for prediction, clip in zip(predictions, test_set.selected, strict=True)
     ]
-    return Outcome(np.array(right, dtype=np.bool_), np.array(said, dtype=np.float64))
+    probabilities = [_UNIFORM if prediction is None else prediction.probabilities for prediction in predictions]
+    return ConditionResult(np.array(correct, dtype=np.bool_), np.array(probabilities, dtype=np.float64))
 
 
-def scores(outcomes: Sequence[Outcome]) -> list[dict[str, float]]:
-    """Return the scores of each outcome, the first of which is that of the undisturbed clips; see `robustness`."""
-    return [evaluation.rounded(_scores(outcome, outcomes[0].right)) for outcome in outcomes]
+def scores(results: Sequence[ConditionResult]) -> list[dict[str, float]]:
+    """Return the scores of each result, the first of which is that of the clean clips; see `evaluate_robustness`."""
+    return [rounded(_scores(result, results[0].correct)) for result in results]
 
 
 def _test_clips(split: Path) -> list[Clip]:
     clips = [clip for clip in splits.read(split) if clip.subset == "test"]
-    if len(clips) < 2:  # noqa: PLR2004 - one to hear, one to babble
+    if len(clips) < 2:  # noqa: PLR2004 - a clip, and another for its babble
         raise RobustnessError(
-            f"{split}: the test part has {len(clips)} clip(s), and two are needed, since others babble behind each: "
+            f"{split}: the test set has {len(clips)} clip(s), but the babble behind each needs another: "
             "raise split.test_fraction"
         )
     return clips
 
 
-def _outcomes(model: Path, trial: Trial, count: int, task: str) -> Iterator[Outcome]:
-    """Yield the outcome of each condition, in their order."""
+def _results(model: Path, test_set: RobustnessSet, count: int, task: str) -> Iterator[ConditionResult]:
+    """Yield the result of each condition, in their order."""
     try:
-        with pool(min(available_cores(), count), start, model, trial) as started:
-            yield from track(started.map(judge, range(count)), task, total=count)
+        with process_pool(min(available_cores(), count), start, model, test_set) as pool:
+            yield from track(pool.map(evaluate_condition, range(count)), task, total=count)
     except BrokenProcessPool as error:
         raise RobustnessError(
-            f"a process that judged {model} died, perhaps for want of memory: run the stage again"
+            f"a process that evaluated {model} died, perhaps because memory ran out: run the stage again"
         ) from error
 
 
-def _scores(outcome: Outcome, clean: NDArray[np.bool_]) -> dict[str, float]:
-    right, probabilities = outcome
-    low, high = evaluation.wilson_interval(int(right.sum()), len(right))
+def _scores(result: ConditionResult, clean: NDArray[np.bool_]) -> dict[str, float]:
+    correct, probabilities = result
+    low, high = wilson_interval(int(correct.sum()), len(correct))
     return {
-        "accuracy": float(right.mean()),
+        "accuracy": float(correct.mean()),
         "accuracy_low": low,
         "accuracy_high": high,
-        "ece": evaluation.expected_calibration_error(probabilities, right),
+        "ece": expected_calibration_error(probabilities, correct),
         "confidence": float(probabilities.max(axis=1).mean()),
-        "mcnemar_p": evaluation.mcnemar_p(clean.tolist(), right.tolist()),
-        "clips": len(right),
+        "mcnemar_p": mcnemar_p(clean.tolist(), correct.tolist()),
+        "clips": len(correct),
     }
 
 
 def _nested(conditions: Sequence[Condition], scored: Sequence[dict[str, float]]) -> dict[str, Any]:
     nested: dict[str, Any] = {}
     for condition, row in zip(conditions, scored, strict=True):
-        place = nested
+        parent = nested
         for kind in condition.kinds:
-            place = place.setdefault(kind, {})
-        place[condition.path[-1]] = row
+            parent = parent.setdefault(kind, {})
+        parent[condition.path[-1]] = row
     return nested
 
 

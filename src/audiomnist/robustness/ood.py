@@ -1,4 +1,4 @@
-"""How well `ood_score` separates sounds that are no digits from the digits of the test part."""
+"""Out-of-distribution detection: how well `ood_score` separates sounds that are not digits from the test clips."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,25 +11,25 @@ from sklearn.metrics import roc_auc_score
 from audiomnist.audio.waveform import Waveform
 from audiomnist.robustness import ood_sounds
 from audiomnist.serving.batching import BATCH_CLIPS
-from audiomnist.serving.predictor import Predict
+from audiomnist.serving.predictor import Predict, Prediction
 
 _SOUNDS = 100
 _SEED = 0
 
 
 class _Scores(NamedTuple):
-    """Of the sounds that the model has a prediction for: `ood_score` and confidence, float32 `(sounds,)` each."""
+    """`ood_score` and confidence, float32 `(sounds,)` each, of the sounds that the model has a prediction for."""
 
     ood: NDArray[np.float32]
     confidence: NDArray[np.float32]
 
 
-def evaluate_ood(hear: Predict, digits: Sequence[Waveform], title: str) -> dict[str, dict[str, float]]:
-    """Return how well a model separates sounds that are no digits from digits.
+def evaluate_ood(predict: Predict, digits: Sequence[Waveform], title: str) -> dict[str, dict[str, float]]:
+    """Return how well a model separates sounds that are not digits from digits.
 
     Args:
-        hear: the model.
-        digits: the clips of the test part. Some of them, played backwards, are one kind of sound.
+        predict: the model.
+        digits: the test clips. Some of them, reversed, are one kind of sound.
         title: of the progress bar.
 
     Returns:
@@ -39,20 +39,25 @@ def evaluate_ood(hear: Predict, digits: Sequence[Waveform], title: str) -> dict[
     """
     kinds = {kind: ood_sounds.sounds(kind, _SOUNDS, _SEED) for kind in ood_sounds.KINDS}
     kinds["backwards"] = [ood_sounds.backwards(digit) for digit in digits[:: len(digits) // _SOUNDS + 1]]
-    of_digits = _scores(hear, digits).ood
-    scored = {
-        kind: _separation(of_digits, _scores(hear, sounds))
+    of_digits = _scores(predict, digits).ood
+    separation = {
+        kind: _separation(of_digits, _scores(predict, sounds))
         for kind, sounds in track(kinds.items(), title, total=len(kinds))
     }
-    return scored | {"digits": {"detection_rate": float((of_digits > 1).mean())}}
+    return separation | {"digits": {"detection_rate": float((of_digits > 1).mean())}}
 
 
-def _scores(hear: Predict, sounds: Sequence[Waveform]) -> _Scores:
-    batches = [hear(sounds[start : start + BATCH_CLIPS]) for start in range(0, len(sounds), BATCH_CLIPS)]
-    found = [prediction for batch in batches for prediction in batch if prediction is not None]
+def predict_in_batches(predict: Predict, waveforms: Sequence[Waveform]) -> list[Prediction | None]:
+    """Return a prediction per waveform, None where there is none; only `BATCH_CLIPS` are in memory at a time."""
+    starts = range(0, len(waveforms), BATCH_CLIPS)
+    return [prediction for start in starts for prediction in predict(waveforms[start : start + BATCH_CLIPS])]
+
+
+def _scores(predict: Predict, sounds: Sequence[Waveform]) -> _Scores:
+    predictions = [prediction for prediction in predict_in_batches(predict, sounds) if prediction is not None]
     return _Scores(
-        np.array([prediction.ood_score for prediction in found], dtype=np.float32),
-        np.array([prediction.probabilities.max() for prediction in found], dtype=np.float32),
+        np.array([prediction.ood_score for prediction in predictions], dtype=np.float32),
+        np.array([prediction.probabilities.max() for prediction in predictions], dtype=np.float32),
     )
 
 

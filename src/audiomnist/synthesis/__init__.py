@@ -1,1 +1,1 @@
-"""Synthetic speakers: voices of eSpeak NG."""
+"""Speech synthesis with eSpeak NG: a synthetic corpus, and synthetic speakers for training."""

@@ -1,4 +1,4 @@
-"""A spoken-digit corpus made with eSpeak NG: for demonstrations, tests and first runs without a download.
+"""A corpus of spoken digits from eSpeak NG, for demonstrations, tests and first runs without a download.
 
 The same arguments give the same bytes, in any order and any process.
 """
@@ -13,17 +13,17 @@ import soundfile
 from numpy.typing import NDArray
 from pydantic import Field
 
-from audiomnist.audio import waveform as audio
-from audiomnist.core.digits import DIGIT_WORDS
+from audiomnist.audio.waveform import prepare
+from audiomnist.core.digits import CLASSES, DIGIT_WORDS
 from audiomnist.core.params import Section
-from audiomnist.corpus import manifest
-from audiomnist.synthesis.espeak import SynthesisError, speak
+from audiomnist.corpus.manifest import Recording, describe_folder
+from audiomnist.synthesis.espeak import speak
 
 SAMPLE_RATE_HZ = 8000
 
 _TRIM_DB = 40.0
-_LONGEST_S = 3
-# What the takes are drawn from.
+_MAX_S = 3
+# Bounds of the uniform draws of each take.
 _RATES_WPM = (120, 210)
 _PITCHES = (25, 75)
 _PITCH_RANGES = (20, 80)
@@ -31,7 +31,7 @@ _PEAKS_DBFS = (-18.0, -2.0)
 
 
 class SyntheticParams(Section):
-    """How the synthetic corpus is drawn."""
+    """Section `data.synthetic`."""
 
     seed: int = Field(ge=0, description="another seed gives other takes of the same voices")
     takes: int = Field(ge=1, description="takes of each digit by each voice")
@@ -39,7 +39,7 @@ class SyntheticParams(Section):
 
 @dataclass(frozen=True)
 class Voice:
-    """A speaker of the corpus; `espeak` is eSpeak NG's name for it, `language+variant`."""
+    """A speaker of the corpus; `espeak` is its voice in eSpeak NG, `language+variant`."""
 
     speaker: str
     espeak: str
@@ -55,41 +55,33 @@ VOICES = (
 )
 
 
-def write_corpus(folder: Path, speakers: Sequence[str] | None, params: SyntheticParams) -> list[manifest.Recording]:
+def write_corpus(folder: Path, speakers: Sequence[str] | None, params: SyntheticParams) -> list[Recording]:
     """Write `{digit}_{speaker}_{take}.wav` for each digit, voice and take: 8 kHz, mono, 16-bit.
 
-    Speed, pitch, intonation and level differ from take to take; what a take sounds like depends on its
-    name and the seed alone.
+    Rate, pitch, intonation and level differ between takes; a take depends on its name and the seed alone.
 
     Args:
-        folder: an empty folder, which exists.
-        speakers: some of the speakers in `VOICES`, or None for all.
-        params: the seed, and the number of takes.
+        folder: an existing, empty folder.
+        speakers: names of speakers in `VOICES`; None for all.
+        params: seed and number of takes.
 
     Returns:
-        What was written, ordered by file name.
+        the recordings, ordered by file name.
 
     Raises:
-        SynthesisError: a speaker is unknown, or eSpeak NG cannot speak.
+        SynthesisError: eSpeak NG cannot be loaded, or does not have a voice.
     """
-    for voice, digit, take in product(_chosen(speakers), range(len(DIGIT_WORDS)), range(params.takes)):
+    voices = [voice for voice in VOICES if speakers is None or voice.speaker in speakers]
+    for voice, digit, take in product(voices, range(CLASSES), range(params.takes)):
         pcm = _take(voice, digit, take, params.seed)
         soundfile.write(folder / f"{digit}_{voice.speaker}_{take}.wav", pcm, SAMPLE_RATE_HZ, subtype="PCM_16")
-    return manifest.describe_folder(folder)
-
-
-def _chosen(speakers: Sequence[str] | None) -> list[Voice]:
-    known = {voice.speaker: voice for voice in VOICES}
-    unknown = sorted(set(speakers or ()) - known.keys())
-    if unknown:
-        raise SynthesisError(f"no synthetic speaker {', '.join(unknown)}; there are {', '.join(known)}")
-    return [known[speaker] for speaker in (known if speakers is None else speakers)]
+    return describe_folder(folder)
 
 
 def _take(voice: Voice, digit: int, take: int, seed: int) -> NDArray[np.int16]:
-    """Return one take, int16 `(samples,)` at 8 kHz, its peak between -18 and -2 dBFS."""
+    """Return one take, int16 `(samples,)` at 8 kHz, with a peak between -18 and -2 dBFS."""
     draw = np.random.default_rng([seed, digit, take, *voice.speaker.encode()])
-    waveform = speak(
+    word = speak(
         DIGIT_WORDS[digit],
         voice.espeak,
         rate_wpm=int(draw.integers(*_RATES_WPM)),
@@ -97,7 +89,7 @@ def _take(voice: Voice, digit: int, take: int, seed: int) -> NDArray[np.int16]:
         pitch_range=int(draw.integers(*_PITCH_RANGES)),
         seed=int(draw.integers(2**31)),
     )
-    samples = audio.prepare(waveform, SAMPLE_RATE_HZ, _TRIM_DB, _LONGEST_S * SAMPLE_RATE_HZ)
+    samples = prepare(word, SAMPLE_RATE_HZ, _TRIM_DB, _MAX_S * SAMPLE_RATE_HZ)
     peak = 32768 * 10 ** (draw.uniform(*_PEAKS_DBFS) / 20)
     pcm: NDArray[np.int16] = np.rint(samples * (peak / np.abs(samples).max())).astype(np.int16)
     return pcm

@@ -1,7 +1,7 @@
-"""Speech from eSpeak NG, through its C library.
+"""Speech synthesis with the C library of eSpeak NG.
 
-eSpeak NG keeps a pitch-flutter clock that no call resets, so each utterance loads the library afresh (about
-5 ms): the same arguments give the same samples, in any order and any process.
+eSpeak NG has a pitch-flutter clock that no call resets. Each utterance therefore loads the library again (about 5 ms),
+so that the same arguments give the same samples, in any order and any process.
 """
 
 import ctypes
@@ -14,7 +14,7 @@ from typing import Any
 import espeakng_loader
 import numpy as np
 
-from audiomnist.audio import waveform
+from audiomnist.audio.waveform import Samples, Waveform
 from audiomnist.core.errors import AudiomnistError
 
 # From espeak-ng/speak_lib.h.
@@ -25,7 +25,7 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes
 
 _VARIANTS = Path(espeakng_loader.get_data_path(), "voices", "!v")
 
-_ONE_AT_A_TIME = threading.Lock()
+_LOCK = threading.Lock()
 
 
 class SynthesisError(AudiomnistError):
@@ -34,38 +34,37 @@ class SynthesisError(AudiomnistError):
 
 def speak(
     text: str, voice: str, *, rate_wpm: int = 175, pitch: int = 50, pitch_range: int = 50, seed: int = 0
-) -> waveform.Waveform:
-    """Return `text` as eSpeak NG says it, at eSpeak's own rate (22,050 Hz), silence at the ends included.
+) -> Waveform:
+    """Return the speech for `text` at the sample rate of eSpeak NG (22,050 Hz), with silence at the ends.
 
     Args:
-        text: what to say.
-        voice: a language, as eSpeak NG names its file (`en` is British, `en-us`), optionally with one of
-            its variants (`en-us+f3`).
-        rate_wpm: speed, in words per minute, 80 to 450.
-        pitch: 0 to 99; 50 is the voice's own.
-        pitch_range: how lively the intonation is, 0 (monotone) to 99.
-        seed: of the noise in consonants and breath, >= 0.
+        text: the words.
+        voice: name of a language in eSpeak NG (`en` is British, `en-us`), optionally with a variant (`en-us+f3`).
+        rate_wpm: speaking rate, in words per minute, 80 to 450.
+        pitch: 0 to 99; 50 is the default of the voice.
+        pitch_range: variation of the pitch, 0 (monotone) to 99.
+        seed: seed of the noise in consonants and breath, >= 0.
 
     Raises:
         SynthesisError: eSpeak NG cannot be loaded, or does not have this voice.
     """
     settings = {_RATE: rate_wpm, _VOLUME: 100, _PITCH: pitch, _RANGE: pitch_range}
-    with _ONE_AT_A_TIME, _fresh_library(seed) as (library, sample_rate_hz):
+    with _LOCK, _fresh_library(seed) as (library, sample_rate_hz):
         _set_voice(library, voice)
         for parameter, value in settings.items():
             library.espeak_SetParameter(parameter, value, 0)
         samples = _synthesized(library, text)
-    return waveform.Waveform(samples, sample_rate_hz)
+    return Waveform(samples, sample_rate_hz)
 
 
 def variants() -> tuple[str, ...]:
-    """Return the names of the throats that any language can be combined with, sorted."""
+    """Return the sorted names of the variants, with which any language can be combined."""
     return tuple(sorted(path.name for path in _VARIANTS.iterdir()))
 
 
 @contextmanager
 def _fresh_library(seed: int) -> Iterator[tuple[Any, int]]:
-    """Yield eSpeak NG as just loaded, with its sample rate in Hz; unload it afterwards."""
+    """Load eSpeak NG, yield it with its sample rate in Hz, and unload it."""
     path, data = espeakng_loader.get_library_path(), str(espeakng_loader.get_data_path())
     try:
         library = ctypes.CDLL(path)
@@ -85,14 +84,14 @@ def _fresh_library(seed: int) -> Iterator[tuple[Any, int]]:
 
 
 def _set_voice(library: Any, voice: str) -> None:
-    """Choose a voice; eSpeak NG itself passes over an unknown variant in silence."""
+    """Select a voice. An unknown variant is an error here; eSpeak NG ignores it."""
     _, _, variant = voice.partition("+")
     if not (_VARIANTS / variant).exists() or library.espeak_SetVoiceByName(voice.encode()) != 0:
         raise SynthesisError(f"eSpeak NG has no voice {voice!r}")
 
 
-def _synthesized(library: Any, text: str) -> waveform.Samples:
-    """Return what eSpeak NG hands to its callback, float32 `(samples,)` in [-1, 1]."""
+def _synthesized(library: Any, text: str) -> Samples:
+    """Return the samples that eSpeak NG passes to its callback, float32 `(samples,)` in [-1, 1]."""
     chunks: list[bytes] = []
 
     def collect(samples: int | None, count: int, _events: int | None) -> int:

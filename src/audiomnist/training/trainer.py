@@ -10,21 +10,20 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
 from audiomnist.core.errors import AudiomnistError
-from audiomnist.core.params import Section
 from audiomnist.corpus.splits import SUBSETS, Clip
 from audiomnist.models.common.base import Architecture, ClipDataset, Network
 from audiomnist.training.batching import EpochData, Source
 from audiomnist.training.history import Score
+from audiomnist.training.params import TrainParams
 
 _EVALUATION_BATCH = 256
 _FEWEST_CLIPS = 2
@@ -32,60 +31,6 @@ _FEWEST_CLIPS = 2
 
 class FittingError(AudiomnistError):
     """A network cannot be trained as asked."""
-
-
-class TrainParams(Section):
-    """Section `train`.
-
-    Attributes:
-        epochs: each training clip is drawn once per epoch (a last batch of one clip is left out).
-        checkpoint_from_last: share of the epochs, at the end, when the learning rate is low: of these the one with the lowest
-            validation loss is the checkpoint, and no earlier one, however well it did on the few validation clips.
-        clean_prob: how often a training clip is drawn as it was recorded, and not one of its augmented copies.
-        synthetic_ratio: clips of synthetic voices drawn per epoch, for each training clip, where the network is given
-            such voices; at most as many as there are.
-        batch_size: clips per step.
-        learning_rate: peak of the one-cycle schedule.
-        weight_decay: of AdamW.
-        clean_finetune_fraction: share of the epochs, at the end, in which clips are drawn as they were recorded, neither mixed nor
-            stretched, without synthetic voices: what was learnt of voices in general is fitted to the known ones.
-        mixup: parameter of the Beta distribution that says how clips are mixed in pairs, inputs and labels alike (Zhang
-            et al. 2018); 0 for never. Texts are not mixed.
-        label_smoothing: probability taken from the true label and spread over all.
-        seed: of weights, order and augmentation.
-        threads: of PyTorch; part of the result, since sums depend on it.
-        device: `auto` takes CUDA where there is one.
-        calibration_folds: networks trained beside the one that is served, each without its share of the speakers, whose
-            clips it then answers: these answers calibrate confidence and novelty for voices that are new. With 0 the
-            validation part calibrates, whose voices are known. Not 1: that one would know nobody.
-    """
-
-    epochs: int = Field(ge=1)
-    checkpoint_from_last: float = Field(gt=0, le=1)
-    clean_prob: float = Field(ge=0, le=1)
-    synthetic_ratio: float = Field(ge=0)
-    batch_size: int = Field(ge=2)
-    learning_rate: float = Field(gt=0)
-    weight_decay: float = Field(ge=0)
-    clean_finetune_fraction: float = Field(ge=0, le=1)
-    mixup: float = Field(ge=0)
-    label_smoothing: float = Field(ge=0, lt=1)
-    seed: int = Field(ge=0, lt=2**63)
-    threads: int = Field(ge=1)
-    device: Literal["auto", "cpu", "cuda"]
-    calibration_folds: int = Field(ge=0)
-
-    @property
-    def unsettled_epochs(self) -> int:
-        """How many epochs pass before the first one that may be the checkpoint."""
-        return min(round(self.epochs * (1 - self.checkpoint_from_last)), self.epochs - 1)
-
-    @field_validator("calibration_folds")
-    @classmethod
-    def _leaves_somebody(cls, folds: int) -> int:
-        if folds == 1:
-            raise ValueError("one fold would leave out every speaker: take at least 2, or 0 for none")
-        return folds
 
 
 @dataclass(frozen=True)
@@ -235,7 +180,7 @@ class _Run:
 
     def _step(self, *batch: Tensor) -> tuple[float, int, int]:
         inputs, lengths, labels = (tensor.to(self.device) for tensor in batch)
-        if self.varied and self.params.mixup > 0 and inputs.is_floating_point():
+        if self.varied and self.params.mixup_alpha > 0 and inputs.is_floating_point():
             logits, loss = self._mixed(inputs, lengths, labels)
         else:
             logits = self.network(inputs, lengths)
@@ -250,7 +195,7 @@ class _Run:
 
     def _mixed(self, inputs: Tensor, lengths: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits and loss of a batch each of whose clips is mixed with another; its own share is the larger."""
-        drawn = self.rng.beta(self.params.mixup, self.params.mixup)
+        drawn = self.rng.beta(self.params.mixup_alpha, self.params.mixup_alpha)
         share = float(max(drawn, 1 - drawn))
         others = torch.from_numpy(self.rng.permutation(len(labels))).to(self.device)
         mixture = share * inputs + (1 - share) * inputs[others]
@@ -286,7 +231,7 @@ class _Best:
 
 def _seed(params: TrainParams) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.set_num_threads(params.threads)
+    torch.set_num_threads(params.num_threads)
     torch.manual_seed(params.seed)
     torch.use_deterministic_algorithms(mode=True)
 

@@ -18,7 +18,7 @@ from audiomnist.asr.params import SphinxParams, TranscribeParams
 from audiomnist.asr.recognizer import Hypothesis, Recognition, RecognitionError
 from audiomnist.asr.registry import Loader
 from audiomnist.asr.transcribe import transcribe
-from audiomnist.asr.utterance import Sound
+from audiomnist.asr.utterance import Utterance
 from audiomnist.audio.augment import AugmentParams
 from audiomnist.audio.waveform import Waveform
 from audiomnist.corpus import manifest
@@ -26,17 +26,17 @@ from audiomnist.corpus.manifest import ManifestError
 from audiomnist.transcripts import table as transcripts
 
 CLIP_SAMPLES = 100
-PARAMS = TranscribeParams(engine="sphinx", batch_size=2, workers=1)
+PARAMS = TranscribeParams(engine="sphinx", batch_size=2, num_workers=1)
 AUGMENT = AugmentParams(
-    copies=2,
+    copies_per_clip=2,
     seed=0,
-    speed=(0.9, 1.1),
+    tempo=(0.9, 1.1),
     pitch_semitones=(-1, 1),
     tilt_db_per_octave=(-1, 1),
-    silence_s=(0.1, 0.2),
+    padding_s=(0.1, 0.2),
     reverb_prob=0.5,
     reverb_rt60_s=(0.1, 0.2),
-    snr_db=(10, 20),
+    noise_snr_db=(10, 20),
 )
 # What the journal has in place of the first sample of an augmented copy.
 COPY = -1
@@ -161,7 +161,7 @@ def orders(corpus: Corpus) -> Orders:
 
 def test_the_table_has_a_row_per_recording_in_the_order_of_the_manifest(corpus: Corpus, orders: Orders) -> None:
     """Two processes that finish in any order give one table."""
-    report = corpus.run(parrot(orders), PARAMS.model_copy(update={"workers": 2}))
+    report = corpus.run(parrot(orders), PARAMS.model_copy(update={"num_workers": 2}))
     rows = corpus.rows()
     assert [row["file"] for row in rows] == [f"{digit}_ada_0.wav" for digit in range(7)]
     assert [row["text"] for row in rows] == ["", "1", "2", "3", "4", "5", "6"]
@@ -180,7 +180,7 @@ def test_the_table_says_which_recognizer_made_it(corpus: Corpus, orders: Orders)
         "engine": "parrot",
         "version": "1.0",
         "weights_sha256": "0" * 64,
-        "settings": {"hypotheses": 5, "padding_s": 0.1},
+        "settings": {"n_best": 5, "padding_s": 0.1},
     }
 
 
@@ -283,11 +283,11 @@ def test_copies_have_tables_of_their_own_and_that_of_the_recordings_is_what_it_i
 
 def test_a_table_of_copies_has_what_was_heard_in_the_copy_of_each_recording(corpus: Corpus, orders: Orders) -> None:
     """In the order of the manifest, under the recording's name, with a hash of the copy's own; by any process."""
-    corpus.run(parrot(orders), with_copies().model_copy(update={"workers": 2}))
+    corpus.run(parrot(orders), with_copies().model_copy(update={"num_workers": 2}))
     recordings = manifest.read(corpus.folder / "manifest.csv")
     own_hashes = {row.sha256 for row in recordings}
     for number, rows in enumerate(corpus.copies(), start=1):
-        sounds = [Sound(recording, number, AUGMENT) for recording in recordings]
+        sounds = [Utterance(recording, number, AUGMENT) for recording in recordings]
         assert [row["file"] for row in rows] == [recording.file for recording in recordings]
         assert [row["text"] for row in rows] == [called(sound.waveform(corpus.folder / "raw")) for sound in sounds]
         assert [row["sha256"] for row in rows] == [sound.sha256 for sound in sounds]
@@ -314,7 +314,7 @@ def test_an_interrupted_run_goes_on_among_the_copies(corpus: Corpus, orders: Ord
     assert (corpus.rows(), corpus.copies()) == tables
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"snr_db": (10, 20.5)}])
+@pytest.mark.parametrize("change", [{"seed": 1}, {"noise_snr_db": (10, 20.5)}])
 def test_what_was_heard_in_the_copies_of_another_augmentation_does_not_serve(
     corpus: Corpus, orders: Orders, change: dict[str, Any]
 ) -> None:
@@ -325,7 +325,7 @@ def test_what_was_heard_in_the_copies_of_another_augmentation_does_not_serve(
     assert heard(orders.journal) == [0, 1, 2, 3, 4, 5, 6] + [COPY] * (5 + 14)
     how = AUGMENT.model_copy(update=change)
     for number, rows in enumerate(corpus.copies(), start=1):
-        sounds = [Sound(recording, number, how) for recording in manifest.read(corpus.folder / "manifest.csv")]
+        sounds = [Utterance(recording, number, how) for recording in manifest.read(corpus.folder / "manifest.csv")]
         assert [row["text"] for row in rows] == [called(sound.waveform(corpus.folder / "raw")) for sound in sounds]
     assert not (corpus.folder / "work").exists()
 
@@ -334,7 +334,7 @@ def test_what_was_heard_serves_where_fewer_copies_are_asked_for(corpus: Corpus, 
     """How many there are makes no copy another."""
     with pytest.raises(RecognitionError):
         corpus.run(parrot(Orders(orders.journal, limit=16)), with_copies())
-    corpus.run(parrot(orders), with_copies(copies=1))
+    corpus.run(parrot(orders), with_copies(copies_per_clip=1))
     assert len(heard(orders.journal)) == 16
     assert [len(rows) for rows in corpus.copies()] == [7]
 

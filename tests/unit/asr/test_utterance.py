@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from audiomnist.asr.params import NO_COPIES, TranscribeParams
-from audiomnist.asr.utterance import Sound
+from audiomnist.asr.utterance import Utterance
 from audiomnist.audio import waveform
 from audiomnist.audio.augment import AugmentParams, augment, generator
 from audiomnist.audio.waveform import BadAudioError
@@ -39,12 +39,12 @@ def recording(raw: Path) -> Recording:
 
 def test_copy_0_is_the_recording(raw: Path, recording: Recording) -> None:
     """Its samples, untouched, and the hash of its file."""
-    sound = Sound(recording, 0, HOW)
+    sound = Utterance(recording, 0, HOW)
     read = waveform.read(raw / recording.file)
     np.testing.assert_array_equal(sound.waveform(raw).samples, read.samples)
     assert sound.waveform(raw).sample_rate_hz == read.sample_rate_hz
     assert sound.sha256 == recording.sha256
-    assert Sound(recording, 0, NO_COPIES).sha256 == recording.sha256
+    assert Utterance(recording, 0, NO_COPIES).sha256 == recording.sha256
 
 
 @pytest.mark.parametrize("digit", [3, 7])
@@ -54,34 +54,34 @@ def test_a_copy_is_the_recording_augmented_by_its_number_and_content(raw: Path, 
     read = waveform.read(raw / recording.file)
     for copy in (1, 2):
         rng = generator(HOW.seed, recording.sha256, copy)
-        made = Sound(recording, copy, HOW).waveform(raw)
+        made = Utterance(recording, copy, HOW).waveform(raw)
         np.testing.assert_array_equal(made.samples, augment(read.samples, read.sample_rate_hz, HOW, rng))
         assert made.sample_rate_hz == read.sample_rate_hz
     (raw / "3_bob_9.wav").write_bytes((raw / recording.file).read_bytes())
     renamed = replace(recording, file="3_bob_9.wav")
     np.testing.assert_array_equal(
-        Sound(renamed, 1, HOW).waveform(raw).samples, Sound(recording, 1, HOW).waveform(raw).samples
+        Utterance(renamed, 1, HOW).waveform(raw).samples, Utterance(recording, 1, HOW).waveform(raw).samples
     )
-    assert Sound(renamed, 1, HOW).sha256 == Sound(recording, 1, HOW).sha256
+    assert Utterance(renamed, 1, HOW).sha256 == Utterance(recording, 1, HOW).sha256
 
 
 def test_every_other_sound_has_another_hash(recording: Recording) -> None:
     """Another number, another content, and each parameter of the augmentation that bears on the sound."""
     changes: list[dict[str, Any]] = [
         {"seed": 1},
-        {"speed": (0.5, 1.25)},
+        {"tempo": (0.5, 1.25)},
         {"pitch_semitones": (-4.0, 4.5)},
         {"tilt_db_per_octave": (-4.0, 4.5)},
-        {"silence_s": (0.0, 0.1)},
+        {"padding_s": (0.0, 0.1)},
         {"reverb_prob": 0.41},
         {"reverb_rt60_s": (0.1, 0.51)},
-        {"snr_db": (8.0, 41.0)},
+        {"noise_snr_db": (8.0, 41.0)},
     ]
-    assert {name for change in changes for name in change} == AugmentParams.model_fields.keys() - {"copies"}
+    assert {name for change in changes for name in change} == AugmentParams.model_fields.keys() - {"copies_per_clip"}
     sounds = [
-        *(Sound(recording, copy, HOW) for copy in range(4)),
-        *(Sound(recording, 1, HOW.model_copy(update=change)) for change in changes),
-        Sound(replace(recording, sha256="0" * 64), 1, HOW),
+        *(Utterance(recording, copy, HOW) for copy in range(4)),
+        *(Utterance(recording, 1, HOW.model_copy(update=change)) for change in changes),
+        Utterance(replace(recording, sha256="0" * 64), 1, HOW),
     ]
     assert len({sound.sha256 for sound in sounds}) == len(sounds)
     assert all(len(sound.sha256) == 64 for sound in sounds)
@@ -89,7 +89,7 @@ def test_every_other_sound_has_another_hash(recording: Recording) -> None:
 
 def test_how_many_copies_there_are_makes_no_copy_another(raw: Path, recording: Recording) -> None:
     """Neither its hash nor its sound."""
-    one, other = (Sound(recording, 1, HOW.model_copy(update={"copies": copies})) for copies in (1, 50))
+    one, other = (Utterance(recording, 1, HOW.model_copy(update={"copies_per_clip": copies})) for copies in (1, 50))
     assert one.sha256 == other.sha256
     np.testing.assert_array_equal(one.waveform(raw).samples, other.waveform(raw).samples)
 
@@ -99,12 +99,12 @@ def test_a_recording_that_cannot_be_used_is_told(raw: Path, recording: Recording
     """Whether it is asked for itself or for a copy."""
     (raw / recording.file).write_bytes(b"not a sound")
     with pytest.raises(BadAudioError, match=recording.file):
-        Sound(recording, copy, HOW).waveform(raw)
+        Utterance(recording, copy, HOW).waveform(raw)
 
 
 def test_a_sound_can_be_handed_to_a_process(recording: Recording) -> None:
     """It is what it was, hash and all."""
-    sound = Sound(recording, 2, HOW)
+    sound = Utterance(recording, 2, HOW)
     handed = pickle.loads(pickle.dumps(sound))  # noqa: S301 - a pickle of our own
     assert handed == sound
     assert handed.sha256 == sound.sha256

@@ -14,23 +14,23 @@ from audiomnist.audio.waveform import Samples
 
 CONTENT, OTHER_CONTENT = "0123456789abcdef" * 4, "fedcba9876543210" * 4
 STRONG: dict[str, Any] = {
-    "copies": 3,
+    "copies_per_clip": 3,
     "seed": 0,
-    "speed": (0.85, 1.2),
+    "tempo": (0.85, 1.2),
     "pitch_semitones": (-2.0, 2.0),
     "tilt_db_per_octave": (-3.0, 3.0),
-    "silence_s": (0.0, 0.1),
+    "padding_s": (0.0, 0.1),
     "reverb_prob": 0.5,
     "reverb_rt60_s": (0.1, 0.4),
-    "snr_db": (10.0, 40.0),
+    "noise_snr_db": (10.0, 40.0),
 }
 NEUTRAL: dict[str, Any] = STRONG | {
-    "speed": (1.0, 1.0),
+    "tempo": (1.0, 1.0),
     "pitch_semitones": (0.0, 0.0),
     "tilt_db_per_octave": (0.0, 0.0),
-    "silence_s": (0.0, 0.0),
+    "padding_s": (0.0, 0.0),
     "reverb_prob": 0.0,
-    "snr_db": (60.0, 60.0),
+    "noise_snr_db": (60.0, 60.0),
 }
 
 
@@ -122,7 +122,7 @@ def test_without_effects_a_copy_sounds_as_the_original(tone: Samples) -> None:
 @pytest.mark.parametrize("factor", [0.7, 0.85, 1.2, 1.5])
 def test_speed_alters_the_length_and_not_the_pitch(tone: Samples, factor: float) -> None:
     """A copy at twice the tempo would be half as long, at 400 Hz all the same."""
-    made = only(tone, speed=(factor, factor))
+    made = only(tone, tempo=(factor, factor))
     assert (len(made) < len(tone)) == (factor > 1)
     assert len(made) == pytest.approx(len(tone) / factor, rel=0.05)
     assert loudest_hz(made) == pytest.approx(400, rel=0.02)
@@ -151,7 +151,7 @@ def test_tilt_is_a_slope_in_db_per_octave(tone: Samples, slope_db: float) -> Non
 
 def test_noise_has_the_level_that_was_drawn(tone: Samples) -> None:
     """10 dB below the tone in all, measured off the tone's frequency."""
-    frequencies_hz, power = spectrum(only(tone, snr_db=(10.0, 10.0)))
+    frequencies_hz, power = spectrum(only(tone, noise_snr_db=(10.0, 10.0)))
     is_tone = np.abs(frequencies_hz - 400) < 30
     ratio_db = 10 * np.log10(power[is_tone].sum() / power[~is_tone].sum())
     assert ratio_db == pytest.approx(10, abs=1.5)
@@ -161,7 +161,7 @@ def test_noise_has_the_level_that_was_drawn(tone: Samples) -> None:
 def test_silence_stands_before_and_after_the_sound(tone: Samples, silence_s: float) -> None:
     """As long as was drawn, at both ends; the sound between them is what it is without it."""
     silence = round(8000 * silence_s)
-    dry, put = (only(tone, silence_s=(length, length), snr_db=(300.0, 300.0)) for length in (0.0, silence_s))
+    dry, put = (only(tone, padding_s=(length, length), noise_snr_db=(300.0, 300.0)) for length in (0.0, silence_s))
     assert len(put) == len(dry) + 2 * silence
     np.testing.assert_allclose(put[:silence], 0, atol=1e-6)
     np.testing.assert_allclose(put[silence : silence + len(dry)], dry, atol=1e-6)
@@ -172,7 +172,7 @@ def test_silence_at_either_end_is_drawn_for_itself(tone: Samples) -> None:
     """Within its bounds, and not the same at both."""
     pairs = set()
     for copy in range(1, 21):
-        params = AugmentParams.model_validate(NEUTRAL | {"silence_s": (0.01, 0.1), "snr_db": (300.0, 300.0)})
+        params = AugmentParams.model_validate(NEUTRAL | {"padding_s": (0.01, 0.1), "noise_snr_db": (300.0, 300.0)})
         loud = np.flatnonzero(np.abs(made := augment(tone, 8000, params, generator(0, CONTENT, copy))) > 1e-4)
         pairs.add((int(loud[0]), len(made) - 1 - int(loud[-1])))
     before, after = zip(*pairs, strict=True)
@@ -185,7 +185,7 @@ def test_silence_at_either_end_is_drawn_for_itself(tone: Samples) -> None:
 
 def test_silence_lies_under_the_noise(tone: Samples) -> None:
     """No endpoint is told by zeros."""
-    made = only(tone, silence_s=(0.1, 0.1), snr_db=(20.0, 20.0))
+    made = only(tone, padding_s=(0.1, 0.1), noise_snr_db=(20.0, 20.0))
     for end in (made[:800], made[-800:]):
         assert np.square(end).mean() > 1e-5
         assert np.square(end).mean() < np.square(made[1000:4000]).mean() / 10
@@ -200,18 +200,18 @@ def test_a_room_goes_on_sounding_after_the_sound(tone: Samples) -> None:
 
 
 @pytest.mark.parametrize(
-    "effect", ["speed", "pitch_semitones", "tilt_db_per_octave", "silence_s", "reverb_rt60_s", "snr_db"]
+    "effect", ["tempo", "pitch_semitones", "tilt_db_per_octave", "padding_s", "reverb_rt60_s", "noise_snr_db"]
 )
 def test_bounds_stand_in_order(effect: str) -> None:
-    """The lower bound stands first; two equal ones are a fixed strength; one is not enough."""
+    """The lower bound comes first; two equal ones are a fixed strength; one is not enough."""
     AugmentParams.model_validate(STRONG | {effect: (1.0, 1.0)})
-    with pytest.raises(ValidationError, match="the lower bound stands first"):
+    with pytest.raises(ValidationError, match="the lower bound comes first"):
         AugmentParams.model_validate(STRONG | {effect: (1.0, 0.9)})
     with pytest.raises(ValidationError, match=effect):
         AugmentParams.model_validate(STRONG | {effect: (1.0,)})
 
 
-@pytest.mark.parametrize("effect", ["speed", "reverb_rt60_s"])
+@pytest.mark.parametrize("effect", ["tempo", "reverb_rt60_s"])
 def test_a_speed_or_an_echo_of_nothing_is_refused(effect: str) -> None:
     """Zero, less and what is no number are told before anything is computed."""
     for bound in (0.0, -1.0, float("nan")):
@@ -222,11 +222,11 @@ def test_a_speed_or_an_echo_of_nothing_is_refused(effect: str) -> None:
 @pytest.mark.parametrize(
     "mistake",
     [
-        {"copies": -1},
-        {"copies": 101},
+        {"copies_per_clip": -1},
+        {"copies_per_clip": 101},
         {"seed": -1},
-        {"silence_s": (-0.1, 0.1)},
-        {"silence_s": (0.0, 1.1)},
+        {"padding_s": (-0.1, 0.1)},
+        {"padding_s": (0.0, 1.1)},
         {"reverb_prob": 1.1},
         {"reverb_prob": -0.1},
     ],

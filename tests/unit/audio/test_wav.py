@@ -235,16 +235,16 @@ FAULTS = {
         "inconsistent_header",
         "6 bytes of sound are no whole number",
     ),
-    "frame too small": (riff(fmt(channels=2, frame_bytes=2), data()), "inconsistent_header", "said to have 2 bytes"),
-    "frame of nothing": (riff(fmt(frame_bytes=0), data()), "inconsistent_header", "said to have 0 bytes"),
+    "frame too small": (riff(fmt(channels=2, frame_bytes=2), data()), "inconsistent_header", "given as 2 bytes"),
+    "frame of nothing": (riff(fmt(frame_bytes=0), data()), "inconsistent_header", "given as 0 bytes"),
     "fmt too short": (
         riff(chunk(b"fmt ", bytes(14)), data()),
         "inconsistent_header",
-        "have 14 bytes, its format takes 16",
+        "has 14 bytes, its format takes 16",
     ),
-    "fmt of nothing": (riff(chunk(b"fmt ", b""), data()), "inconsistent_header", "have 0 bytes"),
+    "fmt of nothing": (riff(chunk(b"fmt ", b""), data()), "inconsistent_header", "has 0 bytes"),
     "extension missing": (riff(fmt(0xFFFE), data()), "inconsistent_header", "its format takes 40"),
-    "more bits valid": (riff(extensible(valid_bits=20), data()), "inconsistent_header", "20 bits are said to be valid"),
+    "more bits valid": (riff(extensible(valid_bits=20), data()), "inconsistent_header", "20 bits are given as valid"),
     "ADPCM": (riff(fmt(0x11, bits=4), data()), "unsupported_encoding", "0x0011 (IMA ADPCM) with 4 bits, which is not"),
     "unheard of": (riff(fmt(0xABC), data()), "unsupported_encoding", "0x0ABC (unknown) with 16 bits"),
     "PCM of 12 bits": (riff(fmt(bits=12, frame_bytes=2), data()), "unsupported_encoding", "(PCM) with 12 bits"),
@@ -265,10 +265,10 @@ def test_a_fault_has_its_reason_and_a_sentence(content: bytes, reason: str, part
     """The sentence is printable ASCII, as the error's text is."""
     error = fault(content)
     assert error.reason == reason
-    assert part in error.sentence
-    assert str(error) == error.sentence
-    assert error.sentence.isascii()
-    assert error.sentence.isprintable()
+    assert part in error.detail
+    assert str(error) == error.detail
+    assert error.detail.isascii()
+    assert error.detail.isprintable()
 
 
 FIRST_THINGS_FIRST = {

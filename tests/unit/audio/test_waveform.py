@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from audiomnist.audio import wav
 from audiomnist.audio import waveform as audio
-from audiomnist.audio.wav import Sound, WavError
+from audiomnist.audio.wav import PcmAudio, WavError
 from audiomnist.audio.waveform import BadAudioError, Samples, Waveform
 
 # Ten samples are a frame at 1 kHz: short sounds of a few levels, each held for a while.
@@ -71,7 +71,7 @@ def test_decoding_keeps_the_channels_apart(tmp_path: Path, tone: Samples) -> Non
 
 def test_the_only_channel_is_the_mix(tone: Samples) -> None:
     """To the bit."""
-    waveform = audio.mixed(Sound(tone[:, None], 11_025))
+    waveform = audio.mixed(PcmAudio(tone[:, None], 11_025))
     np.testing.assert_array_equal(waveform.samples, tone)
     assert waveform.sample_rate_hz == 11_025
 
@@ -91,8 +91,8 @@ def test_what_is_no_sound_file_is_told_with_its_path_and_the_parsers_reason(
     with pytest.raises(BadAudioError) as caught:
         audio.read(path)
     assert (caught.value.reason, caught.value.path) == (reason, path)
-    assert caught.value.sentence == parsing.value.sentence
-    assert str(caught.value) == f"{path}: {parsing.value.sentence}"
+    assert caught.value.detail == parsing.value.detail
+    assert str(caught.value) == f"{path}: {parsing.value.detail}"
 
 
 def test_an_absent_file_and_a_folder_are_unreadable(tmp_path: Path) -> None:

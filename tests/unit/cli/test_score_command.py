@@ -619,7 +619,7 @@ def with_recognizer(folder: Path, **changes: Any) -> None:
 RECOGNIZERS: dict[str, tuple[dict[str, Any], str]] = {
     "altered weights": ({"weights_sha256": "0" * 64}, "put back the weights"),
     "unknown engine": ({"engine": "parrot"}, "not a recognizer that this program knows"),
-    "unknown settings": ({"settings": {"hypotheses": 5, "loudness": 3}}, "not a recognizer that this program knows"),
+    "unknown settings": ({"settings": {"n_best": 5, "loudness": 3}}, "not a recognizer that this program knows"),
 }
 
 

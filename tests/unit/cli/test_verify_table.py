@@ -141,7 +141,7 @@ def test_every_fault_is_told_with_its_rule_and_file(tmp_path: Path) -> None:
     for rule, names in expected.items():
         assert set(names) <= set(broken[rule]), rule
     assert head == f"table: {len(broken)} of {len(verify_table.RULES)} expectations are not met"
-    assert set(broken) == {rule.sentence for rule in verify_table.RULES} - {verify_table.RULES[0].sentence}
+    assert set(broken) == {rule.description for rule in verify_table.RULES} - {verify_table.RULES[0].description}
 
 
 def test_a_row_that_is_there_twice_is_told(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_every_mistake_is_told_in_one_message(altered: Altered, tmp_path: Path) 
     with pytest.raises(ParamsError) as caught:
         parameters.check(path, MANIFEST, tmp_path / "out")
     message = str(caught.value)
-    assert f"{path}: 3 mistake(s)" in message
+    assert f"{path}: 3 error(s)" in message
     assert re.search(r"^  model: .*'cnnn'", message, re.MULTILINE)
     assert re.search(r"^  models\.rnn\.hiden: is not a parameter$", message, re.MULTILINE)
     assert re.search(r"^  split\.test_fraction: .*1\.5", message, re.MULTILINE)
@@ -110,17 +110,23 @@ def test_the_held_out_speaker_must_be_among_those_who_speak(
     altered: Altered, tmp_path: Path, source: str, among: str
 ) -> None:
     """The message says who they are."""
-    path = altered({"data.source": source, "split.scheme": "speaker", "split.held_out": "zoe"})
-    with pytest.raises(ParamsError, match=rf"1 mistake\(s\)\n  split\.held_out: 'zoe' is not among {among}"):
+    path = altered({"data.source": source, "split.scheme": "speaker", "split.test_speaker": "zoe"})
+    with pytest.raises(ParamsError, match=rf"1 error\(s\)\n  split\.test_speaker: 'zoe' is not among {among}"):
         parameters.check(path, MANIFEST, tmp_path / "out")
 
 
 def test_an_accent_that_nobody_speaks_is_a_mistake_where_voices_are_wanted(altered: Altered, tmp_path: Path) -> None:
     """It is told before the features are lost, not when the recordings have been augmented already."""
-    path = altered({"voices.accents": ["en", "en-moon"]})
-    with pytest.raises(ParamsError, match=r"1 mistake\(s\)\n  voices\.accents: eSpeak NG has no voice 'en-moon'$"):
+    path = altered({"synthetic_speakers.espeak_languages": ["en", "en-moon"]})
+    with pytest.raises(
+        ParamsError, match=r"1 error\(s\)\n  synthetic_speakers\.espeak_languages: eSpeak NG has no voice 'en-moon'$"
+    ):
         parameters.check(path, MANIFEST, tmp_path / "out")
-    parameters.check(altered({"voices.accents": ["en-moon"], "voices.count": 0}), MANIFEST, tmp_path / "out")
+    parameters.check(
+        altered({"synthetic_speakers.espeak_languages": ["en-moon"], "synthetic_speakers.count": 0}),
+        MANIFEST,
+        tmp_path / "out",
+    )
 
 
 @pytest.mark.parametrize(
@@ -137,7 +143,7 @@ def test_a_number_that_would_be_taken_for_another_is_a_mistake(
     altered: Altered, tmp_path: Path, changes: dict[str, Any], told: str
 ) -> None:
     """One fold would be none, six of five others would be all."""
-    with pytest.raises(ParamsError, match=rf"1 mistake\(s\)\n  {told}"):
+    with pytest.raises(ParamsError, match=rf"1 error\(s\)\n  {told}"):
         parameters.check(altered(changes), MANIFEST, tmp_path / "out")
 
 
@@ -148,7 +154,7 @@ def test_the_held_out_speaker_is_free_where_it_is_not_used_and_may_be_a_voice_of
     altered: Altered, tmp_path: Path, others: dict[str, Any]
 ) -> None:
     """Other schemes do not look at it."""
-    parameters.check(altered({"split.held_out": "angus", **others}), MANIFEST, tmp_path / "out")
+    parameters.check(altered({"split.test_speaker": "angus", **others}), MANIFEST, tmp_path / "out")
 
 
 def test_mistakes_across_sections_are_told_with_those_within(altered: Altered, tmp_path: Path) -> None:
@@ -158,23 +164,23 @@ def test_mistakes_across_sections_are_told_with_those_within(altered: Altered, t
             "model": "typo",
             "data.speakers": ["george", "nikolas"],
             "split.scheme": "speaker",
-            "split.held_out": "zoe",
+            "split.test_speaker": "zoe",
             "features.n_fft": 128,
-            "features.coefficients": 41,
+            "features.n_mfcc": 41,
             "validate.recordings.min_duration_s": 5,
             "validate.features.min_value_db": 301,
-            "transcribe.hypotheses": 8,
+            "transcribe.n_best": 8,
             "train.seed": 2**63,
         }
     )
     with pytest.raises(ParamsError) as caught:
         parameters.check(path, MANIFEST, tmp_path / "out")
     for mistake in (
-        "8 mistake(s)",
+        "8 error(s)",
         "model: Input should be 'cnn', 'rnn' or 'lstm' (given: 'typo')",
         f"data.speakers: nikolas speaks in no recording of {MANIFEST}",
-        "split.held_out: 'zoe' is not among data.speakers (george, nikolas)",
-        "n_fft must be at least win_length; coefficients must be at most n_mels",
+        "split.test_speaker: 'zoe' is not among data.speakers (george, nikolas)",
+        "n_fft must be at least win_length; n_mfcc must be at most n_mels",
         "min_duration_s must be at most max_duration_s",
         "min_value_db must be at most max_value_db",
         "whisper.beam_size is 5, which cannot give 8 hypotheses",
@@ -186,7 +192,7 @@ def test_mistakes_across_sections_are_told_with_those_within(altered: Altered, t
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is CUDA")
 def test_a_device_that_is_not_there_is_a_mistake(altered: Altered, tmp_path: Path) -> None:
     """It is told before anything is lost, not when training begins."""
-    with pytest.raises(ParamsError, match=r"1 mistake\(s\)\n  train\.device: it is cuda, and there is none"):
+    with pytest.raises(ParamsError, match=r"1 error\(s\)\n  train\.device: it is cuda, and there is none"):
         parameters.check(altered({"train.device": "cuda"}), MANIFEST, tmp_path / "out")
 
 
@@ -201,17 +207,17 @@ def test_a_speaker_named_twice_is_a_mistake(altered: Altered, tmp_path: Path) ->
     [
         ("validate.recordings.min_peak", "loud"),
         ("features.f_min", -1.0),
-        ("features.augment.speed", [1.2, 0.8]),
+        ("features.augment.tempo", [1.2, 0.8]),
         ("transcribe.engine", "parrot"),
         ("train.epochs", 0),
         ("train.calibration_folds", -1),
-        ("models.lstm.units", []),
+        ("models.lstm.hidden_sizes", []),
         ("data.speakers", []),
     ],
 )
 def test_each_section_has_its_bounds(altered: Altered, tmp_path: Path, key: str, value: object) -> None:
     """One impossible value is one mistake under its own path."""
-    with pytest.raises(ParamsError, match=rf"1 mistake\(s\)\n  {re.escape(key)}: "):
+    with pytest.raises(ParamsError, match=rf"1 error\(s\)\n  {re.escape(key)}: "):
         parameters.check(altered({key: value}), MANIFEST, tmp_path / "out")
 
 
@@ -225,7 +231,7 @@ def test_an_absent_section_is_named(written: Callable[[str], Path], tmp_path: Pa
         "validate",
         "split",
         "features",
-        "voices",
+        "synthetic_speakers",
         "transcribe",
         "train",
         "models",

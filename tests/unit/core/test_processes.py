@@ -40,8 +40,8 @@ print(available_cores())
 POOL = """
 import os
 import time
-from audiomnist.core.processes import pool
-with pool(2, os.write, 1, b"ready\\n") as started:
+from audiomnist.core.processes import process_pool
+with process_pool(2, os.write, 1, b"ready\\n") as started:
     for _ in range(2):
         started.submit(time.sleep, 600)
 """
@@ -145,7 +145,7 @@ def test_a_pools_processes_have_one_thread_each_and_are_started_as_asked(monkeyp
     monkeypatch.setenv(THREADS[1], "5")
     monkeypatch.delenv(THREADS[2], raising=False)
     before = settings()
-    with processes.pool(1, mark, "here") as started:
+    with processes.process_pool(1, mark, "here") as started:
         found = started.submit(settings).result(DEADLINE_S)
     assert found == {**dict.fromkeys(THREADS, "1"), MARK: "here"}
     assert settings() == before
@@ -154,7 +154,7 @@ def test_a_pools_processes_have_one_thread_each_and_are_started_as_asked(monkeyp
 def test_a_pool_that_is_left_drops_what_is_queued(tmp_path: Path) -> None:
     """What has not begun by then never does: the process is busy with the first until the last is dropped."""
     dropped = tmp_path / "dropped"
-    with processes.pool(1, mark, "here") as started:
+    with processes.process_pool(1, mark, "here") as started:
         busy = started.submit(wait_for, dropped)
         queued = [started.submit(Path.touch, tmp_path / str(number)) for number in range(100)]
         queued[-1].add_done_callback(lambda _: dropped.touch())
@@ -165,5 +165,8 @@ def test_a_pool_that_is_left_drops_what_is_queued(tmp_path: Path) -> None:
 
 def test_an_error_of_ours_comes_out_of_a_pool_as_it_is() -> None:
     """With its sentence."""
-    with processes.pool(1, mark, "here") as started, pytest.raises(ParamsError, match=r"nowhere\.yaml cannot be read"):
+    with (
+        processes.process_pool(1, mark, "here") as started,
+        pytest.raises(ParamsError, match=r"nowhere\.yaml cannot be read"),
+    ):
         started.submit(params.read, Path("nowhere.yaml")).result(DEADLINE_S)

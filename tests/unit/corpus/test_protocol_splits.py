@@ -17,7 +17,7 @@ SECTION: dict[str, Any] = {
     "bootstrap": {"seed": 0, "resamples": 1000},
 }
 BASE = SplitParams(
-    scheme="random", seed=7, test_fraction=0.25, validation_fraction=0.1, held_out="eve", max_train_speakers=2
+    scheme="random", seed=7, test_fraction=0.25, validation_fraction=0.1, test_speaker="eve", max_train_speakers=2
 )
 
 
@@ -46,7 +46,7 @@ def test_the_official_split_is_one() -> None:
 def test_each_speaker_is_held_out_once() -> None:
     """All others train the model, whatever the section `split` says of training speakers."""
     found = splits_of("unseen")
-    assert {name: (split.scheme, split.held_out, split.max_train_speakers) for name, split in found.items()} == {
+    assert {name: (split.scheme, split.test_speaker, split.max_train_speakers) for name, split in found.items()} == {
         speaker: ("speaker", speaker, None) for speaker in SPEAKERS
     }
 
@@ -54,7 +54,7 @@ def test_each_speaker_is_held_out_once() -> None:
 def test_the_learning_curve_holds_out_each_speaker_for_each_number_of_others() -> None:
     """Named by both."""
     found = splits_of("learning-curve")
-    assert {name: (split.held_out, split.max_train_speakers) for name, split in found.items()} == {
+    assert {name: (split.test_speaker, split.max_train_speakers) for name, split in found.items()} == {
         f"1_{speaker}": (speaker, 1) for speaker in SPEAKERS
     }
 

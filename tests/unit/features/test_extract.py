@@ -12,8 +12,9 @@ from audiomnist.audio import waveform
 from audiomnist.core import params
 from audiomnist.corpus import manifest
 from audiomnist.features.dataset import FeatureExamples
-from audiomnist.features.extract import FeatureParams, featurize
-from audiomnist.features.mfcc import FrontEndParams
+from audiomnist.features.extract import featurize
+from audiomnist.features.front_end import FrontEndParams
+from audiomnist.features.params import FeatureParams
 from audiomnist.features.store import INDEX, SETTINGS, TENSOR
 
 COMMITTED = Path(__file__).parents[3] / "params.yaml"
@@ -24,7 +25,7 @@ DURATIONS_S = (0.02, 0.1, 0.35, 0.6, 1.4)
 def feature_params(copies: int) -> FeatureParams:
     """Return the committed section with another number of copies."""
     committed = params.section(COMMITTED, "features", FeatureParams)
-    return committed.model_copy(update={"augment": committed.augment.model_copy(update={"copies": copies})})
+    return committed.model_copy(update={"augment": committed.augment.model_copy(update={"copies_per_clip": copies})})
 
 
 @pytest.fixture

@@ -19,27 +19,28 @@ from audiomnist.corpus import manifest, splits
 from audiomnist.corpus.splits import Clip
 from audiomnist.features import extract as featurizing
 from audiomnist.features.dataset import FeatureExamples
-from audiomnist.features.extract import FeatureParams, featurize
-from audiomnist.features.mfcc import FrontEndParams
-from audiomnist.features.store import CLIPS, INDEX, SETTINGS, SYNTHETIC, TENSOR, VOICES
+from audiomnist.features.extract import featurize
+from audiomnist.features.front_end import FrontEndParams
+from audiomnist.features.params import FeatureParams
+from audiomnist.features.store import CLIPS, INDEX, SETTINGS, SPEAKERS, SYNTHETIC, TENSOR
 from audiomnist.synthesis.espeak import SynthesisError
-from audiomnist.synthesis.speakers import VoicesParams
+from audiomnist.synthesis.speakers import SyntheticSpeakersParams
 
 COMMITTED = Path(__file__).parents[3] / "params.yaml"
 FILES = (TENSOR, INDEX, SETTINGS)
-VOICE_FILES = (*FILES, CLIPS, VOICES)
+VOICE_FILES = (*FILES, CLIPS, SPEAKERS)
 
 
 def feature_params() -> FeatureParams:
     """Return the committed section with one copy of each recording."""
     committed = params.section(COMMITTED, "features", FeatureParams)
-    return committed.model_copy(update={"augment": committed.augment.model_copy(update={"copies": 1})})
+    return committed.model_copy(update={"augment": committed.augment.model_copy(update={"copies_per_clip": 1})})
 
 
-def some_voices(**changes: Any) -> VoicesParams:
+def some_voices(**changes: Any) -> SyntheticSpeakersParams:
     """Return the committed section with three voices, two copies of each word."""
-    committed = params.section(COMMITTED, "voices", VoicesParams)
-    return committed.model_copy(update={"count": 3, "copies": 2, **changes})
+    committed = params.section(COMMITTED, "synthetic_speakers", SyntheticSpeakersParams)
+    return committed.model_copy(update={"count": 3, "copies_per_word": 2, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def computed(corpus: Path, out: Path, voices: VoicesParams | None) -> Path:
+def computed(corpus: Path, out: Path, voices: SyntheticSpeakersParams | None) -> Path:
     """Compute the tensors; return their folder."""
     featurize(corpus / "manifest.csv", corpus / "raw", feature_params(), out, voices)
     return out
@@ -84,16 +85,16 @@ def pools(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     @contextmanager
     def counted(size: int, start: Callable[..., None], *arguments: Any) -> Iterator[Executor]:
         sizes.append(size)
-        with processes.pool(size, start, *arguments) as executor:
+        with processes.process_pool(size, start, *arguments) as executor:
             yield executor
 
-    monkeypatch.setattr(featurizing, "_SHARE_ITEMS", 2)
-    monkeypatch.setattr(featurizing, "pool", counted)
+    monkeypatch.setattr(featurizing, "_CHUNK_ITEMS", 2)
+    monkeypatch.setattr(featurizing, "process_pool", counted)
     return sizes
 
 
 def test_voices_have_a_tensor_of_their_own_in_the_folder_of_the_recordings(features: Path) -> None:
-    """A row for each copy of each word, none for the word as it was synthesised; what is not theirs is elsewhere."""
+    """A row for each copy of each word, none for the word as it was synthesized; what is not theirs is elsewhere."""
     tensor, index = opened(features / SYNTHETIC)
     assert list(zip(index["file"], index["copy"], strict=True)) == [
         (f"{digit}_voice{number}", copy) for number in range(3) for digit in range(10) for copy in (1, 2)
@@ -119,10 +120,10 @@ def test_clips_say_who_speaks_what(features: Path) -> None:
 
 
 def test_the_folder_says_what_the_voices_are(features: Path) -> None:
-    """Who synthesised them, and all that they were drawn by."""
-    told = json.loads((features / SYNTHETIC / VOICES).read_text(encoding="utf-8"))
-    assert told.pop("synthesiser") == "eSpeak NG"
-    assert VoicesParams.model_validate(told) == some_voices()
+    """Who synthesized them, and all that they were drawn by."""
+    told = json.loads((features / SYNTHETIC / SPEAKERS).read_text(encoding="utf-8"))
+    assert told.pop("synthesizer") == "eSpeak NG"
+    assert SyntheticSpeakersParams.model_validate(told) == some_voices()
 
 
 def test_voices_are_heard_by_the_same_front_end(features: Path) -> None:
@@ -143,7 +144,7 @@ def test_words_of_different_voices_and_copies_of_a_word_differ(features: Path) -
 
 @pytest.mark.parametrize("voices", [None, some_voices(count=0)])
 def test_without_voices_there_is_no_such_folder(
-    corpus: Path, features: Path, tmp_path: Path, voices: VoicesParams | None
+    corpus: Path, features: Path, tmp_path: Path, voices: SyntheticSpeakersParams | None
 ) -> None:
     """And the tensor of the recordings is what it is with them."""
     out = computed(corpus, tmp_path / "out", voices)
@@ -176,7 +177,7 @@ def test_little_work_starts_no_process(corpus: Path, tmp_path: Path, pools: list
 
 def test_more_voices_leave_the_first_ones_as_they_are(corpus: Path, features: Path, tmp_path: Path) -> None:
     """A voice depends on its number and the seed alone."""
-    few, own = opened(computed(corpus, tmp_path / "few", some_voices(count=1, copies=1)) / SYNTHETIC)
+    few, own = opened(computed(corpus, tmp_path / "few", some_voices(count=1, copies_per_word=1)) / SYNTHETIC)
     many, index = opened(features / SYNTHETIC)
     same = many[(index["copy"] == 1) & index["file"].isin(own["file"])]
     assert len(same) == len(few) == 10
@@ -201,7 +202,7 @@ def test_an_unknown_accent_leaves_no_folder(corpus: Path, tmp_path: Path, pools:
             corpus / "raw",
             feature_params(),
             tmp_path / "out",
-            some_voices(accents=("en-nowhere",)),
+            some_voices(espeak_languages=("en-nowhere",)),
         )
     assert len(pools) == 1
     assert {path.name for path in tmp_path.iterdir()} == {"two.csv"}

@@ -19,8 +19,8 @@ from audiomnist.corpus import info, manifest
 from audiomnist.corpus.manifest import ManifestError
 from audiomnist.ingest import build, download
 from audiomnist.ingest.archive import ArchiveError
-from audiomnist.ingest.build import DataParams
 from audiomnist.ingest.download import SOURCE_VARIABLE, SourceError
+from audiomnist.ingest.params import DataParams
 from audiomnist.serving.bundle.reference import deciles_histogram
 from audiomnist.synthesis.corpus import VOICES, SyntheticParams
 
@@ -86,7 +86,7 @@ class Upstream(http.server.ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}/archive.tar.gz"
 
 
-class Prediction(http.server.BaseHTTPRequestHandler):
+class Handler(http.server.BaseHTTPRequestHandler):
     """Sends what the server holds."""
 
     server: Upstream
@@ -120,7 +120,7 @@ def upstream(tmp_path: Path, recordings: Path, no_source: None, monkeypatch: pyt
     """A real server that serves the recordings as upstream does, in a folder of a .tar.gz."""
     del no_source
     packed = shutil.make_archive(str(tmp_path / "served"), "gztar", recordings.parent, recordings.name)
-    with Upstream(("127.0.0.1", 0), Prediction) as server:
+    with Upstream(("127.0.0.1", 0), Handler) as server:
         server.body = Path(packed).read_bytes()
         monkeypatch.setattr(download, "UPSTREAM_URL", server.url)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

@@ -10,7 +10,8 @@ import pytest
 from audiomnist.core.digits import PROBABILITIES
 from audiomnist.corpus import splits
 from audiomnist.features.store import INDEX, TENSOR
-from audiomnist.models.linear import BaselineError, BaselineParams, describe, predict
+from audiomnist.models.linear import BaselineError, describe, predict
+from audiomnist.models.params.linear import BaselineParams
 
 COEFFICIENTS, FRAMES = 4, 12
 PARAMS = BaselineParams(C=1.0, max_iter=500)

@@ -11,17 +11,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from audiomnist.core import params
-from audiomnist.features.extract import FeatureParams
-from audiomnist.features.mfcc import FrontEnd, FrontEndParams
+from audiomnist.features.front_end import FrontEndParams
+from audiomnist.features.mfcc import FrontEnd
+from audiomnist.features.params import FeatureParams
+from audiomnist.models.common.params import LogMelInputParams
 from audiomnist.models.common.recurrent import valid
-from audiomnist.models.common.spectrogram import LogMelInput, LogMelInputParams, warpings
+from audiomnist.models.common.spectrogram import LogMelInput, warpings
 
 COMMITTED = Path(__file__).parents[3] / "params.yaml"
 FRONT_END = params.section(COMMITTED, "features", FeatureParams).front_end
 BANDS = FRONT_END.n_mels
 FRAMES = torch.tensor([20, 9, 1, 14])
 # Nothing is taken off, and nothing is varied.
-PLAIN = LogMelInputParams(top_db=1e6, cmn_strength=0.0, time_mask_fraction=0.0, freq_mask_bands=0, warp=0.0)
+PLAIN = LogMelInputParams(top_db=1e6, cmn_strength=0.0, time_mask_fraction=0.0, freq_mask_bands=0, vtlp_range=0.0)
 WARP = 0.3
 FACTORS = np.exp(np.linspace(-WARP, WARP, 21))
 
@@ -80,7 +82,7 @@ def test_bands_are_those_that_the_mfccs_were_made_of() -> None:
 
 def test_fewer_coefficients_give_as_many_bands_smoothed() -> None:
     """What the cut coefficients held is missing, and no more."""
-    few = FRONT_END.model_copy(update={"coefficients": 13})
+    few = FRONT_END.model_copy(update={"n_mfcc": 13})
     bands = levels()
     mfcc = mfccs(bands)[:, :13]
     spectrum = LogMelInput(PLAIN, few).eval()
@@ -206,7 +208,7 @@ def test_in_training_each_clip_is_warped_for_itself() -> None:
     frames = torch.full((300,), 3)
     clip = levels(torch.tensor([3]), seed=5)
     bands = clip.expand(300, -1, -1)
-    spectrum = made(PLAIN.model_copy(update={"warp": WARP}), clip, torch.tensor([3]))
+    spectrum = made(PLAIN.model_copy(update={"vtlp_range": WARP}), clip, torch.tensor([3]))
     torch.manual_seed(0)
     found = unscaled(spectrum.train(), bands, frames)
     options = torch.matmul(warpings(FRONT_END, WARP), clip[0])
@@ -220,7 +222,7 @@ def test_in_training_each_clip_is_warped_for_itself() -> None:
     [
         PLAIN.model_copy(update={"time_mask_fraction": 0.5}),
         PLAIN.model_copy(update={"freq_mask_bands": 20}),
-        PLAIN.model_copy(update={"warp": WARP}),
+        PLAIN.model_copy(update={"vtlp_range": WARP}),
     ],
 )
 def test_in_service_nothing_is_hidden_or_warped(how: LogMelInputParams) -> None:
@@ -236,7 +238,7 @@ def test_in_service_nothing_is_hidden_or_warped(how: LogMelInputParams) -> None:
 def test_where_training_is_told_not_to_vary_it_warps_nothing() -> None:
     """Masks go on."""
     bands = levels()
-    spectrum = made(PLAIN.model_copy(update={"warp": WARP}), bands)
+    spectrum = made(PLAIN.model_copy(update={"vtlp_range": WARP}), bands)
     served = spectrum(mfccs(bands), FRAMES)
     spectrum.varies = False
     assert torch.equal(spectrum.train()(mfccs(bands), FRAMES), served)
@@ -255,7 +257,7 @@ def test_without_variation_training_sees_what_is_served() -> None:
 
 def test_what_follows_from_the_parameters_is_no_part_of_the_weights() -> None:
     """Neither the transform to bands nor the warpings."""
-    state = made(PLAIN.model_copy(update={"warp": WARP}), levels()).state_dict()
+    state = made(PLAIN.model_copy(update={"vtlp_range": WARP}), levels()).state_dict()
     assert set(state) == {"mean", "deviation"}
 
 
@@ -300,7 +302,7 @@ def test_beyond_the_outer_bands_the_level_is_theirs() -> None:
     assert torch.matmul(lowest, spectrum)[0] == pytest.approx(-5, abs=1e-4)
 
 
-@pytest.mark.parametrize("front_end", [{"f_min": 300.0}, {"f_max": 3000.0}, {"n_mels": 20, "coefficients": 20}])
+@pytest.mark.parametrize("front_end", [{"f_min": 300.0}, {"f_max": 3000.0}, {"n_mels": 20, "n_mfcc": 20}])
 def test_warpings_follow_the_front_ends_filters(front_end: dict[str, float]) -> None:
     """Other edges or another number of bands give other matrices, of the same kind."""
     other = FrontEndParams.model_validate(FRONT_END.model_dump() | front_end)

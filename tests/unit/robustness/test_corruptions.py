@@ -245,7 +245,7 @@ def test_another_recorder_holds_the_same_sound(rate_hz: int) -> None:
 @pytest.mark.parametrize("duration_s", [0.25, 1.0])
 def test_leading_silence_is_quiet_noise_before_untouched_speech(duration_s: float, tone: Samples) -> None:
     """It is no digital silence."""
-    late = corruptions.precede_with_silence(duration_s, Waveform(tone, RATE_HZ), rng(), level_dbfs=-70)
+    late = corruptions.prepend_silence(duration_s, Waveform(tone, RATE_HZ), rng(), level_dbfs=-70)
     silence, speech = np.split(late.samples, [round(duration_s * RATE_HZ)])
     np.testing.assert_array_equal(speech, tone)
     assert decibels(rms(silence)) == pytest.approx(-70, abs=0.5)
@@ -256,7 +256,7 @@ def test_leading_silence_is_quiet_noise_before_untouched_speech(duration_s: floa
 def test_overdriven_speech_has_its_share_of_samples_at_full_scale(percent: float) -> None:
     """No more than it has to, and the others are louder by one factor."""
     speech = Waveform(np.random.default_rng(1).normal(0, 0.02, 4000).astype(np.float32), RATE_HZ)
-    loud = corruptions.overdrive(percent, speech, rng()).samples
+    loud = corruptions.clip_peaks(percent, speech, rng()).samples
     clipped = np.abs(loud) >= 1 - 2**-15
     assert clipped.mean() == pytest.approx(percent / 100, abs=0.001)
     assert clipped.mean() >= percent / 100
@@ -267,10 +267,12 @@ def test_overdriven_speech_has_its_share_of_samples_at_full_scale(percent: float
 def test_overdriven_silence_stays_silence() -> None:
     """And what is mostly digital silence is clipped as far as there is sound in it."""
     silence = Waveform(np.zeros(800, dtype=np.float32), RATE_HZ)
-    assert not corruptions.overdrive(5, silence, rng()).samples.any()
+    assert not corruptions.clip_peaks(5, silence, rng()).samples.any()
     click = np.zeros(800, dtype=np.float32)
     click[3] = 0.1
-    np.testing.assert_allclose(corruptions.overdrive(5, Waveform(click, RATE_HZ), rng()).samples, 10 * click, atol=1e-4)
+    np.testing.assert_allclose(
+        corruptions.clip_peaks(5, Waveform(click, RATE_HZ), rng()).samples, 10 * click, atol=1e-4
+    )
 
 
 def test_a_clips_draws_depend_on_seed_and_name_alone() -> None:
@@ -303,7 +305,7 @@ def test_each_condition_disturbs_as_the_parameters_say(tone: Samples) -> None:
     """The table gives each disturbance its own strength."""
     speech, others = Waveform(tone * np.float32(0.1), RATE_HZ), [sine(250), sine(900)]
     found = {condition.path: condition for condition in conditions(RobustnessParams.model_validate(STRENGTHS), others)}
-    heard = {path: condition.disturb(speech, rng()) for path, condition in found.items()}
+    heard = {path: condition.corrupt(speech, rng()) for path, condition in found.items()}
     assert heard["clean",] is speech
     for colour in ("white", "pink", "babble"):
         added = heard["noise", colour, "snr_10_db"].samples - speech.samples
@@ -338,6 +340,7 @@ def test_an_empty_list_leaves_a_disturbance_out() -> None:
         {"speed_factor": [0]},
         {"speed_factor": [1.1, 1.1000001]},
         {"telephone_band_hz": [3400, 300]},
+        {"telephone_band_hz": [300, 300]},
         {"telephone_band_hz": [300, 4000]},
         {"source_rate_hz": [44100.5]},
         {"source_rate_hz": [100]},

@@ -22,7 +22,7 @@ from audiomnist.corpus.splits import Clip
 from audiomnist.evaluation import metrics as evaluation
 from audiomnist.robustness import corruptions, evaluate, plots
 from audiomnist.robustness.conditions import Condition, RobustnessParams, conditions
-from audiomnist.robustness.evaluate import Outcome, RobustnessError, Trial
+from audiomnist.robustness.evaluate import ConditionResult, RobustnessError, RobustnessSet
 from audiomnist.serving import model as inference
 from audiomnist.serving.bundle.description import BundleError
 from audiomnist.serving.predictor import predictor
@@ -32,7 +32,7 @@ SOURCES = Path(__file__).parents[3] / "src"
 PNG = b"\x89PNG\r\n\x1a\n"
 TEST_CLIPS = 30
 COLUMNS = ["accuracy", "accuracy_low", "accuracy_high", "ece", "confidence", "mcnemar_p", "clips"]
-HOW = RobustnessParams(
+PARAMS = RobustnessParams(
     clips=10,
     seed=0,
     snr_db=(20, -20),
@@ -74,7 +74,7 @@ def die(*_: object) -> None:
 
 def run_stage(model: Path, toy: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run the stage script on the toy corpus; the parameters and the outputs lie in `folder`."""
-    (folder / "params.yaml").write_text(json.dumps({"robustness": HOW.model_dump()}), encoding="utf-8")
+    (folder / "params.yaml").write_text(json.dumps({"robustness": PARAMS.model_dump()}), encoding="utf-8")
     paths = {
         "model": model,
         "raw": toy / "raw",
@@ -92,7 +92,7 @@ def run_stage(model: Path, toy: Path, folder: Path) -> subprocess.CompletedProce
 
 def report(model: Path, raw: Path, split: Path, folder: Path) -> None:
     """Write the report in this process."""
-    evaluate.robustness(model, raw, split, HOW, folder / "cnn.json", folder / "cnn.csv", folder / "cnn.png")
+    evaluate.evaluate_robustness(model, raw, split, PARAMS, folder / "cnn.json", folder / "cnn.csv", folder / "cnn.png")
 
 
 @pytest.fixture(scope="module")
@@ -105,24 +105,24 @@ def written(toy: Path, served: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture
-def trial(toy: Path) -> Trial:
+def test_set(toy: Path) -> RobustnessSet:
     """Return the test part of the toy corpus: each of three speakers says each digit once."""
     clips = [clip for clip in splits.read(toy / "split.csv") if clip.subset == "test"]
     assert len(clips) == TEST_CLIPS
-    return Trial(clips, {clip.file: audio.read(toy / "raw" / clip.file) for clip in clips}, HOW)
+    return RobustnessSet(clips, {clip.file: audio.read(toy / "raw" / clip.file) for clip in clips}, PARAMS)
 
 
 def number_of(*path: str) -> int:
     """Return the place of a condition in their order."""
-    return [condition.path for condition in conditions(HOW, [])].index(path)
+    return [condition.path for condition in conditions(PARAMS, [])].index(path)
 
 
-def outcome(right: Sequence[bool], confidence: float) -> Outcome:
+def outcome(right: Sequence[bool], confidence: float) -> ConditionResult:
     """Return answers to zeros that are all equally sure."""
     said = [0 if hit else 1 for hit in right]
     probabilities = np.full((len(right), 10), (1 - confidence) / 9)
     probabilities[np.arange(len(right)), said] = confidence
-    return Outcome(np.array(right), probabilities)
+    return ConditionResult(np.array(right), probabilities)
 
 
 def test_the_table_has_a_row_per_condition_in_a_fixed_order(written: Path) -> None:
@@ -168,27 +168,27 @@ def test_a_second_report_has_the_same_bytes(toy: Path, served: Path, written: Pa
     assert (written / "cnn.png").read_bytes().startswith(PNG)
 
 
-def test_the_clips_are_evenly_spaced(trial: Trial) -> None:
+def test_the_clips_are_evenly_spaced(test_set: RobustnessSet) -> None:
     """In the order of the split; all of them where there are no more."""
-    assert [clip.digit for clip in trial.chosen] == list(range(10))
-    every = Trial(trial.clips, trial.recordings, HOW.model_copy(update={"clips": 1000}))
-    assert every.chosen == trial.clips
+    assert [clip.digit for clip in test_set.selected] == list(range(10))
+    every = RobustnessSet(test_set.clips, test_set.recordings, PARAMS.model_copy(update={"clips": 1000}))
+    assert every.selected == test_set.clips
 
 
-@pytest.mark.parametrize("path", [condition.path for condition in conditions(HOW, [])], ids="_".join)
-def test_how_many_clips_are_judged_changes_none_of_them(trial: Trial, path: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("path", [condition.path for condition in conditions(PARAMS, [])], ids="_".join)
+def test_how_many_clips_are_judged_changes_none_of_them(test_set: RobustnessSet, path: tuple[str, ...]) -> None:
     """Nor does the order in which they are disturbed."""
-    every = Trial(trial.clips, trial.recordings, HOW.model_copy(update={"clips": 30}))
-    alone, among = trial.chosen[4], {clip.file: every.disturbed(clip, number_of(*path)) for clip in every.chosen}
-    found = trial.disturbed(alone, number_of(*path))
+    every = RobustnessSet(test_set.clips, test_set.recordings, PARAMS.model_copy(update={"clips": 30}))
+    alone, among = test_set.selected[4], {clip.file: every.corrupted(clip, number_of(*path)) for clip in every.selected}
+    found = test_set.corrupted(alone, number_of(*path))
     np.testing.assert_array_equal(found.samples, among[alone.file].samples)
 
 
-def test_clips_of_the_same_length_meet_different_noise(trial: Trial) -> None:
+def test_clips_of_the_same_length_meet_different_noise(test_set: RobustnessSet) -> None:
     """Each its own, by its file's name."""
-    tone = Waveform(trial.recordings[trial.clips[0].file].samples[:1000], 8000)
-    same = Trial(trial.clips, {clip.file: tone for clip in trial.clips}, HOW)
-    first, second = (same.disturbed(clip, number_of("noise", "white", "snr_20_db")) for clip in trial.clips[:2])
+    tone = Waveform(test_set.recordings[test_set.clips[0].file].samples[:1000], 8000)
+    same = RobustnessSet(test_set.clips, {clip.file: tone for clip in test_set.clips}, PARAMS)
+    first, second = (same.corrupted(clip, number_of("noise", "white", "snr_20_db")) for clip in test_set.clips[:2])
     assert not np.allclose(first.samples, second.samples, atol=1e-4)
 
 
@@ -200,8 +200,8 @@ def voices_behind(clip: Clip, clips: Sequence[Clip]) -> set[str]:
         file: Waveform((0.1 * np.sin(2 * np.pi * hertz * time_s)).astype(np.float32), 8000)
         for file, hertz in pitches_hz.items()
     }
-    how = HOW.model_copy(update={"babble_voices": 100})
-    heard = Trial(clips, tones, how).disturbed(clip, number_of("noise", "babble", "snr_minus_20_db"))
+    params = PARAMS.model_copy(update={"babble_voices": 100})
+    heard = RobustnessSet(clips, tones, params).corrupted(clip, number_of("noise", "babble", "snr_minus_20_db"))
     power = np.abs(np.fft.rfft(heard.samples)) ** 2
     loud = {file: power[round(hertz)] > power.max() / 10 for file, hertz in pitches_hz.items()}
     return {file for file, is_loud in loud.items() if is_loud}
@@ -219,39 +219,40 @@ def test_a_speaker_who_is_alone_babbles_behind_the_own_clip() -> None:
     assert voices_behind(clips[1], clips) == {clips[0].file, clips[2].file}
 
 
-def test_clean_clips_are_answered_as_in_service(trial: Trial, served: Path) -> None:
+def test_clean_clips_are_answered_as_in_service(test_set: RobustnessSet, served: Path) -> None:
     """The same probabilities, the same hits."""
-    evaluate.start(served / "cnn", trial)
-    found = evaluate.judge(0)
-    hear = predictor(inference.load(served / "cnn", threads=1))
-    answers = [hear([trial.recordings[clip.file]])[0] for clip in trial.chosen]
+    evaluate.start(served / "cnn", test_set)
+    found = evaluate.evaluate_condition(0)
+    predict = predictor(inference.load(served / "cnn", threads=1))
+    answers = [predict([test_set.recordings[clip.file]])[0] for clip in test_set.selected]
     expected = np.array([answer.probabilities for answer in answers if answer is not None])
     np.testing.assert_allclose(found.probabilities, expected, atol=1e-5)
-    assert found.right.tolist() == (expected.argmax(axis=1) == np.arange(10)).tolist()
+    assert found.correct.tolist() == (expected.argmax(axis=1) == np.arange(10)).tolist()
 
 
-def test_what_is_judged_is_the_disturbed_clip(trial: Trial, served: Path) -> None:
+def test_what_is_judged_is_the_disturbed_clip(test_set: RobustnessSet, served: Path) -> None:
     """A clip of 48 kHz is heard as the model's own preparation brings it down."""
-    evaluate.start(served / "cnn", trial)
-    found = evaluate.judge(number_of("source", "48000_hz"))
-    hear = predictor(inference.load(served / "cnn", threads=1))
+    evaluate.start(served / "cnn", test_set)
+    found = evaluate.evaluate_condition(number_of("source", "48000_hz"))
+    predict = predictor(inference.load(served / "cnn", threads=1))
     raised = [
-        corruptions.change_rate(48000, trial.recordings[clip.file], np.random.default_rng()) for clip in trial.chosen
+        corruptions.change_rate(48000, test_set.recordings[clip.file], np.random.default_rng())
+        for clip in test_set.selected
     ]
-    answers = [hear([waveform])[0] for waveform in raised]
+    answers = [predict([waveform])[0] for waveform in raised]
     expected = np.array([answer.probabilities for answer in answers if answer is not None])
     np.testing.assert_allclose(found.probabilities, expected, atol=1e-5)
 
 
 def test_a_clip_without_an_answer_is_wrong_and_unsure(
-    trial: Trial, served: Path, monkeypatch: pytest.MonkeyPatch
+    test_set: RobustnessSet, served: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the digit is the first, which equal probabilities would name."""
     monkeypatch.setitem(registry.ENGINES, "sphinx", lambda _: Deaf())
-    evaluate.start(served / "lstm", trial)
-    found = evaluate.judge(0)
-    assert trial.chosen[0].digit == 0
-    assert not found.right.any()
+    evaluate.start(served / "lstm", test_set)
+    found = evaluate.evaluate_condition(0)
+    assert test_set.selected[0].digit == 0
+    assert not found.correct.any()
     np.testing.assert_allclose(found.probabilities, 0.1)
 
 
@@ -279,7 +280,7 @@ def test_each_condition_is_held_against_the_clean_clips_not_the_one_before() -> 
 
 def test_a_plot_has_the_same_bytes_for_the_same_numbers_alone(tmp_path: Path) -> None:
     """Drawn again it is the same, and with another accuracy another."""
-    every = conditions(HOW, [])
+    every = conditions(PARAMS, [])
     rows = pd.DataFrame(evaluate.scores([outcome([True] * 4 + [False] * 6, 0.7)] * len(every)))
     for name, accuracy in {"first": 0.4, "again": 0.4, "other": 0.5}.items():
         plots.draw(every, rows.assign(accuracy=accuracy), "tones", tmp_path / f"{name}.png")
@@ -292,7 +293,7 @@ def test_a_plot_has_the_same_bytes_for_the_same_numbers_alone(tmp_path: Path) ->
 def test_the_clean_clips_alone_can_be_drawn(tmp_path: Path) -> None:
     """And one clip, all of it wrong."""
     rows = pd.DataFrame(evaluate.scores([outcome([False], 1.0)]))
-    plots.draw([Condition((), "clean", corruptions.leave)], rows, "tones", tmp_path / "plot.png")
+    plots.draw([Condition((), "clean", corruptions.identity)], rows, "tones", tmp_path / "plot.png")
     assert (tmp_path / "plot.png").read_bytes().startswith(PNG)
 
 
@@ -302,7 +303,7 @@ def test_a_test_part_without_two_clips_cannot_babble(toy: Path, served: Path, tm
     clips = splits.read(toy / "split.csv")
     test = [clip for clip in clips if clip.subset == "test"][:count]
     splits.write(tmp_path / "split.csv", [*(clip for clip in clips if clip.subset != "test"), *test])
-    with pytest.raises(RobustnessError, match=rf"split\.csv: the test part has {count} clip.*split\.test_fraction"):
+    with pytest.raises(RobustnessError, match=rf"split\.csv: the test set has {count} clip.*split\.test_fraction"):
         report(served / "cnn", toy / "raw", tmp_path / "split.csv", tmp_path)
     assert not list(tmp_path.glob("cnn.*"))
 

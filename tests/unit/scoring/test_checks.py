@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from audiomnist.audio.wav import Sound
+from audiomnist.audio.wav import PcmAudio
 from audiomnist.scoring.decoding import checks
 from audiomnist.scoring.decoding.checks import Amplitude, Limits, UnusableSoundError
 
@@ -24,12 +24,12 @@ def refusal(samples: NDArray[np.float32], limits: Limits = LIMITS) -> tuple[str,
     """Return reason and sentence with which a sound of 8 kHz is refused."""
     with pytest.raises(UnusableSoundError) as caught:
         accepted(samples, limits)
-    return caught.value.reason, caught.value.sentence
+    return caught.value.reason, caught.value.detail
 
 
 def accepted(samples: NDArray[np.float32], limits: Limits = LIMITS) -> None:
     """Check that a sound of 8 kHz is taken."""
-    sound = Sound(samples, RATE_HZ)
+    sound = PcmAudio(samples, RATE_HZ)
     checks.check(sound, Amplitude.of(sound), limits)
 
 
@@ -39,13 +39,13 @@ def accepted(samples: NDArray[np.float32], limits: Limits = LIMITS) -> None:
 )
 def test_the_peak_is_the_largest_magnitude_in_any_channel(samples: list[list[float]], expected: float) -> None:
     """Before the channels are mixed, in which they may cancel."""
-    assert Amplitude.of(Sound(np.array(samples, dtype=np.float32), RATE_HZ)).peak == expected
+    assert Amplitude.of(PcmAudio(np.array(samples, dtype=np.float32), RATE_HZ)).peak == expected
 
 
 def test_the_swing_is_the_largest_within_a_channel() -> None:
     """Differences between channels do not count."""
     samples = np.array([[0.5, -0.5], [0.25, -0.125]], dtype=np.float32)
-    assert Amplitude.of(Sound(samples, RATE_HZ)).peak_to_peak == 0.375
+    assert Amplitude.of(PcmAudio(samples, RATE_HZ)).peak_to_peak == 0.375
 
 
 def test_the_peak_of_what_is_not_a_number_is_none_either() -> None:
@@ -53,7 +53,7 @@ def test_the_peak_of_what_is_not_a_number_is_none_either() -> None:
     for channels, where in ((1, 0), (3, 0), (3, 2)):
         samples = noise(channels=channels)
         samples[17, where] = np.nan
-        assert math.isnan(Amplitude.of(Sound(samples, RATE_HZ)).peak)
+        assert math.isnan(Amplitude.of(PcmAudio(samples, RATE_HZ)).peak)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 8])

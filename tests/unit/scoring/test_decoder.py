@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from audiomnist.audio.wav import Sound
+from audiomnist.audio.wav import PcmAudio
 from audiomnist.scoring.decoding.decoder import DecodingError, decode_flac
 
 MAX_DURATION_S = 60
@@ -45,7 +45,7 @@ def with_padding(content: bytes, size: int) -> bytes:
     return content[:42] + b"\x01" + size.to_bytes(3, "big") + bytes(size) + content[42:]
 
 
-def assert_decoded(sound: Sound, content: bytes) -> None:
+def assert_decoded(sound: PcmAudio, content: bytes) -> None:
     """Check that the sound is, bit by bit, what libsndfile gives."""
     samples, rate_hz = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
     assert sound.sample_rate_hz == rate_hz
@@ -53,7 +53,7 @@ def assert_decoded(sound: Sound, content: bytes) -> None:
     np.testing.assert_array_equal(sound.samples, samples)
 
 
-def decoded(content: bytes, max_duration_s: float = MAX_DURATION_S) -> Sound:
+def decoded(content: bytes, max_duration_s: float = MAX_DURATION_S) -> PcmAudio:
     """Decode a file."""
     return decode_flac(content, max_duration_s)
 
@@ -115,14 +115,14 @@ def test_a_file_that_ends_with_a_frame_is_truncated_where_more_are_promised() ->
     assert_decoded(decoded(content), content)
     error = refusal(with_stream_info(content, frames=5 * 8000 + 1))
     assert error.reason == "truncated"
-    assert "before the 40001 frames that its header promises" in error.sentence
+    assert "before the 40001 frames that its header promises" in error.detail
 
 
 def test_a_file_of_unknown_length_cut_in_a_frame_is_truncated() -> None:
     """No promise is broken, but a frame is."""
     content = with_stream_info(encoded(noise(5)), frames=0)
     error = refusal(content[: len(content) // 2])
-    assert (error.reason, error.sentence) == ("truncated", "is cut short or damaged: its sound breaks off")
+    assert (error.reason, error.detail) == ("truncated", "is cut short or damaged: its sound breaks off")
 
 
 def test_a_file_damaged_in_the_middle_is_undecodable() -> None:
@@ -131,7 +131,7 @@ def test_a_file_damaged_in_the_middle_is_undecodable() -> None:
     content[len(content) // 2] ^= 1
     error = refusal(bytes(content))
     assert error.reason == "undecodable"
-    assert "is damaged: libsndfile cannot decode it" in error.sentence
+    assert "is damaged: libsndfile cannot decode it" in error.detail
 
 
 def test_a_damaged_header_is_undecodable(good: bytes) -> None:
@@ -143,7 +143,7 @@ def test_a_damaged_header_is_undecodable(good: bytes) -> None:
 def test_a_claim_beyond_the_longest_duration_is_too_long(good: bytes, frames: int) -> None:
     """The header alone decides: the samples would not fit in memory."""
     error = refusal(with_stream_info(good, frames=frames))
-    assert (error.reason, error.sentence) == ("too_long", "lasts longer than the 60 s allowed")
+    assert (error.reason, error.detail) == ("too_long", "lasts longer than the 60 s allowed")
 
 
 def test_a_claim_of_the_longest_duration_is_not_too_long(good: bytes) -> None:
@@ -177,14 +177,14 @@ def test_an_absurd_rate_is_named(good: bytes, rate_hz: int) -> None:
     """The error comes before anything is decoded."""
     error = refusal(with_stream_info(good, rate_hz=rate_hz, frames=4000))
     assert error.reason == "bad_rate"
-    assert f"{rate_hz} Hz" in error.sentence
+    assert f"{rate_hz} Hz" in error.detail
 
 
 def test_bits_that_libsndfile_does_not_read_are_named(good: bytes) -> None:
     """FLAC of 20 bits is good FLAC; the message gives the remedy."""
     error = refusal(with_stream_info(good, bits=20, frames=4000))
     assert error.reason == "unsupported_encoding"
-    assert error.sentence == "is FLAC of 20 bits: convert it to FLAC of 16 or 24 bits"
+    assert error.detail == "is FLAC of 20 bits: convert it to FLAC of 16 or 24 bits"
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_other_formats_are_named(container: str, subtype: str, name: str) -> Non
     """Libsndfile could read them; a model was never shown what lossy compression leaves."""
     error = refusal(encoded(noise(), subtype=subtype, container=container))
     assert error.reason == "unsupported_encoding"
-    assert error.sentence == f"is {name}: convert it to WAV or FLAC"
+    assert error.detail == f"is {name}: convert it to WAV or FLAC"
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_a_model_of_transcripts_predicts_what_its_recognizer_returns(reader: Mod
     given = reader.description.input
     assert isinstance(given, TranscriptInput)
     assert [params.engine for params in listener.settings] == [given.recognizer["engine"]]
-    assert listener.settings[0].hypotheses == given.recognizer["settings"]["hypotheses"]
+    assert listener.settings[0].n_best == given.recognizer["settings"]["n_best"]
 
 
 def test_all_hypotheses_are_read_best_first(reader: Model, listener: Listener) -> None:

@@ -14,29 +14,29 @@ from audiomnist.core import params
 from audiomnist.core.digits import DIGIT_WORDS
 from audiomnist.synthesis import espeak
 from audiomnist.synthesis.espeak import SynthesisError
-from audiomnist.synthesis.speakers import VoicesParams, words
+from audiomnist.synthesis.speakers import SyntheticSpeakersParams, words
 
 COMMITTED = Path(__file__).parents[3] / "params.yaml"
 SOME: dict[str, Any] = {
     "count": 10,
     "seed": 0,
-    "copies": 1,
-    "accents": ("en", "en-us", "en-029"),
+    "copies_per_word": 1,
+    "espeak_languages": ("en", "en-us", "en-029"),
     "rate_wpm": (100, 260),
     "pitch": (10, 95),
     "pitch_range": (10, 95),
 }
-PARAMS = VoicesParams.model_validate(SOME)
+PARAMS = SyntheticSpeakersParams.model_validate(SOME)
 IN_ANOTHER_PROCESS = """
 import hashlib, sys
-from audiomnist.synthesis.speakers import VoicesParams, words
-how = VoicesParams.model_validate_json(sys.argv[1])
+from audiomnist.synthesis.speakers import SyntheticSpeakersParams, words
+how = SyntheticSpeakersParams.model_validate_json(sys.argv[1])
 for number in sys.argv[2:]:
     print(hashlib.sha256(b"".join(word.samples.tobytes() for word in words(int(number), how))).hexdigest())
 """
 
 
-def sound(number: int, how: VoicesParams = PARAMS) -> bytes:
+def sound(number: int, how: SyntheticSpeakersParams = PARAMS) -> bytes:
     """Return all samples of a voice."""
     return b"".join(word.samples.tobytes() for word in words(number, how))
 
@@ -66,7 +66,7 @@ def test_a_voice_says_the_ten_digits() -> None:
 def test_a_voice_is_the_same_in_any_order_and_process() -> None:
     """Its number and the seed decide all, down to the last bit; how many voices there are decides nothing."""
     forth = [sound(number) for number in (0, 1, 2)]
-    back = [sound(number, VoicesParams.model_validate(SOME | {"count": 500})) for number in (2, 1, 0)]
+    back = [sound(number, SyntheticSpeakersParams.model_validate(SOME | {"count": 500})) for number in (2, 1, 0)]
     assert forth == back[::-1]
     command = [sys.executable, "-c", IN_ANOTHER_PROCESS, PARAMS.model_dump_json()]
     elsewhere = subprocess.run([*command, "2", "0"], check=True, capture_output=True, text=True).stdout
@@ -76,7 +76,7 @@ def test_a_voice_is_the_same_in_any_order_and_process() -> None:
 
 def test_another_number_and_another_seed_are_other_voices() -> None:
     """No word of theirs sounds the same."""
-    other_seed = VoicesParams.model_validate(SOME | {"seed": 1})
+    other_seed = SyntheticSpeakersParams.model_validate(SOME | {"seed": 1})
     spoken = [words(0, PARAMS), words(1, PARAMS), words(0, other_seed)]
     for digit in range(10):
         assert len({voice[digit].samples.tobytes() for voice in spoken}) == 3
@@ -93,7 +93,9 @@ def test_a_voice_keeps_its_accent_throat_and_liveliness(said: list[dict[str, Any
 
 def test_what_is_drawn_stays_within_its_bounds(said: list[dict[str, Any]]) -> None:
     """Of a voice; its words lie at most 15% of the speed and 8 steps of the pitch beside it, and in eSpeak's range."""
-    how = VoicesParams.model_validate(SOME | {"rate_wpm": (150, 160), "pitch": (40, 50), "pitch_range": (20, 25)})
+    how = SyntheticSpeakersParams.model_validate(
+        SOME | {"rate_wpm": (150, 160), "pitch": (40, 50), "pitch_range": (20, 25)}
+    )
     for number in range(60):
         words(number, how)
     rates, pitches, ranges = (np.array([word[what] for word in said]) for what in ("rate_wpm", "pitch", "pitch_range"))
@@ -102,7 +104,7 @@ def test_what_is_drawn_stays_within_its_bounds(said: list[dict[str, Any]]) -> No
     assert 32 <= pitches.min() < 40
     assert 50 < pitches.max() <= 58
     assert set(ranges.tolist()) == {20, 21, 22, 23, 24, 25}
-    assert {word["voice"].partition("+")[0] for word in said} == set(how.accents)
+    assert {word["voice"].partition("+")[0] for word in said} == set(how.espeak_languages)
     throats = {word["voice"].partition("+")[2] for word in said}
     assert len(throats) > 30
     assert throats <= set(espeak.variants())
@@ -114,7 +116,7 @@ def test_no_word_is_higher_or_lower_than_espeak_can_speak(
 ) -> None:
     """A voice at the end of the scale stays on it."""
     for number in range(10):
-        words(number, VoicesParams.model_validate(SOME | {"pitch": pitch}))
+        words(number, SyntheticSpeakersParams.model_validate(SOME | {"pitch": pitch}))
     pitches = {word["pitch"] for word in said}
     assert end in pitches
     assert min(pitches) >= 0
@@ -123,15 +125,15 @@ def test_no_word_is_higher_or_lower_than_espeak_can_speak(
 
 def test_the_committed_voices_can_speak() -> None:
     """In each of the accents, which espeak-ng may not all bring."""
-    how = params.section(COMMITTED, "voices", VoicesParams)
-    for accent in how.accents:
-        words(0, how.model_copy(update={"accents": (accent,)}))
+    how = params.section(COMMITTED, "synthetic_speakers", SyntheticSpeakersParams)
+    for accent in how.espeak_languages:
+        words(0, how.model_copy(update={"espeak_languages": (accent,)}))
 
 
 def test_an_accent_that_espeak_lacks_is_named() -> None:
     """The voice that was asked for is told."""
     with pytest.raises(SynthesisError, match=r"eSpeak NG has no voice 'en-nowhere\+\w+'"):
-        words(0, VoicesParams.model_validate(SOME | {"accents": ("en-nowhere",)}))
+        words(0, SyntheticSpeakersParams.model_validate(SOME | {"espeak_languages": ("en-nowhere",)}))
 
 
 def test_every_throat_can_be_combined_with_a_language() -> None:
@@ -149,9 +151,9 @@ def test_every_throat_can_be_combined_with_a_language() -> None:
         {"count": -1},
         {"count": 100_001},
         {"seed": -1},
-        {"copies": 0},
-        {"copies": 101},
-        {"accents": ()},
+        {"copies_per_word": 0},
+        {"copies_per_word": 101},
+        {"espeak_languages": ()},
         {"rate_wpm": (79, 200)},
         {"rate_wpm": (100, 451)},
         {"rate_wpm": (200, 100)},
@@ -165,8 +167,8 @@ def test_every_throat_can_be_combined_with_a_language() -> None:
 )
 def test_a_value_out_of_bounds_is_a_mistake_that_names_it(mistake: dict[str, Any]) -> None:
     """The bounds themselves are none."""
-    VoicesParams.model_validate(
-        SOME | {"count": 0, "rate_wpm": (80, 450), "pitch": (0, 99), "pitch_range": (0, 99), "copies": 100}
+    SyntheticSpeakersParams.model_validate(
+        SOME | {"count": 0, "rate_wpm": (80, 450), "pitch": (0, 99), "pitch_range": (0, 99), "copies_per_word": 100}
     )
     with pytest.raises(ValidationError, match=next(iter(mistake))):
-        VoicesParams.model_validate(SOME | mistake)
+        SyntheticSpeakersParams.model_validate(SOME | mistake)

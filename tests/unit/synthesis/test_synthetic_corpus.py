@@ -92,15 +92,6 @@ def test_another_seed_gives_other_recordings(corpus: tuple[Path, list[Recording]
     assert not {r.sha256 for r in others} & {r.sha256 for r in corpus[1]}
 
 
-def test_an_unknown_speaker_is_refused_before_anything_is_written(tmp_path: Path) -> None:
-    """The message names the speaker that is not there and all those that are."""
-    speakers = [synthetic.VOICES[0].speaker, "nobody"]
-    with pytest.raises(SynthesisError, match="nobody") as caught:
-        synthetic.write_corpus(tmp_path, speakers, PARAMS)
-    assert all(voice.speaker in str(caught.value) for voice in synthetic.VOICES)
-    assert not list(tmp_path.iterdir())
-
-
 @pytest.mark.parametrize("voice", ["nowhere", "nowhere+m3", "en-us+nobody"])
 def test_a_voice_that_espeak_lacks_is_refused(voice: str) -> None:
     """An unknown language is an error, and so is an unknown variant of a known one."""

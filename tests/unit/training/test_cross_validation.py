@@ -22,7 +22,8 @@ from audiomnist.models.common.ood import OodClassifier
 from audiomnist.models.common.registry import architecture
 from audiomnist.training import cross_validation
 from audiomnist.training.cross_validation import Fold, Outputs, answers, answers_of, folds, joined, judged
-from audiomnist.training.trainer import TrainingJob, TrainParams, embed, labels_of
+from audiomnist.training.params import TrainParams
+from audiomnist.training.trainer import TrainingJob, embed, labels_of
 
 FEATURES = 6
 HOW = BARE.model_copy(update={"epochs": 2, "batch_size": 4, "learning_rate": 0.01})

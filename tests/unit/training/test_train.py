@@ -29,8 +29,9 @@ from audiomnist.serving.bundle import description as bundle
 from audiomnist.serving.bundle.reference import histogram_of
 from audiomnist.training import calibration, cross_validation
 from audiomnist.training.history import drawn
+from audiomnist.training.params import TrainParams
 from audiomnist.training.train import train
-from audiomnist.training.trainer import FittingError, TrainingJob, TrainParams, fit
+from audiomnist.training.trainer import FittingError, TrainingJob, fit
 from audiomnist.transcripts import table as transcripts
 
 INPUTS = {"cnn": "features", "rnn": "features", "lstm": "transcripts"}
@@ -150,7 +151,7 @@ def recipe_of(model: str, toy: Path, clips: list[Clip], **changes: Any) -> Train
 def write_split(path: Path, clips: list[Clip]) -> None:
     """Write a split."""
     rows = [f"{clip.file},{clip.digit},{clip.speaker},{clip.subset}" for clip in clips]
-    path.write_text("\n".join(["file,digit,speaker,part", *rows, ""]), encoding="utf-8")
+    path.write_text("\n".join(["file,digit,speaker,subset", *rows, ""]), encoding="utf-8")
 
 
 @pytest.mark.usefixtures("here")
@@ -268,7 +269,7 @@ def test_without_folds_a_model_is_calibrated_by_its_validation_part(toy: Path, t
 def test_a_bundle_says_by_what_its_split_was_made_where_that_is_not_the_section(toy: Path, tmp_path: Path) -> None:
     """What the caller says goes before params.yaml; nothing else follows from it."""
     section = params.section(toy / "params.yaml", "split", SplitParams)
-    made_by = section.model_copy(update={"scheme": "speaker", "held_out": "ada", "max_train_speakers": 2})
+    made_by = section.model_copy(update={"scheme": "speaker", "test_speaker": "ada", "max_train_speakers": 2})
     bundles = []
     for name, how in (("told", made_by), ("untold", None)):
         train(
@@ -402,7 +403,9 @@ def mixtures(mixup: float, clean_finetune_fraction: float = 0.0, *, tokens: bool
             return super().embed(inputs.float(), lengths)
 
     watched = Architecture(Section, no_examples, lambda _params, _given: Watching())
-    how = BARE.model_copy(update={"mixup": mixup, "clean_finetune_fraction": clean_finetune_fraction, "epochs": 20})
+    how = BARE.model_copy(
+        update={"mixup_alpha": mixup, "clean_finetune_fraction": clean_finetune_fraction, "epochs": 20}
+    )
     fit(TrainingJob(watched, Section(), Path(), how, CLIPS), Kind([1]), lambda _epoch, _scores: None)
     return seen
 

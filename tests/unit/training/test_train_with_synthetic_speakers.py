@@ -22,10 +22,11 @@ from audiomnist.models.common import checkpoint
 from audiomnist.models.common.base import Architecture, ClipDataset, Network
 from audiomnist.models.common.registry import architecture
 from audiomnist.serving.bundle import description
-from audiomnist.synthesis.speakers import VoicesParams
+from audiomnist.synthesis.speakers import SyntheticSpeakersParams
 from audiomnist.training.cross_validation import answers_of, folds
+from audiomnist.training.params import TrainParams
 from audiomnist.training.train import train
-from audiomnist.training.trainer import FittingError, TrainingJob, TrainParams, fit
+from audiomnist.training.trainer import FittingError, TrainingJob, fit
 
 pytestmark = pytest.mark.usefixtures("torch_as_it_was")
 STEPS = 4
@@ -214,10 +215,10 @@ def test_a_bundle_says_which_synthetic_voices_taught_it(taught: Path) -> None:
     """All that they were drawn by, and who synthesised them."""
     told = description.describe_training(taught).synthetic_voices
     assert told is not None
-    assert told.pop("synthesiser") == "eSpeak NG"
-    voices = VoicesParams.model_validate(told)
+    assert told.pop("synthesizer") == "eSpeak NG"
+    voices = SyntheticSpeakersParams.model_validate(told)
     assert voices.count == 3
-    assert len(voices.accents) > 1
+    assert len(voices.espeak_languages) > 1
 
 
 @pytest.mark.usefixtures("here")

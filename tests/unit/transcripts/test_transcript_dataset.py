@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from audiomnist.transcripts import table as transcripts
 from audiomnist.transcripts.augment import drop_tokens
 from audiomnist.transcripts.dataset import TranscriptExamples
-from audiomnist.transcripts.tokenizer import END, PADDING, TOKENS, UNKNOWN, encode
+from audiomnist.transcripts.tokenizer import EOS, PAD, UNK, VOCAB_SIZE, encode
 
 RECOGNIZER: dict[str, Any] = {"engine": "sphinx", "version": "0", "weights_sha256": None, "settings": {}}
 # Of the recordings (0) and of two augmented copies: the hypotheses of each file, best first.
@@ -70,7 +70,7 @@ def beginnings(examples: TranscriptExamples, clean_prob: float, draws: int = 400
     found = [Counter[tuple[int, ...]]() for _ in FILES]
     for _ in range(draws):
         for counts, tokens in zip(found, unpadded(examples.drawn(FILES, clean_prob, rng)), strict=True):
-            if UNKNOWN not in tokens:
+            if UNK not in tokens:
                 counts[tokens[:2]] += 1
     return found
 
@@ -129,7 +129,7 @@ def test_drawn_inputs_are_padded_with_no_token(with_copies: TranscriptExamples) 
     tokens, lengths = with_copies.drawn(FILES * 10, 0.5, np.random.default_rng(0))
     assert tokens.dtype == lengths.dtype == np.int64
     assert tokens.shape == (30, lengths.max())
-    assert ((tokens != PADDING).sum(axis=1) == lengths).all()
+    assert ((tokens != PAD).sum(axis=1) == lengths).all()
 
 
 def test_an_unheard_copy_is_drawn_as_such(with_copies: TranscriptExamples) -> None:
@@ -153,22 +153,22 @@ def test_thinning_loses_a_fifth_of_the_hypotheses_and_a_twentieth_of_the_letters
     """A letter that is lost leaves a token of its own; those that close a hypothesis stay."""
     hypotheses = ["aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc", "dddddddddd"]
     found = thinnings(hypotheses)
-    kept = sum(row.count(END) for row in found) / len(found)
+    kept = sum(row.count(EOS) for row in found) / len(found)
     assert kept == pytest.approx(4 * 0.8, abs=0.1)
-    letters = sum(len(row) - row.count(END) for row in found)
-    assert sum(row.count(UNKNOWN) for row in found) / letters == pytest.approx(0.05, abs=0.01)
-    assert all(0 < token < TOKENS for row in found for token in row)
+    letters = sum(len(row) - row.count(EOS) for row in found)
+    assert sum(row.count(UNK) for row in found) / letters == pytest.approx(0.05, abs=0.01)
+    assert all(0 < token < VOCAB_SIZE for row in found for token in row)
 
 
 @pytest.mark.parametrize("texts", [["one"], ["one", "won"]])
 def test_thinning_never_leaves_nothing_of_what_was_heard(texts: list[str]) -> None:
     """Where all hypotheses would be lost the best stays."""
-    assert all(END in row for row in thinnings(texts))
+    assert all(EOS in row for row in thinnings(texts))
 
 
 def test_thinning_keeps_the_order_and_leaves_nothing_heard_as_it_is() -> None:
     """The best hypothesis stands first; a clip in which nothing was heard loses nothing."""
-    both = [row for row in thinnings(["one", "two"]) if UNKNOWN not in row and row.count(END) == 2]
+    both = [row for row in thinnings(["one", "two"]) if UNK not in row and row.count(EOS) == 2]
     assert both
     assert all(row == encode(["one", "two"]) for row in both)
     assert all(row == encode([]) for row in thinnings([], 50))

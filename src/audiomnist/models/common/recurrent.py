@@ -3,34 +3,17 @@
 Where lengths are None, all sequences of a batch fill it: there is no padding, and nothing is masked.
 """
 
-from typing import Literal
-
 import torch
-from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from audiomnist.core.params import Section
+from audiomnist.models.common.params import RecurrentParams
 
 _CELLS: dict[str, type[nn.RNN] | type[nn.GRU] | type[nn.LSTM]] = {
-    "simple": nn.RNN,
+    "rnn": nn.RNN,
     "gru": nn.GRU,
     "lstm": nn.LSTM,
 }
-
-
-class RecurrentParams(Section):
-    """The recurrent layers of a network.
-
-    Attributes:
-        cell: `simple` (Elman), `gru` or `lstm`.
-        units: units per direction, a layer each.
-        dropout: share of the inputs of each layer, and of the last one's outputs, set to zero in training.
-    """
-
-    cell: Literal["simple", "gru", "lstm"]
-    units: tuple[PositiveInt, ...] = Field(min_length=1)
-    dropout: float = Field(ge=0, lt=1)
 
 
 def valid(lengths: Tensor, steps: int) -> Tensor:
@@ -62,10 +45,10 @@ class Recurrent(nn.Module):
     def __init__(self, inputs: int, params: RecurrentParams) -> None:
         super().__init__()
         cell = _CELLS[params.cell]
-        sizes = [inputs, *(2 * units for units in params.units)]
+        sizes = [inputs, *(2 * units for units in params.hidden_sizes)]
         self.layers = nn.ModuleList(
             cell(size, units, batch_first=True, bidirectional=True)
-            for size, units in zip(sizes, params.units, strict=False)
+            for size, units in zip(sizes, params.hidden_sizes, strict=False)
         )
         self.dropout = nn.Dropout(params.dropout)
         self.features = sizes[-1]

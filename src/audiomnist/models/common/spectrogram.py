@@ -8,37 +8,15 @@ import math
 
 import torch
 import torchaudio
-from pydantic import Field
 from torch import Tensor, nn
 
-from audiomnist.core.params import Section
-from audiomnist.features.mfcc import FrontEndParams
+from audiomnist.features.front_end import FrontEndParams
+from audiomnist.models.common.params import LogMelInputParams
 from audiomnist.models.common.recurrent import valid
 
 _MASKS = 2
 _WARPINGS = 21
 _LEAST_DEVIATION_DB = 1e-3
-
-
-class LogMelInputParams(Section):
-    """What a network over MFCCs is given, and how training varies it.
-
-    Attributes:
-        top_db: what lies further below a clip's loudest value is raised to there, so that quiet recordings and noisy
-            ones have floors that are alike.
-        cmn_strength: share of each band's mean over the clip that is taken off, in [0, 1]: the mean holds the
-            microphone and the voice (cepstral mean subtraction, Atal 1974), and in so short a clip the digit too.
-        time_mask_fraction: longest of the two stretches of each clip that training hides, as a share of it.
-        freq_mask_bands: widest of the two ranges of bands that training hides, in bands.
-        warp: training multiplies the frequencies of each clip by a factor between exp(-warp) and exp(warp), as
-            longer and shorter vocal tracts do (vocal tract length perturbation, Jaitly and Hinton 2013).
-    """
-
-    top_db: float = Field(gt=0)
-    cmn_strength: float = Field(ge=0, le=1)
-    time_mask_fraction: float = Field(ge=0, lt=1)
-    freq_mask_bands: int = Field(ge=0)
-    warp: float = Field(ge=0, le=0.5)
 
 
 class LogMelInput(nn.Module):
@@ -53,9 +31,9 @@ class LogMelInput(nn.Module):
         super().__init__()
         self.params = params
         self.varies = True
-        transform = torchaudio.functional.create_dct(front_end.coefficients, front_end.n_mels, norm="ortho")
+        transform = torchaudio.functional.create_dct(front_end.n_mfcc, front_end.n_mels, norm="ortho")
         self.register_buffer("to_bands", transform.contiguous(), persistent=False)  # (bands, coefficients)
-        self.register_buffer("warpings", warpings(front_end, params.warp), persistent=False)
+        self.register_buffer("warpings", warpings(front_end, params.vtlp_range), persistent=False)
         self.register_buffer("mean", torch.zeros(1, front_end.n_mels, 1))
         self.register_buffer("deviation", torch.ones(1, front_end.n_mels, 1))
 
@@ -82,7 +60,7 @@ class LogMelInput(nn.Module):
         Training masks stretches of each clip and therefore needs `frames`.
         """
         bands = torch.matmul(self.to_bands, mfcc)
-        if self.training and self.varies and self.params.warp > 0:
+        if self.training and self.varies and self.params.vtlp_range > 0:
             bands = torch.matmul(self.warpings[torch.randint(_WARPINGS, (len(bands),), device=bands.device)], bands)
         scaled = (self._levelled(bands, frames) - self.mean) / self.deviation
         if self.training and frames is not None:

@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from audiomnist.audio.wav import Sound
+from audiomnist.audio.wav import PcmAudio
 from audiomnist.audio.waveform import Waveform
 from audiomnist.core.errors import FaultError
 
 
 class UnusableSoundError(FaultError):
-    """Audio that is not passed to a model. `reason` is a code; `sentence` explains it without the file's name."""
+    """Audio that is not passed to a model. `reason` is a code; `detail` explains it without the file's name."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Amplitude(NamedTuple):
     peak_to_peak: float
 
     @classmethod
-    def of(cls, sound: Sound) -> "Amplitude":
+    def of(cls, sound: PcmAudio) -> "Amplitude":
         """Return the amplitude of a sound of at least one sample."""
         lowest, highest = (extreme.reduce(sound.samples).tolist() for extreme in (np.minimum, np.maximum))
         peaks = [max(high, -low) for low, high in zip(lowest, highest, strict=True)]
@@ -57,7 +57,7 @@ class Amplitude(NamedTuple):
         return cls(max(peaks), max(high - low for low, high in zip(lowest, highest, strict=True)))
 
 
-def check(sound: Sound, amplitude: Amplitude, limits: Limits) -> None:
+def check(sound: PcmAudio, amplitude: Amplitude, limits: Limits) -> None:
     """Raise UnusableSoundError if a sound with this amplitude is outside the limits."""
     duration_s = len(sound.samples) / sound.sample_rate_hz
     if duration_s < limits.min_duration_s:
@@ -81,7 +81,7 @@ def check_mixture(mixture: Waveform, limits: Limits) -> None:
         raise UnusableSoundError("silent", "is silent once its channels are mixed: they cancel each other out")
 
 
-def _check_loudness(sound: Sound, amplitude: Amplitude, limits: Limits) -> None:
+def _check_loudness(sound: PcmAudio, amplitude: Amplitude, limits: Limits) -> None:
     if amplitude.peak_to_peak <= 2 * limits.silent_magnitude:
         farthest = amplitude.peak_to_peak / 2
         raise UnusableSoundError("silent", f"is silent: no sample is farther than {farthest:.1g} from the mean")

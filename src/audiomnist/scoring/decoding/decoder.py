@@ -8,7 +8,7 @@ import io
 
 from soundfile import LibsndfileError, SoundFile
 
-from audiomnist.audio.wav import MAX_RATE_HZ, MIN_RATE_HZ, Sound
+from audiomnist.audio.wav import MAX_RATE_HZ, MIN_RATE_HZ, PcmAudio
 from audiomnist.core.errors import FaultError
 
 _FLAC = b"fLaC"
@@ -17,7 +17,7 @@ _UNKNOWN_FRAMES = (1 << 63) - 1  # value of libsndfile if a FLAC header has no l
 
 
 class DecodingError(FaultError):
-    """A file cannot be decoded. `reason` is a stable code; `sentence` explains it without the path."""
+    """A file cannot be decoded. `reason` is a stable code; `detail` explains it without the path."""
 
 
 class _Stream(SoundFile):  # type: ignore[misc]  # soundfile has no types
@@ -28,7 +28,7 @@ class _Stream(SoundFile):  # type: ignore[misc]  # soundfile has no types
         return False
 
 
-def decode_flac(content: bytes, max_duration_s: float) -> Sound:
+def decode_flac(content: bytes, max_duration_s: float) -> PcmAudio:
     """Decode the content of a FLAC file (the format has 1 to 8 channels).
 
     Samples take no more memory than a sound of the maximum duration, whatever the file contains.
@@ -92,7 +92,7 @@ def _check(sound_file: _Stream, max_duration_s: float) -> None:
         raise _too_long(max_duration_s)
 
 
-def _read(sound_file: _Stream, max_duration_s: float) -> Sound:
+def _read(sound_file: _Stream, max_duration_s: float) -> PcmAudio:
     """Read all frames, or one more than allowed if the header has no length."""
     rate_hz, claimed = sound_file.samplerate, sound_file.frames
     frames = min(claimed, int(max_duration_s * rate_hz) + 1)
@@ -103,7 +103,7 @@ def _read(sound_file: _Stream, max_duration_s: float) -> Sound:
         raise DecodingError("empty", "holds no samples")
     if len(samples) > max_duration_s * rate_hz:
         raise _too_long(max_duration_s)
-    return Sound(samples, rate_hz)
+    return PcmAudio(samples, rate_hz)
 
 
 def _bad_rate(rate_hz: int) -> DecodingError:

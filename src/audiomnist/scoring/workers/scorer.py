@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from audiomnist.audio import wav, waveform
-from audiomnist.audio.wav import Sound
+from audiomnist.audio.wav import PcmAudio
 from audiomnist.audio.waveform import Waveform
 from audiomnist.core.errors import FaultError
 from audiomnist.scoring import records
@@ -160,7 +160,7 @@ class Scorer:
         seconds: list[float] = []
         for file in files:
             if isinstance(file.audio, FaultError):
-                outcomes.append((file.info, records.rejected(file.info.path, file.audio.reason, file.audio.sentence)))
+                outcomes.append((file.info, records.rejected(file.info.path, file.audio.reason, file.audio.detail)))
                 seconds.append(file.seconds)
             elif (prediction := next(predictions)) is not None:
                 outcomes.append((file.info, records.predicted(prediction, self._task.run.min_confidence)))
@@ -170,7 +170,7 @@ class Scorer:
         return ScoredChunk(records.table(outcomes, self._task.run, datetime.now(UTC)), seconds, deferred)
 
 
-def _described(info: FileInfo, sound: Sound, amplitude: Amplitude) -> FileInfo:
+def _described(info: FileInfo, sound: PcmAudio, amplitude: Amplitude) -> FileInfo:
     frames, channels = sound.samples.shape
     return info._replace(
         duration_s=frames / sound.sample_rate_hz,

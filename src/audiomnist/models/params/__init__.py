@@ -1,0 +1,1 @@
+"""The sections `models.*` of params.yaml, one module per model. They import no PyTorch."""

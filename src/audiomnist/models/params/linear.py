@@ -1,0 +1,17 @@
+"""Section `models.linear` of params.yaml."""
+
+from pydantic import Field
+
+from audiomnist.core.params import Section
+
+
+class BaselineParams(Section):
+    """Section `models.linear`.
+
+    Attributes:
+        C: inverse of the strength of the L2 penalty (> 0), over standardized statistics.
+        max_iter: steps of the solver (L-BFGS) within which it has to converge.
+    """
+
+    C: float = Field(gt=0)
+    max_iter: int = Field(ge=1)
