@@ -97,7 +97,7 @@ def demonstrate(folder: Path, console: Console) -> None:
         mark = "" if is_right else "  <- wrong"
         cells.append((name, str(row["digit"]), f"{row['confidence']:.1%}", f"{clip.digit}{mark}"))
     title = f"{inbox}, scored by {rows[0]['model']}"
-    console.print(tables.drawn(("file", "label", "confidence", "truth"), cells, title))
+    console.print(tables.ResultTable(("file", "label", "confidence", "truth"), cells, title).rich())
     console.print(f"{right} of {count} right ({rows[0]['dataset']})")
 
 
