@@ -140,7 +140,7 @@ def test_what_is_missing_unexpected_and_altered_is_told_in_one_message(recording
     with pytest.raises(ManifestError) as caught:
         manifest.verify(recordings, rows, "the archive")
     assert str(caught.value).splitlines() == [
-        "the archive is not what the manifest says:",
+        "the archive differs from the manifest:",
         "  2 missing: 3_ada_0.wav, 3_ada_1.wav",
         "  1 unexpected: 9_zoe_0.wav",
         "  1 altered: 7_eve_1.wav",
