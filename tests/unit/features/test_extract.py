@@ -1,4 +1,4 @@
-"""The stage that computes the tensors: what stands in them, and what they depend on."""
+"""The stage that computes the tensors: their content, and what it depends on."""
 
 from pathlib import Path
 
@@ -65,13 +65,13 @@ def test_the_tensor_has_a_row_for_each_copy_of_each_recording(raw: Path, tmp_pat
 def test_frames_of_clean_rows_are_the_windows_that_fit(raw: Path, tmp_path: Path) -> None:
     """A clip shorter than a window has one, and what lies beyond the longest duration has none."""
     _, index = computed(raw, tmp_path / "out", copies=0)
-    how = feature_params(0)
+    section = feature_params(0)
     lengths = [
-        len(waveform.prepare(waveform.read(path), how.sample_rate_hz, how.trim_top_db, how.max_samples))
+        len(waveform.prepare(waveform.read(path), section.sample_rate_hz, section.trim_top_db, section.max_samples))
         for path in sorted(raw.iterdir())
     ]
-    assert lengths[0] < how.win_length
-    assert lengths[-1] == how.max_samples
+    assert lengths[0] < section.win_length
+    assert lengths[-1] == section.max_samples
     assert index["frames"].tolist() == [max(0, length - 200) // 80 + 1 for length in lengths]
 
 
@@ -112,7 +112,7 @@ def test_a_recordings_rows_do_not_depend_on_the_others(raw: Path, tmp_path: Path
 
 
 def test_copies_differ_from_the_clip_and_from_each_other(raw: Path, tmp_path: Path) -> None:
-    """Otherwise they would teach nothing."""
+    """Otherwise they would add nothing to training."""
     tensor, _ = computed(raw, tmp_path / "out", digits="3")
     clean, first, second = tensor
     assert np.abs(clean - first).max() > 1
