@@ -31,14 +31,14 @@ def measure(setting: Setting) -> dict[str, Any]:
     """Return clips per CPU second, and the share of clips whose digit was found, ours of the peer's clips too."""
     params = section(Path("params.yaml"), "transcribe", TranscribeParams).model_copy(update={"engine": "whisper"})
     clips, few = setting.size(16, 2), setting.size(6, 1)
-    dealt = [setting.recordings[number * clips :][:clips] for number in range(setting.repetitions)]
+    clips_of_rounds = [setting.recordings[number * clips :][:clips] for number in range(setting.repetitions)]
     weights = whisper_weights.locate(params.whisper.weights, params.model_path)
     engine, peer = partial(in_batches, registry.load(params), params.batch_size), partial(by_faster_whisper, weights)
     ours: list[bool] = []
     theirs: list[bool] = []
     measures = [
-        partial(_timed, "", engine, iter(dealt), ours),
-        partial(_timed, "faster_whisper_", peer, iter([paths[:few] for paths in dealt]), theirs),
+        partial(_timed, "", engine, iter(clips_of_rounds), ours),
+        partial(_timed, "faster_whisper_", peer, iter([paths[:few] for paths in clips_of_rounds]), theirs),
     ]
     rounds = interleaved(measures, setting.repetitions, "transcription")
     return {
@@ -76,7 +76,7 @@ def in_batches(recognizer: Recognizer, batch_size: int, waveforms: Sequence[Wave
 
 
 def by_faster_whisper(weights: Path, waveforms: Sequence[Waveform]) -> list[str]:
-    """Return what SpeechRecognition's function says of each clip, called as documented."""
+    """Return the text that SpeechRecognition returns for each clip, called as documented."""
     recognizer = speech_recognition.Recognizer()
     options = {"model": str(weights), "init_options": {"device": "cpu", "cpu_threads": 1}}
     return [recognizer.recognize_faster_whisper(audio_data(one), **options) for one in waveforms]

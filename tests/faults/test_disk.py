@@ -28,7 +28,7 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
 
 
 def assert_told(ended: Ended, table: Path) -> int:
-    """Check that a run was refused the disk and said how much is in the table, which is whole; return how much."""
+    """Check that a run found the disk full and reported how much is in the table, which is whole; return how much."""
     assert (ended.status, ended.out) == (6, ""), ended
     assert "No space left on device" in ended.err
     assert "Traceback" not in ended.err
@@ -76,7 +76,7 @@ def test_a_table_on_a_disk_that_says_it_is_full(
 
 
 def test_a_disk_without_space_for_compaction(inbox: Path, bundle: Path, undisturbed: pa.Table, tmp_path: Path) -> None:
-    """All rows are in the table, and the run says so; the next one puts the files together."""
+    """All rows are in the table, and the run reports it; the next one puts the files together."""
     scorer = Scorer(inbox, tmp_path / "table", bundle, batch_size=1)
     full = replace(scorer, launcher=(*LET_DOWN, "compaction", "full", "1"))
     assert assert_told(full.ended(), scorer.table) == ROWS
@@ -88,7 +88,7 @@ def test_a_disk_without_space_for_compaction(inbox: Path, bundle: Path, undistur
 
 @pytest.mark.parametrize("left_over", ["part-orphan.parquet", "_delta_log/00000000000000000099.json#1"])
 def test_vacuum_makes_room_on_a_full_disk(disk: SmallDisk, inbox: Path, bundle: Path, left_over: str) -> None:
-    """What a crash left is removed first, for Delta Lake needs some room for what it says of its removals."""
+    """What a crash left is removed first, because Delta Lake needs disk space to log its removals."""
     scorer = Scorer(inbox, disk.folder / "table", bundle, launcher=disk.launcher)
     assert scorer.summary().found == ROWS + 1
     disk.write(f"table/{left_over}", 512 * KIB)
@@ -121,7 +121,7 @@ def test_a_csv_on_a_disk_that_says_it_is_full(inbox: Path, bundle: Path, undistu
 
 
 def assert_no_csv(scorer: Scorer, csv: Path) -> None:
-    """Check that a run says that it cannot write its rows to a file."""
+    """Check that a run reports that it cannot write its rows to a file."""
     ended = scorer.ended("--csv", str(csv))
     assert ended.status == 6
     assert re.search(rf"{csv} cannot be written: .*No space left on device", ended.err)

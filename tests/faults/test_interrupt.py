@@ -1,4 +1,4 @@
-"""A run that is told to end commits what is done, and says so."""
+"""A run that is asked to end commits what is done, and reports it."""
 
 import os
 import random
@@ -34,7 +34,7 @@ BATCH = 15
 FILES = 600
 # A process has one chunk in hand while another one waits for it.
 TAKEN = 2 * in_small_chunks.FILES
-# A run that is held with so many commits, and goes on, makes one more at most before it hears of a signal:
+# A run that is held with so many commits, and goes on, makes one more at most before it receives a signal:
 IN_THE_FIRST_CHUNK = in_small_chunks.FILES // BATCH - 2
 BEFORE_THE_LAST_COMMIT = FILES // BATCH - 2
 

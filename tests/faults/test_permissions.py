@@ -79,7 +79,7 @@ def let_down(scorer: Scorer) -> tuple[Scorer, Ended]:
 
 @pytest.mark.long
 def test_a_table_that_may_no_longer_be_written(scorer: Scorer, many: Path, undisturbed_many: pa.Table) -> None:
-    """The run ends with status 6 and says what it has committed; with the permission it goes on."""
+    """The run ends with status 6 and reports what it has committed; with the permission it goes on."""
     shutil.rmtree(scorer.inbox)
     shutil.copytree(many, scorer.inbox)
     permit(scorer.inbox, 0o777)

@@ -68,10 +68,10 @@ class Series:
         return hashlib.sha256((self.scorer.bundle / "bundle.json").read_bytes()).hexdigest()
 
     def history(self) -> list[dict[str, object]]:
-        """Return what `audiomnist table history` says of the runs, the first one first."""
+        """Return the runs in `audiomnist table history`, the first one first."""
         command = [*AUDIOMNIST, "table", "history", str(self.scorer.table), "--json"]
-        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        return [json.loads(line) for line in reversed(told.splitlines())]
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        return [json.loads(line) for line in reversed(output.splitlines())]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A run that is killed, wherever it stands, costs nothing that the next run does not make up for."""
+"""A killed run loses nothing: the next run does the rest, wherever it was killed."""
 
 import random
 import signal

@@ -1,4 +1,4 @@
-"""A terminal that is closed tells a run to end, and takes nothing it says any more."""
+"""A closed terminal ends a run, whose output is lost."""
 
 import os
 import pty

@@ -1,4 +1,4 @@
-"""Two runs at once: one holds the table, and the other says so or waits."""
+"""Two runs at once: one holds the table, the other reports it or waits."""
 
 import re
 import shutil

@@ -1,8 +1,8 @@
-"""A libsndfile that comes to grief over some files."""
+"""A soundfile module that crashes on some contents."""
 
 from pathlib import Path
 
-# Stands in the place of `soundfile` where its folder comes first in sys.path: the same, but for these contents.
+# Replaces `soundfile` if its folder comes first in sys.path: the same except for these contents.
 SOUNDFILE = """
 import ctypes, os, signal, sys
 from importlib.machinery import PathFinder
@@ -13,14 +13,14 @@ real = sys.modules["soundfile"] = module_from_spec(spec)
 spec.loader.exec_module(real)
 opened = real.SoundFile.__init__
 
-def open_file(self, file):
+def open_file(self, file, *arguments, **options):
     match file.getvalue():
         case b"crash": ctypes.string_at(0)
         case b"hang": ctypes.CDLL(None).pause()
         case b"kill": os.kill(os.getpid(), signal.SIGKILL)
         case b"starve": raise MemoryError
         case b"fail": 1 / 0
-    opened(self, file)
+    opened(self, file, *arguments, **options)
 
 real.SoundFile.__init__ = open_file
 """

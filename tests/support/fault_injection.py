@@ -23,7 +23,7 @@ from audiomnist.cli import main as cli
 from audiomnist.core import atomic
 from audiomnist.scoring.table import delta_files
 
-# Where each step stands; and a size in bytes that the file which it writes exceeds.
+# The function of each step; and a size in bytes that the file which it writes exceeds.
 STEPS: dict[str, tuple[Any, str, int]] = {
     "creation": (DeltaTable, "create", 500),
     "rows": (delta_files, "write_rows", 2000),

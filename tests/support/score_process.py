@@ -1,4 +1,4 @@
-"""The command `audiomnist score` as a process of its own."""
+"""The command `audiomnist score` as a separate process."""
 
 import os
 import signal
@@ -51,7 +51,7 @@ class Scorer:
 
     @contextmanager
     def started(self, *options: str) -> Iterator[Process]:
-        """Start a run in a session of its own; at the end kill all that is left of it."""
+        """Start a run in a separate session; at the end kill all that is left of it."""
         with subprocess.Popen(
             self.command(*options),
             stdin=subprocess.DEVNULL,

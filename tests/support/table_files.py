@@ -1,4 +1,4 @@
-"""What stands in the folder of a table, be it in use, left over, or half-written."""
+"""Files in the folder of a table: in use, left over, or partly written."""
 
 import re
 from pathlib import Path
@@ -38,7 +38,7 @@ def commits(table: Path) -> int:
 
 
 def unused(table: Path) -> set[str]:
-    """Return the names of files that are neither of the table as it is, nor of its log, nor its lock."""
+    """Return the names of files that are neither of the table, nor of its log, nor its lock."""
     used = {Path(uri).name for uri in DeltaTable(table).file_uris()} if _entries(table) else set()
     return {name for name in delta_files.names(table) - _entries(table) - used if not name.endswith(".lock")}
 

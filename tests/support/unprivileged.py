@@ -26,8 +26,8 @@ def load() -> None:
     import_module("onnxruntime")
     import_module("pyarrow.compute")
     import_module("multiprocessing.popen_fork")
-    told = CliRunner().invoke(cli.app, ["score", "--help"])
-    assert told.exit_code == 0, told.output
+    result = CliRunner().invoke(cli.app, ["score", "--help"])
+    assert result.exit_code == 0, result.output
 
 
 def main() -> None:

@@ -74,8 +74,8 @@ def history(
     counts = ("found", *OUTCOMES)
     rows = [["ended (UTC)", "run", "version", "model", *counts]]
     for run in runs:
-        summary = run.summary or dict.fromkeys(counts, "-") | {"model": "(did not end)"}
-        summary |= {name: summary[former] for name, former in FORMER_OUTCOMES.items() if former in summary}
+        stored = run.summary or dict.fromkeys(counts, "-") | {"model": "(did not end)"}
+        summary = stored | {name: stored[former] for name, former in FORMER_OUTCOMES.items() if former in stored}
         ended_at = f"{run.committed_at:%Y-%m-%d %H:%M}"
         rows.append([ended_at, run.run_id, str(run.version), *(_cell(summary[name]) for name in ("model", *counts))])
     for line in _aligned(rows):

@@ -45,7 +45,7 @@ class NewFiles:
                 break
             self.counters.add("found")
             if isinstance(entry, Deferred):
-                self.counters.add_deferred(paths.text(entry.path), entry.reason, entry.sentence)
+                self.counters.add_deferred(paths.text(entry.path), entry.reason, entry.detail)
             elif self._is_seen(entry):
                 self.counters.add("unchanged")
             elif taken == self.limit:

@@ -84,9 +84,9 @@ def predicted(prediction: Prediction, min_confidence: float) -> Outcome:
     )
 
 
-def rejected(path: str, reason: str, sentence: str) -> Outcome:
+def rejected(path: str, reason: str, detail: str) -> Outcome:
     """Return the outcome of a file that cannot be scored."""
-    return Outcome("rejected", reason=reason, message=f"{shown(path)}: {sentence}")
+    return Outcome("rejected", reason=reason, message=f"{shown(path)}: {detail}")
 
 
 def table(files: Sequence[tuple[FileInfo, Outcome]], run: RunInfo, scored_at: datetime) -> pa.Table:

@@ -34,7 +34,7 @@ class TableWriter:
     def add(self, chunk: ScoredChunk) -> None:
         """Count the files of a chunk, and commit rows as soon as there are more than a batch."""
         for file in chunk.deferred:
-            self._counters.add_deferred(paths.text(file.path), file.reason, file.sentence)
+            self._counters.add_deferred(paths.text(file.path), file.reason, file.detail)
         self._pending = pa.concat_tables([self._pending, self._new_rows(chunk)])
         while len(self._pending) > self._batch_size:
             self._commit({})

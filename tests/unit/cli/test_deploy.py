@@ -58,7 +58,7 @@ def test_systemd_has_nothing_to_say_about_the_units(units: list[Path]) -> None:
 @needs_systemd
 @pytest.mark.parametrize("fault", ["KillMode=maybe", "ProtectSystm=strict", "SystemCallFilter=@no-such-group"])
 def test_a_fault_in_a_unit_would_be_seen(units: list[Path], fault: str) -> None:
-    """The check above can fail: a wrong value, a misspelt key and an unknown group are told."""
+    """The check above can fail: a wrong value, a misspelt key and an unknown group are reported."""
     service = units[0]
     service.write_text(service.read_text(encoding="utf-8") + fault + "\n", encoding="utf-8")
     assert verified(units)[1] != ""
@@ -136,9 +136,9 @@ def test_the_cron_line_prints_nothing_where_all_is_well(site: Path) -> None:
 def test_the_cron_line_tells_a_failure_with_its_status(site: Path) -> None:
     """Cron mails the sentence, and the status that the runbook explains."""
     (site / "srv/audiomnist/inbox").rmdir()
-    told = run_by_cron(site)
-    assert "is no folder that can be listed" in told
-    assert f"status {USAGE}\n" in told
+    output = run_by_cron(site)
+    assert "is no folder that can be listed" in output
+    assert f"status {USAGE}\n" in output
 
 
 def test_the_cron_line_needs_no_lock_of_its_own(site: Path) -> None:

@@ -1,4 +1,4 @@
-"""Every command says how it is used, whichever way the program is started."""
+"""Every command has help, whichever way the program is started."""
 
 import os
 import subprocess
@@ -40,14 +40,14 @@ def test_no_command_is_missing_here(group: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("command", EACH, ids=" ".join)
 def test_every_command_has_help(command: tuple[str, ...]) -> None:
-    """It says how it is used, and what it does."""
+    """Its usage, and what it does."""
     ended = audiomnist(*command, "--help")
     assert (ended.status, ended.err) == (0, "")
     assert f" {' '.join(command)} " in unstyle(ended.out).split("\n")[1]
 
 
 def test_the_statuses_are_in_the_help() -> None:
-    """An operator looks them up at night."""
+    """For operators."""
     text = " ".join(audiomnist("score", "--help").out.split())
     for status in ("Status 0:", "2:", "3:", "4:", "5:", "6:", "130:"):
         assert status in text

@@ -1,4 +1,4 @@
-"""What a first run says about its results, and what make installs before it."""
+"""What the quickstart prints about its results, and what make installs before it."""
 
 import json
 import os
@@ -66,7 +66,7 @@ def test_another_dataset_is_not_compared(checkout: Path, capsys: pytest.CaptureF
 
 
 def test_changed_results_can_be_kept_or_dropped(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing is said of it where git sees no change."""
+    """Only if git sees a change."""
     report(checkout, lstm=0.96)
     git(checkout, "add", "--all")
     git(checkout, "commit", "-qm", "lstm")

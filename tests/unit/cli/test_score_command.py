@@ -45,7 +45,7 @@ summary = score(ScoringConfig(*map(Path, sys.argv[1:4])))
 heavy = {"torch", "torchaudio", "librosa", "great_expectations"}
 print(summary.scored, sys.modules.keys() & (heavy | {*sys.argv[4:]}))
 """
-# The command, which says after each chunk how far it has come.
+# The command, which prints its progress after each chunk.
 TALKATIVE = """
 from audiomnist.cli import main
 from audiomnist.scoring import progress
@@ -117,7 +117,7 @@ def defers(inbox: Path, monkeypatch: pytest.MonkeyPatch) -> Defer:
 
 
 def plain(text: str) -> str:
-    """Return what a framed message of the command line says, on one line."""
+    """Return the text of a framed message on one line."""
     return " ".join(re.sub(r"[│╭╮╰╯─]", " ", text).split())
 
 
@@ -220,18 +220,18 @@ class TestOutput:
 
     def test_options_reach_the_run(self, score: Score, table: Path, inbox: Path) -> None:
         """Each shows in what comes of it."""
-        assert told(score("--limit", 3, "--batch-size", 2, "--json")) == {
+        assert counts_of(score("--limit", 3, "--batch-size", 2, "--json")) == {
             "found": 10,
             "rejected": 2,
             "scored": 1,
             "remaining": 7,
         }
         assert Table.open(table).version == 2
-        assert told(score("--json", "--min-confidence", 1)) == {"found": 10, "abstained": 7, "unchanged": 3}
-        assert told(score("--json", "--reread")) == {"found": 10, "unchanged": 10}
-        assert told(score("--json", "--rescore")) == {"found": 10, "unchanged": 10}
+        assert counts_of(score("--json", "--min-confidence", 1)) == {"found": 10, "abstained": 7, "unchanged": 3}
+        assert counts_of(score("--json", "--reread")) == {"found": 10, "unchanged": 10}
+        assert counts_of(score("--json", "--rescore")) == {"found": 10, "unchanged": 10}
         put(inbox, "a.part", b"")
-        assert told(score("--json", "--workers", 2, "--wait")) == {"found": 11, "unchanged": 10, "deferred": 1}
+        assert counts_of(score("--json", "--workers", 2, "--wait")) == {"found": 11, "unchanged": 10, "deferred": 1}
 
     def test_all_that_was_deferred_is_listed(self, score: Score, inbox: Path) -> None:
         """With the reason, safely."""
@@ -323,7 +323,7 @@ def everything(terminal: FileIO) -> bytes:
     return shown
 
 
-def told(ended: Ended) -> dict[str, int]:
+def counts_of(ended: Ended) -> dict[str, int]:
     """Return the counts in a summary that are not zero."""
     summary = Summary.model_validate_json(ended.out)
     return {name: files for name, files in {"found": summary.found, **summary.sums["found"]}.items() if files}
@@ -373,7 +373,7 @@ class TestRejectedFraction:
         assert score("--max-rejected-fraction", 0).status == 0
 
     def test_machines_get_their_summary_first(self, score: Score) -> None:
-        """It says how many were rejected."""
+        """The message has the number of rejected files."""
         ended = score("--max-rejected-fraction", 0, "--json")
         assert (ended.status, Summary.model_validate_json(ended.out).rejected) == (3, 2)
 
@@ -382,7 +382,7 @@ class TestUsage:
     """Status 2: the command is wrong, or the folder cannot be read; nothing is written."""
 
     @pytest.mark.parametrize(
-        ("options", "told"),
+        ("options", "message"),
         [
             (["--workers", "0"], "--workers"),
             (["--batch-size", "0"], "--batch-size"),
@@ -398,12 +398,12 @@ class TestUsage:
             (["another"], "another"),
         ],
     )
-    def test_a_wrong_option_is_named(self, score: Score, tmp_path: Path, options: list[str], told: str) -> None:
+    def test_a_wrong_option_is_named(self, score: Score, tmp_path: Path, options: list[str], message: str) -> None:
         """And what is wrong with it."""
         before = tree(tmp_path)
         ended = score(*options)
         assert ended.status == 2
-        assert told in plain(ended.err)
+        assert message in plain(ended.err)
         assert tree(tmp_path) == before
 
     @pytest.mark.parametrize("place", ["inbox/rows.csv", "inbox/deep/rows.csv", "table/rows.csv", "link/rows.csv"])
@@ -486,7 +486,7 @@ class TestTableThatCannotBe:
     def test_rows_that_cannot_be_written_to_a_file_are_in_the_table(
         self, score: Score, table: Path, tmp_path: Path
     ) -> None:
-        """The file's name is told, after what was committed."""
+        """The file's name is in the message, after what was committed."""
         (tmp_path / "rows.csv").mkdir()
         ended = score("--csv", tmp_path / "rows.csv")
         assert ended.status == 6
@@ -501,7 +501,7 @@ Damage = Callable[[Path], object]
 
 
 def redescribe(folder: Path, **changes: Any) -> None:
-    """Change the description as it stands in its file."""
+    """Change the description in its file."""
     path = folder / description.DESCRIPTION
     content = json.loads(path.read_text(encoding="utf-8")) | changes
     path.write_text(json.dumps(content), encoding="utf-8")
@@ -579,7 +579,7 @@ def graph_of_integers(folder: Path) -> None:
 
 
 def graph_with_one_output(folder: Path) -> None:
-    """Put a graph there that says nothing of novelty, as those of earlier versions do."""
+    """Put a graph there that has no output for novelty, as those of earlier versions do."""
     model = onnx.load(folder / description.GRAPH)
     del model.graph.output[1]
     replace_graph(folder, model.SerializeToString())
@@ -624,7 +624,7 @@ RECOGNIZERS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 class TestUnusableModel:
-    """Status 4: the model cannot be used; a sentence says why, and nothing is written."""
+    """Status 4: the model cannot be used; the message has the reason, and nothing is written."""
 
     @pytest.fixture
     def spoiled(self, cnn: Path, tmp_path: Path) -> Path:
@@ -641,11 +641,11 @@ class TestUnusableModel:
         self, score: Score, spoiled: Path, tmp_path: Path, damage: str, *, dry: bool
     ) -> None:
         """Whatever is wrong with it; no pickle is opened."""
-        spoil, told = DAMAGES[damage]
+        spoil, message = DAMAGES[damage]
         spoil(spoiled)
         before = tree(tmp_path)
         ended = score("--model", spoiled, *(["--dry-run"] if dry else []))
-        assert_refused(ended, told)
+        assert_refused(ended, message)
         assert str(spoiled) in ended.err
         assert ended.err.count("\n") == 1
         assert tree(tmp_path) == before
@@ -655,10 +655,10 @@ class TestUnusableModel:
         self, score: Score, deaf: Path, tmp_path: Path, record: str
     ) -> None:
         """With what would mend it."""
-        changes, told = RECOGNIZERS[record]
+        changes, message = RECOGNIZERS[record]
         with_recognizer(deaf, **changes)
         before = tree(tmp_path)
-        assert_refused(score("--model", deaf), told)
+        assert_refused(score("--model", deaf), message)
         assert tree(tmp_path) == before
 
     def test_absent_weights_are_told(
@@ -680,11 +680,11 @@ class TestUnusableModel:
         assert_refused(score("--model", tmp_path / "nowhere"), "dvc checkout")
 
 
-def assert_refused(ended: Ended, told: str) -> None:
-    """Check that a run ended for its model, and said so."""
+def assert_refused(ended: Ended, message: str) -> None:
+    """Check that a run ended for its model, and printed a message."""
     assert (ended.status, ended.out) == (4, "")
     assert ended.err.startswith("audiomnist score: ")
-    assert told in ended.err
+    assert message in ended.err
 
 
 class TestImports:

@@ -1,4 +1,4 @@
-"""The table is verified: a sound one passes, and whatever is wrong in a row is told with the file's name."""
+"""The table is verified: a sound one passes, and every error in a row is reported with the file's name."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -131,17 +131,17 @@ def test_every_fault_is_told_with_its_rule_and_file(tmp_path: Path) -> None:
     with pytest.raises(UnmetError) as caught:
         verify_table.verify(write(tmp_path / "table", *faulty, scored("sound"), abstained("quiet"), rejected("bad")))
     head, *lines = str(caught.value).splitlines()
-    told = {
+    broken = {
         rule.strip(): names.partition(": ")[2].split(", ") for rule, _, names in (line.partition(";") for line in lines)
     }
     expected: dict[str, list[str]] = {}
     for number, (_, _, rule) in enumerate(FAULTS):
         expected.setdefault(rule, []).append(f"faulty {number}")
-    assert not {"sound", "quiet", "bad"} & {name for names in told.values() for name in names}
+    assert not {"sound", "quiet", "bad"} & {name for names in broken.values() for name in names}
     for rule, names in expected.items():
-        assert set(names) <= set(told[rule]), rule
-    assert head == f"table: {len(told)} of {len(verify_table.RULES)} expectations are not met"
-    assert set(told) == {rule.description for rule in verify_table.RULES} - {verify_table.RULES[0].description}
+        assert set(names) <= set(broken[rule]), rule
+    assert head == f"table: {len(broken)} of {len(verify_table.RULES)} expectations are not met"
+    assert set(broken) == {rule.description for rule in verify_table.RULES} - {verify_table.RULES[0].description}
 
 
 def test_a_row_that_is_there_twice_is_told(tmp_path: Path) -> None:

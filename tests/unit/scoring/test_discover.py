@@ -547,9 +547,9 @@ def test_content_that_is_not_as_long_as_the_file_says_is_deferred(
     """Size and time from a network file system can be some seconds old."""
     (folder / "7.wav").write_bytes(b"sound")
     file = candidate(folder, b"7.wav")
-    told = (folder / "7.wav").stat()
+    status = (folder / "7.wav").stat()
     os.truncate(folder / "7.wav", size_bytes)
-    monkeypatch.setattr(os, "fstat", lambda _: told)
+    monkeypatch.setattr(os, "fstat", lambda _: status)
     assert described(outcome_of_reading(folder, file)) == "Deferred changing"
 
 

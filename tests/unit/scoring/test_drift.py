@@ -116,12 +116,12 @@ def test_each_quantity_is_counted_against_its_own_reference() -> None:
 
 def test_each_level_is_printed_in_its_colour() -> None:
     """One line per quantity; too few files: the line has the minimum."""
-    told = Drifts(
+    drifts = Drifts(
         labels=Drift(psi=0.01234, level="stable"),
         confidence=Drift(psi=1.5, level="major"),
         duration_s=Drift(psi=None, level="too_few"),
     )
-    assert list(drift.styled_lines(told)) == [
+    assert list(drift.styled_lines(drifts)) == [
         ("  labels       0.012  stable", "green"),
         ("  confidence   1.500  major", "bold red"),
         ("  duration         -  fewer than 200 files: not rated", "dim"),
@@ -163,7 +163,7 @@ def test_no_histogram_is_made_of_nothing_or_of_what_is_no_number(values: list[fl
 
 
 @pytest.mark.parametrize(
-    ("altered", "told"),
+    ("altered", "message"),
     [
         ({"edges": [2, 1], "shares": [0.2, 0.3, 0.5]}, "ascend"),
         ({"edges": [1, 1], "shares": [0.2, 0.3, 0.5]}, "ascend"),
@@ -176,9 +176,9 @@ def test_no_histogram_is_made_of_nothing_or_of_what_is_no_number(values: list[fl
         ({"unit": "s"}, "not permitted"),
     ],
 )
-def test_a_histogram_that_cannot_be_is_refused(altered: dict[str, object], told: str) -> None:
+def test_a_histogram_that_cannot_be_is_refused(altered: dict[str, object], message: str) -> None:
     """Each rule by itself, with a word on what is wrong."""
-    with pytest.raises(ValidationError, match=told):
+    with pytest.raises(ValidationError, match=message):
         Histogram.model_validate(HALVES.model_dump() | altered)
 
 

@@ -129,8 +129,8 @@ def test_strange_names_have_rows_and_are_shown_safely(config: ScoringConfig, tmp
     assert found.keys() == expected
     assert all(row["status"] == ("rejected" if path.startswith("bad/") else "scored") for path, row in found.items())
     with rows_csv.open(newline="", encoding="utf-8") as file:
-        told = [row["path"] for row in csv.DictReader(file)]
-    assert sorted(told) == sorted(map(harmless, expected))
+        exported = [row["path"] for row in csv.DictReader(file)]
+    assert sorted(exported) == sorted(map(harmless, expected))
     shown = audiomnist("table", "show", config.table, "--rows", 100)
     for text in (ended.err, shown.out):
         assert all(character.isprintable() or character == "\n" for character in text)
@@ -145,7 +145,7 @@ def harmless(path: str) -> str:
 
 
 def test_a_name_gives_back_the_bytes_of_the_file_system(config: ScoringConfig) -> None:
-    """So that a program finds the file that a row speaks of."""
+    """So that a program finds the file of a row."""
     for name in STRANGE_NAMES:
         put(config.inbox, name, encoded(tone(3)))
     score(config)

@@ -118,13 +118,13 @@ def test_a_second_run_is_told_who_holds_the_table(table: Path) -> None:
         assert line_of(holder) == "held\n"
         with pytest.raises(LockedError) as caught, held(table, wait=False):
             pass
-    told = re.fullmatch(
+    match = re.fullmatch(
         r"another run \(pid (\d+) on (.+), since (.+)\) holds the table (.+): wait for its end, as score --wait does",
         str(caught.value),
     )
-    assert told is not None
-    assert (told[1], told[2], told[4]) == (str(holder.pid), socket.gethostname(), str(table))
-    assert begun <= datetime.fromisoformat(told[3]) <= datetime.now(UTC)
+    assert match is not None
+    assert (match[1], match[2], match[4]) == (str(holder.pid), socket.gethostname(), str(table))
+    assert begun <= datetime.fromisoformat(match[3]) <= datetime.now(UTC)
 
 
 def test_the_same_process_cannot_hold_it_twice(table: Path) -> None:

@@ -120,7 +120,7 @@ def test_what_is_deferred_is_not_handed_on_and_what_cannot_be_read_is() -> None:
 
 def test_what_cannot_be_read_is_known_once_it_has_its_row() -> None:
     """Whatever its time is by now, for it has no content that could change."""
-    later = Unusable(PIPE.path, PIPE.size_bytes, MODIFIED_NS + 1, PIPE.reason, PIPE.sentence)
+    later = Unusable(PIPE.path, PIPE.size_bytes, MODIFIED_NS + 1, PIPE.reason, PIPE.detail)
     done = Sorted([later], "pipe")
     assert done.chunks == []
     assert done.counts == {"found": 1, "unchanged": 1}

@@ -186,12 +186,12 @@ class TestOpening:
         write_deltalake(str(folder), pa.schema(fields.values()).empty_table())
         with pytest.raises(TableError) as caught:
             Table.find(folder)
-        told = str(caught.value)
-        assert "path (string, expected string not null)" in told
-        assert "digit (int64, expected int8)" in told
-        assert "peak (absent, expected float)" in told
-        assert "speaker (string, expected none)" in told
-        assert told.count("expected") == 4
+        message = str(caught.value)
+        assert "path (string, expected string not null)" in message
+        assert "digit (int64, expected int8)" in message
+        assert "peak (absent, expected float)" in message
+        assert "speaker (string, expected none)" in message
+        assert message.count("expected") == 4
 
     @pytest.mark.parametrize("name", ["a b", "ü", "s3:x", "100%", "[x]", "a&b=;c", "'q'"])
     def test_odd_folder_names_are_taken_as_they_are(self, tmp_path: Path, name: str) -> None:
@@ -476,8 +476,8 @@ def become_nobody() -> None:
         os.setuid(NOBODY)
 
 
-def told(action: Callable[..., object], *arguments: object) -> None:
-    """Do something as a user who may only read, and print why it was refused."""
+def print_error(action: Callable[..., object], *arguments: object) -> None:
+    """Do something as a user who may only read, and print the error."""
     become_nobody()
     try:
         action(*arguments)
@@ -490,22 +490,22 @@ def append_one(folder: str) -> None:
     become_nobody()
     table = Table.open(Path(folder))
     assert len(paths(table)) == 40
-    told(table.append, rows("new"), THIS_RUN)
+    print_error(table.append, rows("new"), THIS_RUN)
 
 
 def create_one(folder: str) -> None:
     """Make a table within a table's folder."""
-    told(Table.create, Path(folder, "_within"))
+    print_error(Table.create, Path(folder, "_within"))
 
 
 def compact(folder: str) -> None:
     """Compact a table."""
-    told(Table.open(Path(folder)).compact)
+    print_error(Table.open(Path(folder)).compact)
 
 
 def vacuum(folder: str) -> None:
     """Vacuum a table."""
-    told(Table.open(Path(folder)).vacuum)
+    print_error(Table.open(Path(folder)).vacuum)
 
 
 class TestWriters:

@@ -118,7 +118,7 @@ def test_a_file_that_ends_its_process_is_deferred_and_no_other(task: ScoringTask
     done = list(pool.scored_chunks(task, parts, 2))
     (lost,) = [item for part in done for item in part.deferred]
     assert (lost.path, lost.reason) == (b"good-0003 deadly.flac", "worker_died")
-    assert lost.sentence == "made the process die that read it, perhaps because memory ran out"
+    assert lost.detail == "made the process die that read it, perhaps because memory ran out"
     others = [item.path.decode() for part in parts for item in part if item.path != lost.path]
     assert [name for part in done for name in paths(part)] == others
     assert_same_answers(rows(together(done)), {name: expected[name] for name in others})
@@ -136,7 +136,7 @@ def test_a_file_that_its_process_hangs_on_is_deferred_and_no_other(
     (done,) = pool.scored_chunks(task, [part], 1)
     (lost,) = done.deferred
     assert (lost.path, lost.reason) == (b"good-0000 deadly.flac", "worker_died")
-    assert lost.sentence == "kept the process that read it busy for 4 s, and was given up"
+    assert lost.detail == "kept the process that read it busy for 4 s, and was given up"
     assert_same_answers(rows(done), {name: expected[name] for name in paths(done)})
     assert len(done.rows) == 1
 

@@ -52,26 +52,26 @@ class Candidate(NamedTuple):
 class Deferred:
     """An entry that a later run may be able to read.
 
-    `reason` is unfinished_name, changing, vanished, no_permission or io_error; `sentence` explains it without the path.
+    `reason` is unfinished_name, changing, vanished, no_permission or io_error; `detail` explains it without the path.
     """
 
     path: bytes
     reason: str
-    sentence: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
     """An entry that is not read; size and time of a link are those of the link itself.
 
-    `reason` is link, not_regular_file or too_large; `sentence` explains it without the path.
+    `reason` is link, not_regular_file or too_large; `detail` explains it without the path.
     """
 
     path: bytes
     size_bytes: int
     modified_ns: int
     reason: str
-    sentence: str
+    detail: str
 
 
 Entry = Candidate | Deferred | Unusable
@@ -85,7 +85,7 @@ class NotReadError(AudiomnistError):
         self.outcome = outcome
 
     def __str__(self) -> str:
-        return f"{paths.shown(paths.text(self.outcome.path))}: {self.outcome.sentence}"
+        return f"{paths.shown(paths.text(self.outcome.path))}: {self.outcome.detail}"
 
 
 def check_listable(inbox: Path) -> None:
@@ -136,8 +136,8 @@ def _listing(inbox: Path) -> Iterator[None]:
         yield
     except OSError as error:
         shown = paths.shown(paths.text(os.fsencode(inbox)))
-        sentence = f"is no folder that can be listed ({error.strerror}): name one that this user may read"
-        raise InboxError(f"{shown} {sentence}") from error
+        detail = f"is no folder that can be listed ({error.strerror}): name one that this user may read"
+        raise InboxError(f"{shown} {detail}") from error
 
 
 def _names(folder: bytes) -> list[bytes]:
@@ -187,8 +187,8 @@ def _content(descriptor: int, file: Candidate, max_bytes: int) -> bytes:
     if not _is_unchanged(descriptor, file):
         raise NotReadError(Deferred(file.path, *_CHANGING))
     if file.size_bytes > max_bytes:
-        sentence = f"holds {file.size_bytes} bytes, more than the {max_bytes} that are read"
-        raise NotReadError(Unusable(*file, "too_large", sentence))
+        detail = f"holds {file.size_bytes} bytes, more than the {max_bytes} that are read"
+        raise NotReadError(Unusable(*file, "too_large", detail))
     content = _bytes(descriptor, file.size_bytes)
     if len(content) != file.size_bytes or not _is_unchanged(descriptor, file):
         raise NotReadError(Deferred(file.path, *_CHANGING))

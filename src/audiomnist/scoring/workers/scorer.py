@@ -119,7 +119,7 @@ class Scorer:
         except NotReadError as error:
             if isinstance(error.outcome, Deferred):
                 return error.outcome
-            audio = FaultError(error.outcome.reason, error.outcome.sentence)
+            audio = FaultError(error.outcome.reason, error.outcome.detail)
         return _ReadFile(candidate, info, audio, read_at, time.perf_counter() - start)
 
     def _decoded(self, info: FileInfo, content: bytes) -> tuple[FileInfo, Waveform | FaultError]:
