@@ -45,7 +45,7 @@ class ExportError(AudiomnistError):
     """An exported graph does not give the outputs of its network."""
 
 
-class WithFrontEnd(nn.Module):
+class WaveformModel(nn.Module):
     """The front end before a network: waveforms `(batch, samples)` of equally many frames in, its outputs out."""
 
     def __init__(self, front_end: FrontEnd, network: nn.Module) -> None:
@@ -75,7 +75,7 @@ def export_bundle(trained: Path, raw: Path, split: Path, out: Path) -> None:
     if isinstance(description.input, WaveformInput):
         front_end = FrontEndParams.model_validate(description.input.front_end)
         batches = _waveforms(front_end, raw, split)
-        graph = quantized(exported(WithFrontEnd(FrontEnd(front_end), network), batches), batches)
+        graph = quantized(exported(WaveformModel(FrontEnd(front_end), network), batches), batches)
     else:
         graph = exported(network, _tokens())
     with atomic.replaced_directory(out) as folder:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from audiomnist.audio import waveform
 from audiomnist.audio.waveform import Samples
-from audiomnist.export.optimize import WithFrontEnd, exported
+from audiomnist.export.optimize import WaveformModel, exported
 from audiomnist.features.mfcc import FrontEnd, FrontEndParams
 from audiomnist.models.common import checkpoint
 from audiomnist.serving import batching
@@ -85,7 +85,7 @@ def test_without_rounding_the_graph_answers_as_the_network_does_with_masks(
         expected = network(*FrontEnd(params)(torch.from_numpy(waveforms), torch.from_numpy(lengths)))
     batches = [*batching.batches(clips, params.win_length, params.hop_length)]
     example = np.random.default_rng(0).normal(0, 0.1, (2, 3000)).astype(np.float32)
-    opened = session(exported(WithFrontEnd(FrontEnd(params), network), [example]), threads=1)
+    opened = session(exported(WaveformModel(FrontEnd(params), network), [example]), threads=1)
     for places, waveforms in batches:
         for found, wanted in zip(opened.run(None, {"inputs": waveforms}), expected, strict=True):
             torch.testing.assert_close(torch.from_numpy(found), wanted[places], rtol=1e-3, atol=1e-3)
@@ -113,7 +113,7 @@ def test_inner_convolutions_and_the_transform_are_of_integers(folder: Path) -> N
         for node in graph.node
         if node.op_type == "DequantizeLinear" and node.input[0] in integers
     }
-    first, *inner = (node.input[1] for node in graph.node if node.op_type == "Conv" and "weigh" not in node.name)
+    first, *inner = (node.input[1] for node in graph.node if node.op_type == "Conv" and "excite" not in node.name)
     assert first not in rounded
     assert set(inner) <= rounded.keys()
     products = [node.input[1] for node in graph.node if node.op_type == "MatMul"]

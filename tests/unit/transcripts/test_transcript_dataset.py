@@ -69,7 +69,7 @@ def beginnings(examples: TranscriptExamples, clean_prob: float, draws: int = 400
     rng = np.random.default_rng(0)
     found = [Counter[tuple[int, ...]]() for _ in FILES]
     for _ in range(draws):
-        for counts, tokens in zip(found, unpadded(examples.drawn(FILES, clean_prob, rng)), strict=True):
+        for counts, tokens in zip(found, unpadded(examples.sample(FILES, clean_prob, rng)), strict=True):
             if UNKNOWN not in tokens:
                 counts[tokens[:2]] += 1
     return found
@@ -83,9 +83,9 @@ def begins(text: list[str]) -> tuple[int, ...]:
 def test_clean_inputs_are_those_of_the_recordings(with_copies: TranscriptExamples) -> None:
     """Whatever copies there are, and whatever was drawn in between."""
     expected = [tuple(encode(HEARD[0][file])) for file in FILES]
-    assert unpadded(with_copies.clean(FILES)) == expected
-    with_copies.drawn(FILES, 0.0, np.random.default_rng(0))
-    assert unpadded(with_copies.clean(FILES)) == expected
+    assert unpadded(with_copies.get(FILES)) == expected
+    with_copies.sample(FILES, 0.0, np.random.default_rng(0))
+    assert unpadded(with_copies.get(FILES)) == expected
 
 
 def test_of_the_copies_each_is_drawn_as_often_and_the_recording_as_often_as_asked(
@@ -120,13 +120,13 @@ def test_without_copies_recordings_are_drawn(without_copies: TranscriptExamples,
 def test_a_draw_is_the_same_from_the_same_generator_and_differs_from_another(with_copies: TranscriptExamples) -> None:
     """Nothing else is random."""
     files = FILES * 20
-    one, again, other = (unpadded(with_copies.drawn(files, 0.5, np.random.default_rng(seed))) for seed in (1, 1, 2))
+    one, again, other = (unpadded(with_copies.sample(files, 0.5, np.random.default_rng(seed))) for seed in (1, 1, 2))
     assert one == again != other
 
 
 def test_drawn_inputs_are_padded_with_no_token(with_copies: TranscriptExamples) -> None:
     """Lengths say what is the clip's own."""
-    tokens, lengths = with_copies.drawn(FILES * 10, 0.5, np.random.default_rng(0))
+    tokens, lengths = with_copies.sample(FILES * 10, 0.5, np.random.default_rng(0))
     assert tokens.dtype == lengths.dtype == np.int64
     assert tokens.shape == (30, lengths.max())
     assert ((tokens != PADDING).sum(axis=1) == lengths).all()
@@ -140,7 +140,7 @@ def test_an_unheard_copy_is_drawn_as_such(with_copies: TranscriptExamples) -> No
 
 def test_service_is_told_which_recognizer_is_heard(with_copies: TranscriptExamples) -> None:
     """That of the recordings."""
-    assert with_copies.service() == {"kind": "transcript", "recognizer": RECOGNIZER}
+    assert with_copies.input_spec() == {"kind": "transcript", "recognizer": RECOGNIZER}
 
 
 def thinnings(texts: list[str], count: int = 2000) -> list[list[int]]:
