@@ -38,11 +38,11 @@ class FeatureExamples:
         description = json.loads((folder / SPEAKERS).read_text(encoding="utf-8"))
         return FeatureExamples(folder), splits.read(folder / CLIPS), description
 
-    def clean(self, files: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def get(self, files: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return the unaltered MFCCs `(batch, coefficients, frames)` and frames `(batch,)`."""
         return self._take(np.array([self._rows[file][0] for file in files], dtype=np.int64))
 
-    def drawn(
+    def sample(
         self, files: list[str], clean_prob: float, rng: Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return each file as it is, with the probability `clean_prob`, or one of its augmented copies."""
@@ -56,7 +56,7 @@ class FeatureExamples:
         drawn: np.int64 = rng.choice(wanted)
         return drawn
 
-    def service(self) -> dict[str, Any]:
+    def input_spec(self) -> dict[str, Any]:
         """Return what the scorer has to know to prepare inputs: the bundle's `input` section."""
         return {"kind": "waveform", "front_end": json.loads(self.front_end.model_dump_json())}
 

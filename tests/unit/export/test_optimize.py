@@ -114,7 +114,7 @@ def test_inner_convolutions_and_the_transform_are_of_integers(folder: Path) -> N
         for node in graph.node
         if node.op_type == "DequantizeLinear" and node.input[0] in integers
     }
-    first, *inner = (node.input[1] for node in graph.node if node.op_type == "Conv" and "weigh" not in node.name)
+    first, *inner = (node.input[1] for node in graph.node if node.op_type == "Conv" and "excite" not in node.name)
     assert first not in rounded
     assert set(inner) <= rounded.keys()
     products = [node.input[1] for node in graph.node if node.op_type == "MatMul"]

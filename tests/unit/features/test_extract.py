@@ -89,8 +89,8 @@ def test_without_copies_there_is_one_row_a_recording(raw: Path, tmp_path: Path) 
     assert len(tensor) == 5
     assert set(index["copy"]) == {0}
     examples, files = FeatureExamples(tmp_path / "out"), index["file"].tolist()
-    drawn, _ = examples.drawn(files, 0.5, np.random.default_rng(0))
-    np.testing.assert_array_equal(drawn, examples.clean(files)[0])
+    drawn, _ = examples.sample(files, 0.5, np.random.default_rng(0))
+    np.testing.assert_array_equal(drawn, examples.get(files)[0])
 
 
 def test_two_runs_write_the_same_bytes(raw: Path, tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def test_synthetic_speakers_have_the_same_front_end(features: Path) -> None:
     assert settings[0] == settings[1]
     examples = FeatureExamples(features / SYNTHETIC)
     assert examples.front_end == FrontEndParams.model_validate(feature_params().model_dump(exclude={"augment"}))
-    drawn = {examples.drawn(["7_voice1"], 0.0, np.random.default_rng(seed))[0].tobytes() for seed in range(20)}
+    drawn = {examples.sample(["7_voice1"], 0.0, np.random.default_rng(seed))[0].tobytes() for seed in range(20)}
     assert len(drawn) == 2
 
 

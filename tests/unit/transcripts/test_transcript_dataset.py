@@ -69,7 +69,7 @@ def beginnings(examples: TranscriptExamples, clean_prob: float, draws: int = 400
     rng = np.random.default_rng(0)
     found = [Counter[tuple[int, ...]]() for _ in FILES]
     for _ in range(draws):
-        for counts, tokens in zip(found, unpadded(examples.drawn(FILES, clean_prob, rng)), strict=True):
+        for counts, tokens in zip(found, unpadded(examples.sample(FILES, clean_prob, rng)), strict=True):
             if UNK not in tokens:
                 counts[tokens[:2]] += 1
     return found
@@ -83,9 +83,9 @@ def begins(text: list[str]) -> tuple[int, ...]:
 def test_clean_inputs_are_those_of_the_recordings(with_copies: TranscriptExamples) -> None:
     """Whatever copies there are, and whatever was drawn in between."""
     expected = [tuple(encode(TEXTS[0][file])) for file in FILES]
-    assert unpadded(with_copies.clean(FILES)) == expected
-    with_copies.drawn(FILES, 0.0, np.random.default_rng(0))
-    assert unpadded(with_copies.clean(FILES)) == expected
+    assert unpadded(with_copies.get(FILES)) == expected
+    with_copies.sample(FILES, 0.0, np.random.default_rng(0))
+    assert unpadded(with_copies.get(FILES)) == expected
 
 
 def test_of_the_copies_each_is_drawn_as_often_and_the_recording_as_often_as_asked(
@@ -122,13 +122,13 @@ def test_without_copies_recordings_are_drawn(without_copies: TranscriptExamples,
 def test_a_draw_is_the_same_from_the_same_generator_and_differs_from_another(with_copies: TranscriptExamples) -> None:
     """Nothing else is random."""
     files = FILES * 20
-    one, again, other = (unpadded(with_copies.drawn(files, 0.5, np.random.default_rng(seed))) for seed in (1, 1, 2))
+    one, again, other = (unpadded(with_copies.sample(files, 0.5, np.random.default_rng(seed))) for seed in (1, 1, 2))
     assert one == again != other
 
 
 def test_drawn_inputs_are_padded_with_no_token(with_copies: TranscriptExamples) -> None:
     """Lengths say what is the clip's own."""
-    tokens, lengths = with_copies.drawn(FILES * 10, 0.5, np.random.default_rng(0))
+    tokens, lengths = with_copies.sample(FILES * 10, 0.5, np.random.default_rng(0))
     assert tokens.dtype == lengths.dtype == np.int64
     assert tokens.shape == (30, lengths.max())
     assert ((tokens != PAD).sum(axis=1) == lengths).all()
@@ -142,7 +142,7 @@ def test_a_copy_without_a_text_is_drawn_as_such(with_copies: TranscriptExamples)
 
 def test_the_section_input_has_the_recognizer(with_copies: TranscriptExamples) -> None:
     """That of the recordings."""
-    assert with_copies.service() == {"kind": "transcript", "recognizer": RECOGNIZER}
+    assert with_copies.input_spec() == {"kind": "transcript", "recognizer": RECOGNIZER}
 
 
 def dropouts(texts: list[str], count: int = 2000) -> list[list[int]]:
