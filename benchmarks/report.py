@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from audiomnist.core import atomic
 from audiomnist.core.processes import available_cores
-from audiomnist.report.tables import markdown
+from audiomnist.report.tables import ResultTable
 from benchmarks.rounds import BenchmarkError
 
 START, END = "<!-- benchmark: make benchmark -->\n", "<!-- /benchmark -->"
@@ -39,8 +39,8 @@ class Line(NamedTuple):
 def _beside(title: str, section: str, rate: str, peers: Mapping[str, str], ours: str = "") -> list[Line]:
     """Return a line per peer, with the names of `benchmarks.rounds.with_ratios`."""
     return [
-        Line(f"{title}, beside {said}", section, f"{ours}{rate}", f"{peer}_{rate}", f"{ours}ratio_to_{peer}")
-        for peer, said in peers.items()
+        Line(f"{title}, beside {name}", section, f"{ours}{rate}", f"{peer}_{rate}", f"{ours}ratio_to_{peer}")
+        for peer, name in peers.items()
     ]
 
 
@@ -122,7 +122,7 @@ def table(report: Mapping[str, Any]) -> str:
     on = report["machine"]
     libraries = ", ".join(f"{name} {number}" for name, number in on["libraries"].items())
     described = f"{on['cpu']}, {on['cores']} cores, {on['memory_gb']} GB, Python {on['python']}; {libraries}."
-    return f"{described}\n\n{markdown(_HEAD, [*_rows(report)])}"
+    return f"{described}\n\n{ResultTable(_HEAD, [*_rows(report)]).markdown()}"
 
 
 def _rows(report: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:

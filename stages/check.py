@@ -1,14 +1,14 @@
-"""Every mistake in params.yaml at once, before any stage does anything."""
+"""Stage `check`: validate all of params.yaml before any other stage runs."""
 
 from pathlib import Path
 
 from audiomnist.core import stage
-from audiomnist.validation import parameters as pipeline
+from audiomnist.validation import parameters as validation
 
 
 def check(parameters: Path, manifest: Path, out: Path) -> None:
-    """Check the parameters."""
-    pipeline.check(parameters, manifest, out)
+    """Validate all parameters; report every error at once."""
+    validation.check(parameters, manifest, out)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,7 @@
-"""The models side by side, and beside the paper."""
-
-from pathlib import Path
+"""Stage `compare`: the models on the same test clips, with each other and with the paper."""
 
 from audiomnist.core import stage
-from audiomnist.report import compare as comparison
-
-
-def compare(predictions: Path, metrics: Path, out: Path) -> None:
-    """Compare the models on the same test clips."""
-    comparison.compare(predictions, metrics, out)
-
+from audiomnist.report.compare import compare
 
 if __name__ == "__main__":
     stage.run(compare)

@@ -1,17 +1,7 @@
-"""One model's scores, test predictions and plots."""
-
-from pathlib import Path
+"""Stage `evaluate`: one model's scores, test predictions and plots."""
 
 from audiomnist.core import stage
-from audiomnist.evaluation import evaluate as evaluation
-
-
-def evaluate(
-    served: Path, inputs: Path, raw: Path, split: Path, history: Path, metrics: Path, predictions: Path, plots: Path
-) -> None:
-    """Evaluate a served model."""
-    evaluation.evaluate(served, inputs, raw, split, history, metrics, predictions, plots)
-
+from audiomnist.evaluation.evaluate import evaluate
 
 if __name__ == "__main__":
     stage.run(evaluate)

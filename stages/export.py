@@ -1,4 +1,4 @@
-"""The graph that is served, from a trained network."""
+"""Stage `export`: the graph that is served, from a trained network."""
 
 from pathlib import Path
 

@@ -1,15 +1,7 @@
-"""The selected model becomes the one that is served and reported."""
-
-from pathlib import Path
+"""Stage `select`: the bundle and the scores of the selected model."""
 
 from audiomnist.core import stage
-from audiomnist.report import select as selection
-
-
-def select(model: Path, metrics: Path, out: Path, headline: Path) -> None:
-    """Select a model."""
-    selection.select(model, metrics, out, headline)
-
+from audiomnist.report.select import select
 
 if __name__ == "__main__":
     stage.run(select)

@@ -1,9 +1,9 @@
-"""What a speech recognizer hears in every recording."""
+"""Stage `transcribe`: transcripts of all recordings."""
 
 from pathlib import Path
 
+from audiomnist.asr import transcribe as asr
 from audiomnist.asr.params import TranscribeParams
-from audiomnist.asr.transcribe import transcribe as recognize
 from audiomnist.core import params, stage
 
 
@@ -11,8 +11,8 @@ def transcribe(
     parameters: Path, recordings: Path, raw: Path, corpus: Path, out: Path, report: Path, work: Path
 ) -> None:
     """Transcribe the recordings."""
-    how = params.section(parameters, "transcribe", TranscribeParams)
-    recognize(recordings, raw, how, out, report, corpus=corpus, work=work)
+    transcribe_params = params.section(parameters, "transcribe", TranscribeParams)
+    asr.transcribe(recordings, raw, transcribe_params, out, report, corpus=corpus, work=work)
 
 
 if __name__ == "__main__":

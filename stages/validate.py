@@ -1,4 +1,4 @@
-"""A gate: the data meets its expectations, or the pipeline stops here."""
+"""Stage `validate`: a data gate, which stops the pipeline unless the data meets its expectations."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from audiomnist.validation.bounds import ValidateParams
 
 
 def validate(kind: str, parameters: Path, recordings: Path, data: Path, corpus: Path, report: Path, docs: Path) -> None:
-    """Hold data against the expectations of its kind."""
+    """Check the data with the expectations of its kind."""
     bounds = params.section(parameters, "validate", ValidateParams)
     gate.validate(kind, recordings, data, corpus, bounds, report, docs)
 

@@ -9,7 +9,7 @@ import committed
 import typer
 
 from audiomnist.cli import main
-from audiomnist.report import protocol_table, tables
+from audiomnist.report import tables
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -27,15 +27,13 @@ def table_in_git(page: str, command: str) -> str:
 def test_the_results_table_of_the_readme_is_that_of_the_committed_run() -> None:
     """Not a digit is copied by hand."""
     shown = table_in_git("README.md", "results")
-    found = tables.read(committed.ROOT / "reports" / "comparison.json")
-    assert shown == tables.markdown(tables.HEAD, tables.rows(found))
+    assert shown == tables.results(committed.ROOT / "reports" / "comparison.json").markdown()
 
 
 def test_the_table_of_the_protocols_is_that_of_the_committed_run() -> None:
     """Not a digit is copied by hand here either."""
     shown = table_in_git("docs/protocols.md", "protocols")
-    rows = protocol_table.rows(protocol_table.read(committed.ROOT / "reports"))
-    assert shown == tables.markdown(protocol_table.HEAD, rows)
+    assert shown == tables.protocols(committed.ROOT / "reports").markdown()
 
 
 def test_the_readme_is_short() -> None:

@@ -11,8 +11,8 @@ import pytest
 import typer
 
 from audiomnist.cli import main
-from audiomnist.cli.score import (
-    INTERRUPTED,
+from audiomnist.scoring import drift
+from audiomnist.scoring.command import (
     MODEL_UNUSABLE,
     NEEDS_ATTENTION,
     TABLE_HELD,
@@ -20,8 +20,8 @@ from audiomnist.cli.score import (
     TOO_MANY_REJECTED,
     USAGE,
 )
-from audiomnist.scoring import drift
 from audiomnist.scoring.decoding.checks import Limits
+from audiomnist.scoring.shutdown import INTERRUPTED
 from audiomnist.scoring.summary import Summary
 from audiomnist.scoring.table.schema import REASONS
 

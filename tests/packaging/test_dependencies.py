@@ -19,7 +19,7 @@ SCORER = ("audiomnist.cli.score", "audiomnist.cli.table")
 RECOGNIZERS = "audiomnist.asr"
 # What the scorer imports for `--rev`, for `table verify`, and for models over transcripts.
 OPTIONAL = (
-    ("audiomnist.cli.score", "audiomnist.serving.revision"),
+    ("audiomnist.scoring.command", "audiomnist.serving.revision"),
     ("audiomnist.cli.table", "audiomnist.cli.verify_table"),
     ("audiomnist.serving.predictor", "audiomnist.asr.registry"),
     ("audiomnist.serving.predictor", "audiomnist.asr.params"),

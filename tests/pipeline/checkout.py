@@ -20,9 +20,9 @@ SMALL: dict[str, Any] = {
     "transcribe": {"augment": {"copies_per_clip": 1}},
     "train": {"epochs": 2, "calibration_folds": 2},
     "models": {
-        "cnn": {"channels": [4, 8], "blocks": [0, 1]},
-        "rnn": {"channels": [4], "blocks": [0], "units": [8]},
-        "lstm": {"units": [8]},
+        "cnn": {"channels": [4, 8], "residual_blocks": [0, 1]},
+        "rnn": {"channels": [4], "residual_blocks": [0], "hidden_sizes": [8]},
+        "lstm": {"hidden_sizes": [8]},
     },
 }
 _LEFT_OUT = ("dvc.lock", "stages/protocols/", "reports/", "models/", "tests/", "docs/")

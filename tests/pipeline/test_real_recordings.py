@@ -45,6 +45,7 @@ def labels(files: list[Path]) -> list[int | None]:
     return [answer and int(answer.probabilities.argmax()) for answer in answers]
 
 
+@pytest.mark.long
 @at_hand
 def test_fewer_speakers_show_in_the_metrics_diff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`-S data.speakers=[...]`: `dvc metrics diff` names recordings and speakers before and after."""

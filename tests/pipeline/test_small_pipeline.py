@@ -18,7 +18,7 @@ from checkout import ENVIRONMENT, Checkout, alter
 Found = TypeVar("Found")
 
 HISTORY = "reports/plots/rnn/history.csv"
-LONG_TRAINING = {"models": {"rnn": {"units": [9]}}, "train": {"epochs": 2000}}
+LONG_TRAINING = {"models": {"rnn": {"hidden_sizes": [9]}}, "train": {"epochs": 2000}}
 ALL_STAGES = {
     *("check", "ingest", "split", "featurize", "transcribe", "compare", "select"),
     *(f"validate@{kind}" for kind in ("recordings", "features", "transcripts")),
@@ -35,6 +35,7 @@ def test_the_first_repro_runs_every_stage_and_the_second_none(reproduced: tuple[
     assert checkout.git_status() == set()
 
 
+@pytest.mark.long
 def test_a_stage_that_runs_again_on_the_same_inputs_writes_the_same_bytes(checkout: Checkout) -> None:
     """Every stage is run once more, not taken from the run cache; no output's hash in dvc.lock changes."""
     before = (checkout.folder / "dvc.lock").read_text(encoding="utf-8")
@@ -85,17 +86,19 @@ def test_a_parameter_of_one_model_runs_that_model_alone_and_shows_in_every_diff(
 
 
 @pytest.mark.parametrize(
-    ("override", "said"),
+    ("override", "message"),
     [
         ("model=typo", "model: Input should be 'cnn', 'rnn' or 'lstm' (given: 'typo')"),
         ("+models.rnn.hiden=1", "models.rnn.hiden: is not a parameter"),
         ("split.test_fraction=1.5", "split.test_fraction: Input should be less than 1 (given: 1.5)"),
     ],
 )
-def test_a_mistake_in_a_parameter_is_told_before_anything_is_lost(checkout: Checkout, override: str, said: str) -> None:
+def test_an_error_in_a_parameter_is_reported_before_anything_is_lost(
+    checkout: Checkout, override: str, message: str
+) -> None:
     """One clear message, every output still there, nothing but params.yaml differs."""
     printed = checkout.run("dvc", "exp", "run", "-S", override, status=1)
-    assert said in printed
+    assert message in printed
     assert "Traceback" not in printed
     assert checkout.git_status() == {"params.yaml"}
     checkout.run("git", "checkout", "params.yaml")

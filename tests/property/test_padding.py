@@ -46,15 +46,26 @@ SPECTRUM: dict[str, Any] = {
     "cmn_strength": 0.7,
     "time_mask_fraction": 0.5,
     "freq_mask_bands": 3,
-    "warp": 0.1,
+    "vtlp_range": 0.1,
 }
 CNNS = [
     CnnParams.model_validate(
-        SPECTRUM | {"channels": (4, 6, 5), "kernel": kernel, "halve": halve, "blocks": (blocks,) * 3, "dropout": 0.5},
+        SPECTRUM
+        | {
+            "channels": (4, 6, 5),
+            "kernel_size": kernel,
+            "downsampling": downsampling,
+            "residual_blocks": (blocks,) * 3,
+            "dropout": 0.5,
+        },
     )
-    for kernel, halve, blocks in [*product((1, 3, 4), ("stride", "max"), (0,)), (3, "stride", 2), (4, "max", 1)]
+    for kernel, downsampling, blocks in [
+        *product((1, 3, 4), ("stride", "max_pool"), (0,)),
+        (3, "stride", 2),
+        (4, "max_pool", 1),
+    ]
 ]
-CELLS = ("simple", "gru", "lstm")
+CELLS = ("rnn", "gru", "lstm")
 CHANNELS = ((), (4,), (4, 3))
 
 steps = st.lists(st.integers(1, 37), min_size=1, max_size=4)
@@ -111,20 +122,20 @@ def rnn(cell: str, channels: tuple[int, ...]) -> nn.Module:
     torch.manual_seed(0)
     how = SPECTRUM | {
         "channels": channels,
-        "kernel": 3,
-        "blocks": [1] * len(channels),
+        "kernel_size": 3,
+        "residual_blocks": [1] * len(channels),
         "cell": cell,
-        "units": (6, 5),
+        "hidden_sizes": (6, 5),
         "dropout": 0.5,
     }
     return judged(Rnn(RnnParams.model_validate(how), spectrum()), *known_mfccs())
 
 
 @lru_cache
-def convolutions(channels: tuple[int, ...], kernel: int, halve: str, blocks: int) -> Convolutions:
+def convolutions(channels: tuple[int, ...], kernel: int, downsampling: str, blocks: int) -> Convolutions:
     """Return convolutions as if they were trained."""
     torch.manual_seed(0)
-    layers = Convolutions(channels, kernel, halve, [blocks] * len(channels))
+    layers = Convolutions(channels, kernel, downsampling, [blocks] * len(channels))
     stirred(layers)
     return layers
 
@@ -133,7 +144,7 @@ def convolutions(channels: tuple[int, ...], kernel: int, halve: str, blocks: int
 def lstm(cell: str) -> nn.Module:
     """Return a network over tokens, of two layers."""
     torch.manual_seed(0)
-    how = LstmParams(cell=cell, units=(6, 5), dropout=0.5, embedding=4)  # type: ignore[arg-type]
+    how = LstmParams(cell=cell, hidden_sizes=(6, 5), dropout=0.5, embedding_dim=4)  # type: ignore[arg-type]
     return judged(Lstm(how), torch.randint(0, VOCAB_SIZE, (KNOWN_CLIPS, 30)), known_lengths())
 
 
@@ -172,12 +183,12 @@ def served(kind: str) -> nn.Module:
     torch.manual_seed(0)
     front_end = FrontEnd(front_end_params())
     known = front_end(waveforms(KNOWN_SAMPLES, 0, 0), torch.tensor(KNOWN_SAMPLES))
-    how = SPECTRUM | {"top_db": 30.0, "channels": (4, 6), "kernel": 3, "blocks": (1, 1), "dropout": 0.0}
+    how = SPECTRUM | {"top_db": 30.0, "channels": (4, 6), "kernel_size": 3, "residual_blocks": (1, 1), "dropout": 0.0}
     first = LogMelInput(LogMelInputParams.model_validate(SPECTRUM | {"top_db": 30.0}), front_end_params())
     first.fit(*known)
     networks: dict[str, Network] = {
-        "cnn": Cnn(CnnParams.model_validate(how | {"halve": "stride"}), first),
-        "rnn": Rnn(RnnParams.model_validate(how | {"cell": "gru", "units": (6,)}), first),
+        "cnn": Cnn(CnnParams.model_validate(how | {"downsampling": "stride"}), first),
+        "rnn": Rnn(RnnParams.model_validate(how | {"cell": "gru", "hidden_sizes": (6,)}), first),
     }
     return WithFrontEnd(front_end, judged(networks[kind], *known)).eval()
 
@@ -228,14 +239,14 @@ def test_padding_changes_no_answer_of_an_rnn(
 
 @pytest.mark.parametrize("channels", CHANNELS)
 @pytest.mark.parametrize(
-    ("kernel", "halve", "blocks"), [(3, "stride", 0), (4, "stride", 1), (3, "max", 2), (1, "max", 0)]
+    ("kernel", "downsampling", "blocks"), [(3, "stride", 0), (4, "stride", 1), (3, "max_pool", 2), (1, "max_pool", 0)]
 )
 @settings(deadline=None, max_examples=15)
 @given(lengths=steps, margin=margins, seed=seeds, rubbish=st.floats(-100, 100))
 def test_padding_changes_nothing_that_convolutions_make_of_a_clip(
     channels: tuple[int, ...],
     kernel: int,
-    halve: str,
+    downsampling: str,
     blocks: int,
     lengths: list[int],
     margin: int,
@@ -243,7 +254,7 @@ def test_padding_changes_nothing_that_convolutions_make_of_a_clip(
     rubbish: float,
 ) -> None:
     """Whatever stands in it, each clip's own steps are what they are alone, and as many."""
-    layers = convolutions(channels, kernel, halve, blocks)
+    layers = convolutions(channels, kernel, downsampling, blocks)
     batch = mfccs(lengths, margin, seed)
     filled = batch.clone()
     for row, length in zip(filled, lengths, strict=True):

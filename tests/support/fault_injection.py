@@ -30,7 +30,7 @@ STEPS: dict[str, tuple[Any, str, int]] = {
     "entry": (DeltaTable, "create_write_transaction", 300),
     "sync": (delta_files, "sync_commit", 0),
     "compaction": (TableOptimizer, "compact", 2000),
-    "output": (atomic, "_sync", 0),
+    "output": (atomic, "sync", 0),
 }
 
 

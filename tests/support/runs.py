@@ -14,10 +14,8 @@ from numpy.typing import NDArray
 from audiomnist.cli import main
 from audiomnist.core.digits import PROBABILITIES
 from audiomnist.scoring import run
-from audiomnist.scoring.progress import NullProgress
 from audiomnist.scoring.records import RunInfo
 from audiomnist.scoring.run import ScoringConfig
-from audiomnist.scoring.shutdown import Stop
 from audiomnist.scoring.summary import Summary
 from audiomnist.scoring.table.table import Table
 from audiomnist.serving.bundle.reference import Histogram, Reference
@@ -68,7 +66,7 @@ def _ended(code: object, out: str, err: str) -> Ended:
 
 def score(config: ScoringConfig) -> Summary:
     """Carry out a run."""
-    return run.score(config, NullProgress(), Stop())
+    return run.score(config)
 
 
 def rows(table: Path, **only: str) -> list[Row]:

@@ -84,7 +84,7 @@ class Scorer:
 def summary_of(ended: Ended, status: int) -> Summary:
     """Return the summary that a run with --json printed, having checked its exit status and its counts."""
     assert ended.status == status, ended
-    summary = Summary.from_json(ended.out)
+    summary = Summary.model_validate_json(ended.out)
     summary.check()
     return summary
 

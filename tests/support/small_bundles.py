@@ -39,9 +39,9 @@ WHISPER = {
 }
 
 _NETWORKS: dict[str, dict[str, Any]] = {
-    "cnn": {"channels": (6, 12), "blocks": (0, 1)},
-    "rnn": {"channels": (6,), "blocks": (0,), "units": (12,)},
-    "lstm": {"units": (12,), "embedding": 8},
+    "cnn": {"channels": (6, 12), "residual_blocks": (0, 1)},
+    "rnn": {"channels": (6,), "residual_blocks": (0,), "hidden_sizes": (12,)},
+    "lstm": {"hidden_sizes": (12,), "embedding_dim": 8},
 }
 _HALVES = {"edges": [0.5], "shares": [0.5, 0.5]}
 _REFERENCE = {"labels": [0.1] * 10, "confidence": _HALVES, "duration_s": _HALVES}

@@ -15,10 +15,10 @@ BARE = TrainParams(
     learning_rate=0.1,
     weight_decay=0.0,
     clean_finetune_fraction=0.0,
-    mixup=0.0,
+    mixup_alpha=0.0,
     label_smoothing=0.0,
     seed=0,
-    threads=1,
+    num_threads=1,
     device="cpu",
     calibration_folds=2,
 )

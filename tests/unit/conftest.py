@@ -33,11 +33,31 @@ SUBSETS = ("test", "validation", "train", "train", "train")
 DECILES_S = {f"p{percent}": round(0.15 + 0.0025 * percent, 4) for percent in range(10, 100, 10)}
 RECOGNIZER = {"engine": "sphinx", "version": "0", "weights_sha256": None, "settings": {"n_best": 5}}
 # Toy digits are pitches: a warp would make one of another.
-SMALL_SPECTRUM = {"top_db": 100.0, "cmn_strength": 0.2, "time_mask_fraction": 0.1, "freq_mask_bands": 2, "warp": 0.02}
+SMALL_SPECTRUM = {
+    "top_db": 100.0,
+    "cmn_strength": 0.2,
+    "time_mask_fraction": 0.1,
+    "freq_mask_bands": 2,
+    "vtlp_range": 0.02,
+}
 SMALL_NETWORKS: dict[str, dict[str, Any]] = {
-    "cnn": {"channels": [6, 12], "kernel": 3, "blocks": [0, 1], "halve": "stride", "dropout": 0.1, **SMALL_SPECTRUM},
-    "rnn": {"channels": [6], "kernel": 3, "blocks": [0], "units": [12], "dropout": 0.1, **SMALL_SPECTRUM},
-    "lstm": {"units": [12], "dropout": 0.0, "embedding": 8},
+    "cnn": {
+        "channels": [6, 12],
+        "kernel_size": 3,
+        "residual_blocks": [0, 1],
+        "downsampling": "stride",
+        "dropout": 0.1,
+        **SMALL_SPECTRUM,
+    },
+    "rnn": {
+        "channels": [6],
+        "kernel_size": 3,
+        "residual_blocks": [0],
+        "hidden_sizes": [12],
+        "dropout": 0.1,
+        **SMALL_SPECTRUM,
+    },
+    "lstm": {"hidden_sizes": [12], "dropout": 0.0, "embedding_dim": 8},
 }
 
 
@@ -157,7 +177,7 @@ def small_params() -> dict[str, Any]:
         "noise_snr_db": [20.0, 40.0],
     }
     values["synthetic_speakers"]["count"] = 0
-    values["train"] |= {"epochs": 12, "batch_size": 16, "learning_rate": 0.02, "threads": 1, "device": "cpu"}
+    values["train"] |= {"epochs": 12, "batch_size": 16, "learning_rate": 0.02, "num_threads": 1, "device": "cpu"}
     values["train"]["calibration_folds"] = 2
     return values
 

@@ -1,1 +1,1 @@
-"""Speech to text: recognizers behind one protocol, and the stage `transcribe` that runs them over a corpus."""
+"""Stage `transcribe`: automatic speech recognition by one of several engines."""

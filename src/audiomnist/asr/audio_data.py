@@ -1,4 +1,4 @@
-"""From a waveform to what the SpeechRecognition library takes."""
+"""Conversion of waveforms to the audio type of the SpeechRecognition library."""
 
 import numpy as np
 from speech_recognition import AudioData
@@ -10,11 +10,11 @@ _FULL_SCALE = 32768
 
 
 def audio_data(waveform: Waveform, padding_s: float = 0.0) -> AudioData:
-    """Return the waveform as 16-bit PCM at its own rate, with silence added before and after it.
+    """Return the waveform as 16-bit PCM at its sample rate, with silence added before and after it.
 
     Args:
         waveform: samples beyond [-1, 1] are clipped.
-        padding_s: the silence at each end, in seconds.
+        padding_s: silence at each end, in seconds.
     """
     scaled = np.rint(waveform.samples * np.float32(_FULL_SCALE))
     pcm = np.clip(scaled, -_FULL_SCALE, _FULL_SCALE - 1).astype("<i2")

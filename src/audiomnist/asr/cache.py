@@ -1,9 +1,8 @@
-"""The recognitions that are already done, kept until the whole table is written.
+"""Cache of finished recognitions, so that an interrupted run is resumed.
 
-Each batch is a file of its own, which appears whole or not at all: a run that is cut off loses the
-batches in hand and nothing else. The files of one recognizer lie in a folder named after all that
-bears on its results (its name, version, weights and settings), and rows are found by the SHA-256 of
-the recording, so that no result serves for another recognizer, another setting or another sound.
+Each batch is one file, written atomically: an interrupted run loses only the batches in progress. The files are in a
+folder named after a hash of everything that determines the results (engine, version, weights, settings), and rows are
+found by the SHA-256 of the recording: another recognizer, setting or recording never reuses a result.
 """
 
 import hashlib
@@ -26,7 +25,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Identity:
-    """All that bears on the results of a recognizer."""
+    """Everything that determines the results of a recognizer."""
 
     engine: str
     version: str
@@ -34,28 +33,23 @@ class Identity:
     settings: dict[str, Any]
 
     def json(self) -> str:
-        """Return it as JSON, the same for the same values."""
+        """Return it as JSON, the same for equal values."""
         return json.dumps(asdict(self), sort_keys=True)
 
-    def fingerprint(self) -> str:
-        """Return the SHA-256 of the JSON, in hexadecimal."""
-        return hashlib.sha256(self.json().encode()).hexdigest()
 
-
-class Finished:
-    """The rows that one recognizer has finished, in `work/<fingerprint>/`."""
+class RecognitionCache:
+    """The finished rows of one recognizer, in `work/<SHA-256 of its identity>/`."""
 
     def __init__(self, work: Path, identity: Identity) -> None:
-        self._work = work
-        self._folder = work / identity.fingerprint()
+        self._folder = work / hashlib.sha256(identity.json().encode()).hexdigest()
 
     def rows(self) -> dict[str, Row]:
         """Return the finished rows by the SHA-256 of their recording."""
         files = sorted(self._folder.glob("*.parquet"))
         return {row["sha256"]: row for file in files for row in parquet.read_table(file).to_pylist()}
 
-    def keep(self, rows: Sequence[Row]) -> None:
-        """Write rows durably; after a crash they are there in full."""
+    def add(self, rows: Sequence[Row]) -> None:
+        """Write rows atomically and durably."""
         if not rows:
             return
         name = hashlib.sha256("".join(row["sha256"] for row in rows).encode()).hexdigest()
@@ -65,5 +59,5 @@ class Finished:
     def clear(self) -> None:
         """Remove these rows; those of other recognizers stay."""
         shutil.rmtree(self._folder, ignore_errors=True)
-        with suppress(OSError):  # other recognizers' rows are in it, or it never was
-            self._work.rmdir()
+        with suppress(OSError):  # not empty, or absent
+            self._folder.parent.rmdir()

@@ -1,7 +1,7 @@
 """Google's web speech service through SpeechRecognition. Recordings leave the machine."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from http.client import HTTPException
 from importlib.metadata import version
 from typing import Any
@@ -18,8 +18,6 @@ from audiomnist.audio.waveform import Waveform
 _TIMEOUT_S = 20
 _WAITS_S = (1.0, 3.0)
 
-Ask = Callable[[AudioData, str], Any]
-
 
 class GoogleRecognizer:
     """Scores are the service's confidence, 0 to 1; it gives the best alternative one, the others 0."""
@@ -27,29 +25,16 @@ class GoogleRecognizer:
     engine = "google"
     weights_sha256 = None
 
-    def __init__(
-        self,
-        params: GoogleParams,
-        n_best: int,
-        ask: Ask | None = None,
-        wait: Callable[[float], None] = time.sleep,
-    ) -> None:
-        """Prepare to ask; nothing is sent yet.
-
-        Args:
-            params: the language.
-            n_best: alternatives kept, at most.
-            ask: sends sound and language, returns the service's answer.
-            wait: pauses for this many seconds before another attempt.
-        """
+    def __init__(self, params: GoogleParams, n_best: int) -> None:
+        """Store the settings; no request is sent."""
         self.version = f"SpeechRecognition {version('SpeechRecognition')}"
-        self._params = params
+        self._language = params.language
         self._n_best = n_best
-        self._ask = ask or _ask
-        self._wait = wait
+        self._recognizer = SpeechRecognizer()
+        self._recognizer.operation_timeout = _TIMEOUT_S
 
     def recognize(self, waveforms: Sequence[Waveform]) -> list[Recognition]:
-        """Return one result per waveform, each a request; raises RecognitionError without network."""
+        """Return one result per waveform, one request each; raises RecognitionError without network."""
         return [self._recognize(waveform) for waveform in waveforms]
 
     def _recognize(self, waveform: Waveform) -> Recognition:
@@ -62,10 +47,10 @@ class GoogleRecognizer:
         ]
         return Recognition.of(hypotheses[: self._n_best])
 
-    def _answer(self, sound: AudioData) -> Any:
+    def _answer(self, audio: AudioData) -> Any:
         for wait_s in (*_WAITS_S, None):
             try:
-                return self._ask(sound, self._params.language)
+                return self._recognizer.recognize_google(audio, language=self._language, show_all=True)
             except UnknownValueError:
                 return {}
             except (RequestError, OSError, HTTPException) as error:
@@ -74,11 +59,5 @@ class GoogleRecognizer:
                         f"Google's speech service does not answer ({error}): check the network, or set "
                         "transcribe.engine to one that works offline (whisper, sphinx)"
                     ) from error
-                self._wait(wait_s)
+                time.sleep(wait_s)
         raise AssertionError  # the last attempt returns or raises
-
-
-def _ask(sound: AudioData, language: str) -> Any:
-    recognizer = SpeechRecognizer()
-    recognizer.operation_timeout = _TIMEOUT_S
-    return recognizer.recognize_google(sound, language=language, show_all=True)

@@ -1,4 +1,4 @@
-"""The many ways in which a recognizer writes down one digit."""
+"""Text normalization: the spellings of a digit in the output of a recognizer."""
 
 import re
 from itertools import groupby
@@ -22,7 +22,7 @@ def normalize(text: str) -> str:
 
 
 def merge(text: str) -> str:
-    """Return the normalized text with numerals and homophones as digit words, repeats merged.
+    """Return the normalized text with numerals and homophones as digit words, repeated words once.
 
     >>> merge("0 0 0"), merge("Too."), merge("777, 7"), merge("to nine")
     ('zero', 'two', 'seven', 'two nine')

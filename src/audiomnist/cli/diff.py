@@ -23,17 +23,17 @@ def diff(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
 ) -> None:
-    """Say whether the models of two revisions differ by more than chance, on the test clips that both have.
+    """Test whether the models of two revisions differ by more than chance, on the test clips that both have.
 
     Nothing is run and nothing is checked out: DVC keeps the test predictions of each revision. A row per model has the
-    accuracies, their difference in percentage points, how many clips only one of the two gets right, and the exact
-    McNemar p-value: how often two equally good models would share those clips out at least as unevenly. It accounts
-    for the choice of the test clips, not for that of the training's seed. Status 1: a revision cannot be read.
+    accuracies, their difference in percentage points, the number of clips that only one of the two classifies right,
+    and the exact McNemar p-value: how often two equally good models would divide those clips at least as unevenly. It
+    accounts for the choice of the test clips, not for the training's seed. Status 1: a revision cannot be read.
     """
     from audiomnist.evaluation.metrics import rounded  # noqa: PLC0415 - keeps --help quick
     from audiomnist.evaluation.names import TITLES  # noqa: PLC0415
     from audiomnist.report import diff as report  # noqa: PLC0415
-    from audiomnist.report import tables  # noqa: PLC0415
+    from audiomnist.report.tables import ResultTable  # noqa: PLC0415
 
     if not first or not second or (as_json and markdown):
         raise typer.BadParameter("name two revisions, and one of --json and --markdown at most")
@@ -44,10 +44,11 @@ def diff(
         return
     head = ["model", "clips", first, second, "points", "only first right", "only second right", "McNemar p"]
     rows = [_row(name, difference) for name, difference in found.items()]
+    table = ResultTable(head, rows, "Test clips in common")
     if markdown:
-        typer.echo(tables.markdown(head, rows))
+        typer.echo(table.markdown())
     else:
-        Console().print(tables.drawn(head, rows, "Test clips in common"))
+        Console().print(table.rich())
     for name, note in notes.items():
         typer.echo(f"\n{name}: {note}")
 

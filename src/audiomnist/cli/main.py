@@ -7,11 +7,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from audiomnist.cli import extras, served
+from audiomnist.cli import served
 from audiomnist.cli.diff import diff
-from audiomnist.cli.score import INTERRUPTED, score
+from audiomnist.cli.score import score
 from audiomnist.cli.table import app as table
+from audiomnist.core import extras
 from audiomnist.core.errors import AudiomnistError
+from audiomnist.scoring.shutdown import INTERRUPTED
 
 app = typer.Typer(
     help="Spoken digits: versioned data, three models with honest metrics, a batch scorer.",
@@ -56,13 +58,13 @@ def results(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
 ) -> None:
     """Print the three models beside the paper's numbers."""
-    from audiomnist.report import tables as report  # noqa: PLC0415
+    from audiomnist.report import tables  # noqa: PLC0415
 
-    models = report.read(comparison)
+    table = tables.results(comparison)
     if markdown:
-        typer.echo(report.markdown(report.HEAD, report.rows(models)))
+        typer.echo(table.markdown())
     else:
-        Console().print(report.table(models))
+        Console().print(table.rich())
 
 
 @app.command()
@@ -76,17 +78,17 @@ def protocols(
     verbose: Annotated[bool, typer.Option("--verbose", help="With --run: print DVC's messages, too.")] = False,
 ) -> None:
     """Print the accuracy of the models on random splits, on upstream's split, and on unseen speakers."""
-    from audiomnist.report import protocol_table, tables  # noqa: PLC0415
+    from audiomnist.report import tables  # noqa: PLC0415
 
     if run:
         from audiomnist.cli.repro import reproduce  # noqa: PLC0415
 
         reproduce(Path("stages/protocols/dvc.yaml").absolute(), Console(), verbose=verbose)
-    rows = protocol_table.rows(protocol_table.read(reports))
+    table = tables.protocols(reports)
     if markdown:
-        typer.echo(tables.markdown(protocol_table.HEAD, rows))
+        typer.echo(table.markdown())
     else:
-        Console().print(tables.drawn(protocol_table.HEAD, rows, "Accuracy by protocol"))
+        Console().print(table.rich())
 
 
 @app.command()
@@ -110,18 +112,18 @@ def quickstart(
     *,
     verbose: Annotated[bool, typer.Option("--verbose", help="Print DVC's messages, too.")] = False,
 ) -> None:
-    """Run the whole pipeline, score twenty recordings of the test part, compare with the committed results.
+    """Run the whole pipeline, score twenty recordings of the test set, compare with the committed results.
 
     Without access to the recordings, use synthetic voices, in build/synthetic. The exit status is that of the stage
     that failed.
     """
-    from audiomnist.cli import quickstart as first_run  # noqa: PLC0415
+    from audiomnist.cli.quickstart import quickstart as run  # noqa: PLC0415
 
-    first_run.quickstart(checkout.absolute(), Console(), verbose=verbose)
+    run(checkout.absolute(), Console(), verbose=verbose)
 
 
 def main() -> None:
-    """Run the command; an error that the user can resolve is printed as a sentence, without a traceback."""
+    """Run the command; print the message of an error that the user can resolve, without a traceback."""
     try:
         with extras.explained("pipeline"):
             app()

@@ -1,4 +1,4 @@
-"""`dvc repro`, with a line for each stage in place of DVC's messages."""
+"""`dvc repro` with a line for each stage instead of DVC's messages."""
 
 import logging
 import os
@@ -15,30 +15,9 @@ from rich.console import Console
 
 from audiomnist.core.errors import AudiomnistError
 
-PURPOSES = {
-    "check": "check all parameters",
-    "ingest": "fetch or synthesize the recordings",
-    "validate": "validate the data",
-    "split": "split into train and test",
-    "featurize": "compute MFCCs, copies included",
-    "transcribe": "recognize the speech",
-    "train": "train the network",
-    "export": "optimize the graph for serving",
-    "evaluate": "evaluate on the test set",
-    "compare": "compare the three models",
-    "select": "select the model to serve",
-    "cross-validate": "train and evaluate every split",
-    "linear": "fit the linear baseline",
-    "robustness": "evaluate on corrupted recordings",
-    "random": "summarize the random splits",
-    "official": "summarize the official split",
-    "unseen": "summarize the unseen speakers",
-    "learning-curve": "summarize the learning curve",
-}
-
 
 class StageError(AudiomnistError):
-    """A stage failed with the exit status `status`; or DVC itself, with 1."""
+    """A stage failed with the exit status `status`, or DVC itself, with 1."""
 
     def __init__(self, message: str, status: int = 1) -> None:
         super().__init__(message)
@@ -46,39 +25,39 @@ class StageError(AudiomnistError):
 
 
 def reproduce(pipeline: Path, console: Console, *, verbose: bool = False) -> None:
-    """Run what changed in a dvc.yaml and what it depends on; print a line for each stage that runs, and its time.
+    """Run the changed stages of a pipeline and of those that it depends on; print a line and the time of each.
 
-    What the stages print goes to stdout and stderr of this process.
+    The output of the stages goes to stdout and stderr of this process.
 
     Args:
-        pipeline: The dvc.yaml.
-        console: Where the lines go.
-        verbose: Print DVC's messages, too.
+        pipeline: path of the dvc.yaml.
+        console: for the lines.
+        verbose: whether to print DVC's messages, too.
 
     Raises:
-        StageError: The pipeline did not run to its end.
+        StageError: a stage failed, or DVC did.
     """
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     try:
         with chdir(pipeline.parent), Repo() as repo:
             stages = repo.stage.collect(pipeline.name, with_deps=True)
-            with _stage_lines(console, [_name(stage.addressing) for stage in stages], verbose=verbose):
+            lines = _StageLines(console, {_name(stage.addressing): stage.desc or "" for stage in stages})
+            with _logged_to(lines, verbose=verbose):
                 repo.reproduce(pipeline.name)
+            lines.finish()
     except (DvcException, OSError) as error:
         raise _failure(error) from error
 
 
 @contextmanager
-def _stage_lines(console: Console, stages: list[str], *, verbose: bool) -> Iterator[None]:
-    """Print lines about stages, before DVC's messages or in place of them; its warnings are always printed."""
-    lines = _StageLines(console, stages)
+def _logged_to(lines: logging.Handler, *, verbose: bool) -> Iterator[None]:
+    """Send DVC's messages to a handler, and to its own handlers only if they are warnings or `verbose` is set."""
     dvc = logging.getLogger("dvc")
     handlers, level = dvc.handlers, dvc.level
     dvc.handlers = [lines, *(handler for handler in handlers if verbose or handler.level >= logging.WARNING)]
     dvc.setLevel(logging.INFO)
     try:
         yield
-        lines.finish()
     finally:
         dvc.handlers = handlers
         dvc.setLevel(level)
@@ -100,19 +79,24 @@ def _name(address: str) -> str:
 
 
 class _StageLines(logging.Handler):
-    """Prints lines about the stages from what DVC logs."""
+    """Prints lines about the stages, from DVC's log messages.
+
+    Args:
+        console: for the lines.
+        descriptions: description of each stage of the pipeline, by its name.
+    """
 
     _SKIPPED = re.compile(r"(?:Stage )?'(.+)' didn't change, skipping$")
     _STARTED = re.compile(r"Running stage '(.+)':$|Stage '(.+)' is cached - skipping run")
 
-    def __init__(self, console: Console, stages: list[str]) -> None:
+    def __init__(self, console: Console, descriptions: dict[str, str]) -> None:
         super().__init__()
         self._console = console
-        self._total, self._width = len(stages), max(map(len, stages), default=0)
+        self._descriptions = descriptions
         self._ran: list[str] = []
         self._unchanged: list[str] = []
-        self._began = time.monotonic()
-        self._stage_began: float | None = None
+        self._start = time.monotonic()
+        self._stage_start: float | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
         message = record.getMessage()
@@ -124,26 +108,28 @@ class _StageLines(logging.Handler):
             self._start_stage(_name(started[1] or started[2]), cached=started[1] is None)
 
     def finish(self) -> None:
-        """Print what is known at the end."""
+        """Print the numbers of stages and the time of the whole run."""
         self._end_stage()
         if self._unchanged:
             self._print(f"{_counted(self._unchanged)} unchanged: {', '.join(self._unchanged)}")
-        self._print(f"{_counted(self._ran)} run in {_duration(self._began)}")
+        self._print(f"{_counted(self._ran)} run in {_duration(self._start)}")
 
     def _start_stage(self, stage: str, *, cached: bool) -> None:
         self._ran.append(stage)
-        number = f"{len(self._ran) + len(self._unchanged):{len(str(self._total))}}"
-        purpose = "restore from DVC's cache" if cached else PURPOSES.get(stage.partition("@")[0], "")
-        self._print(f"stage {number} of {self._total}  {stage:{self._width}}  {purpose}".rstrip(), "bold")
-        self._stage_began = time.monotonic()
+        total = len(self._descriptions)
+        width = max(map(len, self._descriptions))
+        number = f"{len(self._ran) + len(self._unchanged):{len(str(total))}}"
+        description = "restore from DVC's cache" if cached else self._descriptions.get(stage, "")
+        self._print(f"stage {number} of {total}  {stage:{width}}  {description}".rstrip(), "bold")
+        self._stage_start = time.monotonic()
 
     def _end_stage(self) -> None:
-        if self._stage_began is not None:
-            self._print(f"  {_duration(self._stage_began)}", "dim")
-        self._stage_began = None
+        if self._stage_start is not None:
+            self._print(f"  {_duration(self._stage_start)}", "dim")
+        self._stage_start = None
 
     def _print(self, text: str, style: str = "") -> None:
-        in_log = not self._console.is_terminal  # where lines have no width
+        in_log = not self._console.is_terminal  # a log has no width
         self._console.print(text, style=style, markup=False, highlight=False, soft_wrap=in_log)
 
 
@@ -151,6 +137,6 @@ def _counted(stages: list[str]) -> str:
     return f"{len(stages)} stage{'' if len(stages) == 1 else 's'}"
 
 
-def _duration(began: float) -> str:
-    minutes, seconds = divmod(round(time.monotonic() - began), 60)
+def _duration(start: float) -> str:
+    minutes, seconds = divmod(round(time.monotonic() - start), 60)
     return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

@@ -11,7 +11,6 @@ import typer
 from audiomnist.scoring.inbox.paths import shown
 
 if TYPE_CHECKING:
-    from audiomnist.scoring.table.history import CommittedRun
     from audiomnist.scoring.table.table import Table
 
 app = typer.Typer(help="Show, export, check and clean up the table of `audiomnist score`.", no_args_is_help=True)
@@ -65,15 +64,21 @@ def history(
     ] = False,
 ) -> None:
     """Print the runs that wrote to the table, the latest first."""
-    from audiomnist.scoring.summary import OUTCOMES  # noqa: PLC0415 - keeps --help quick
+    from audiomnist.scoring.summary import FORMER_OUTCOMES, OUTCOMES  # noqa: PLC0415 - keeps --help quick
 
     runs = _opened(folder).runs()
     if as_json:
         for run in runs:
             typer.echo(json.dumps({"run_id": run.run_id, "version": run.version, "summary": run.summary}))
         return
-    heads = ["ended (UTC)", "run", "version", "model", "found", *OUTCOMES]
-    for line in _aligned([heads, *([*_identity(run), *_counts(run)] for run in runs)]):
+    counts = ("found", *OUTCOMES)
+    rows = [["ended (UTC)", "run", "version", "model", *counts]]
+    for run in runs:
+        summary = run.summary or dict.fromkeys(counts, "-") | {"model": "(did not end)"}
+        summary |= {name: summary[former] for name, former in FORMER_OUTCOMES.items() if former in summary}
+        ended_at = f"{run.committed_at:%Y-%m-%d %H:%M}"
+        rows.append([ended_at, run.run_id, str(run.version), *(_cell(summary[name]) for name in ("model", *counts))])
+    for line in _aligned(rows):
         typer.echo(line)
 
 
@@ -114,25 +119,13 @@ def vacuum(folder: Folder) -> None:
     typer.echo(f"{len(removed):,} files removed")
 
 
-def _identity(run: "CommittedRun") -> list[str]:
-    model = run.summary["model"] if run.summary else "(did not end)"
-    return [f"{run.committed_at:%Y-%m-%d %H:%M}", run.run_id, str(run.version), model]
-
-
-def _counts(run: "CommittedRun") -> list[str]:
-    from audiomnist.scoring.summary import FORMER_OUTCOMES, OUTCOMES  # noqa: PLC0415 - keeps --help quick
-
-    counts = run.summary
-    if counts is None:
-        return ["-"] * (1 + len(OUTCOMES))
-    return [f"{counts[name if name in counts else FORMER_OUTCOMES[name]]:,}" for name in ("found", *OUTCOMES)]
-
-
 def _cell(value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):
         return f"{value:.3f}"
+    if isinstance(value, int):
+        return f"{value:,}"
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
     return shown(str(value))

@@ -72,16 +72,14 @@ def _initialize(parent: int, start: Callable[..., None], arguments: tuple[Any, .
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
     """Limit the processes that are started in this context to one BLAS thread."""
-    before = {name: os.environ.get(name) for name in _THREADS}
+    before = {name: os.environ[name] for name in _THREADS if name in os.environ}
     os.environ.update(dict.fromkeys(_THREADS, "1"))
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        for name in _THREADS:
+            del os.environ[name]
+        os.environ.update(before)
 
 
 @contextmanager

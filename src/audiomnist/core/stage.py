@@ -11,8 +11,6 @@ import typer
 from audiomnist.core.errors import AudiomnistError
 from audiomnist.core.processes import die_with_parent
 
-_PARENT = "AUDIOMNIST_PARENT"
-
 
 def run(stage: Callable[..., None]) -> None:
     """Run a stage from the command line: each parameter of the function is an option of its name.
@@ -20,11 +18,9 @@ def run(stage: Callable[..., None]) -> None:
     An AudiomnistError ends the process with its message and status 1. The death of the parent (`dvc`) ends it too, even
     before this call: dvc.yaml passes the parent's id in AUDIOMNIST_PARENT.
     """
-    die_with_parent(int(os.environ.get(_PARENT) or os.getppid()))
-    parameters = inspect.signature(stage).parameters.values()
-    stage.__annotations__ = {
-        parameter.name: Annotated[parameter.annotation, typer.Option()] for parameter in parameters
-    }
+    die_with_parent(int(os.environ.get("AUDIOMNIST_PARENT") or os.getppid()))
+    annotations = inspect.signature(stage).parameters.items()
+    stage.__annotations__ = {name: Annotated[parameter.annotation, typer.Option()] for name, parameter in annotations}
     app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
     app.command()(stage)
     try:

@@ -1,6 +1,6 @@
-"""Scores of a classifier on labelled clips: pure functions of predictions."""
+"""Metrics of a classifier on labelled clips, as pure functions of its predictions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,8 +37,8 @@ def scores(predictions: pd.DataFrame) -> dict[str, Any]:
         "macro_f1": float(f1_score(digits, predictions["predicted"], average="macro")),
         "log_loss": log_loss(probabilities, digits),
         "ece": expected_calibration_error(probabilities, right),
-        "recall": _share_right(right, digits),
-        "speaker": _share_right(right, predictions["speaker"].to_numpy()),
+        "recall": _accuracies(right, digits),
+        "speaker": _accuracies(right, predictions["speaker"].to_numpy()),
     }
 
 
@@ -53,7 +53,7 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
 
 
 def log_loss(probabilities: NDArray[np.float64], digits: NDArray[Any]) -> float:
-    """Return the mean of -ln p(truth), in nats."""
+    """Return the mean negative log-likelihood of the digits, in nats; probabilities below 1e-12 count as 1e-12."""
     truth = probabilities[np.arange(len(digits)), digits]
     return float(-np.log(np.maximum(truth, _LEAST_PROBABILITY)).mean())
 
@@ -66,7 +66,7 @@ def expected_calibration_error(probabilities: NDArray[np.float64], right: NDArra
     return float(np.abs(gap).sum() / len(right))
 
 
-def mcnemar_p(first_right: Sequence[bool], second_right: Sequence[bool]) -> float:
+def mcnemar_p(first_right: Iterable[bool], second_right: Iterable[bool]) -> float:
     """Return the exact two-sided p-value that two models err equally often on the same clips (McNemar 1947).
 
     >>> mcnemar_p([True] * 5, [False] * 5)
@@ -80,18 +80,15 @@ def mcnemar_p(first_right: Sequence[bool], second_right: Sequence[bool]) -> floa
 
 
 def resampled_accuracies(right: Sequence[NDArray[np.bool_]], resamples: int, seed: int) -> NDArray[np.float64]:
-    """Return the mean over groups of each model's accuracy, in resamples of each group's clips (Efron 1979).
+    """Return the mean over groups of each model's accuracy in bootstrap resamples, `(resamples, models)` in [0, 1].
 
-    The bootstrap of "Bootstrap methods: another look at the jackknife", Annals of Statistics 7(1), stratified by group:
-    from each group as many clips as it has are drawn with replacement, the same ones for all models.
+    The bootstrap of Efron (1979), "Bootstrap methods: another look at the jackknife", Annals of Statistics 7(1),
+    stratified by group: from each group as many clips as it has are drawn with replacement, the same for all models.
 
     Args:
         right: for each group, whether each model was right on each clip, `(clips, models)`.
-        resamples: how many.
+        resamples: number of resamples.
         seed: of the draws, which depend on nothing else but the number of clips.
-
-    Returns:
-        `(resamples, models)`, in [0, 1].
     """
     draw = np.random.default_rng(seed)
     drawn = [draw.integers(len(group), size=(resamples, len(group)), dtype=np.int32) for group in right]
@@ -100,7 +97,7 @@ def resampled_accuracies(right: Sequence[NDArray[np.bool_]], resamples: int, see
 
 
 def percentile_interval(resampled: NDArray[np.floating[Any]]) -> tuple[float, float]:
-    """Return the 95% percentile interval of a bootstrapped figure, from its values in the resamples.
+    """Return the 95% percentile interval of a statistic, from its values in the resamples `(resamples,)`.
 
     >>> [round(bound, 3) for bound in percentile_interval(np.linspace(0, 1, 201))]
     [0.025, 0.975]
@@ -111,11 +108,11 @@ def percentile_interval(resampled: NDArray[np.floating[Any]]) -> tuple[float, fl
 
 
 def rounded(value: Any) -> Any:
-    """Return the same nested mapping with its floats rounded to six digits after the point."""
+    """Return a nested mapping with its floats rounded to six decimals."""
     if isinstance(value, dict):
         return {key: rounded(item) for key, item in value.items()}
     return round(value, 6) if isinstance(value, float) else value
 
 
-def _share_right(right: NDArray[np.bool_], groups: NDArray[Any]) -> dict[str, float]:
+def _accuracies(right: NDArray[np.bool_], groups: NDArray[Any]) -> dict[str, float]:
     return {str(name): float(right[groups == name].mean()) for name in sorted(set(groups.tolist()))}

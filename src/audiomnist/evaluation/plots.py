@@ -1,4 +1,4 @@
-"""Plots as PNG files, the same bytes for the same numbers."""
+"""Plots as PNG files: equal numbers give equal bytes."""
 
 from pathlib import Path
 
@@ -16,8 +16,8 @@ BLUE, ORANGE = "#1f5a94", "#d1701f"
 _DPI = 110
 
 
-def confusion_matrix(counts: NDArray[np.int64], title: str, target: Path) -> None:
-    """Draw a confusion matrix: counts `(10, 10)`, truth by row, prediction by column."""
+def plot_confusion_matrix(counts: NDArray[np.int64], title: str, target: Path) -> None:
+    """Plot a confusion matrix: counts `(10, 10)`, truth by row, prediction by column."""
     figure = Figure(figsize=(5.6, 5.2), layout="constrained")
     axes = figure.add_subplot()
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -30,8 +30,8 @@ def confusion_matrix(counts: NDArray[np.int64], title: str, target: Path) -> Non
     save(figure, target)
 
 
-def history(epochs: pd.DataFrame, title: str, target: Path) -> None:
-    """Draw accuracy by epoch for the training and the test part."""
+def plot_history(epochs: pd.DataFrame, title: str, target: Path) -> None:
+    """Plot accuracy by epoch on the training and the test subset."""
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     axes = figure.add_subplot()
     axes.plot(epochs["epoch"], 100 * epochs["train_accuracy"], color=BLUE, label="train (augmented)")
@@ -43,6 +43,6 @@ def history(epochs: pd.DataFrame, title: str, target: Path) -> None:
 
 
 def save(figure: Figure, target: Path) -> None:
-    """Write a figure as PNG, whole or not at all."""
+    """Write a figure as PNG, atomically."""
     with atomic.replaced_file(target) as temporary:
         figure.savefig(temporary, format="png", dpi=_DPI, metadata={"Software": None})

@@ -1,15 +1,12 @@
-"""Exporting the graph that is served from a trained network, rounded to 8 bits in part, and checking it.
+"""Export of a trained network to ONNX: partly quantized to 8 bits, and checked against PyTorch.
 
 The exporter is PyTorch's TorchScript-based one: the newer exporter of torch 2.14 refuses GRU cells, fixes
 the length of simple ones, and takes minutes for an LSTM.
 """
 
 import hashlib
-import logging
 import tempfile
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,30 +21,28 @@ from audiomnist.audio import waveform
 from audiomnist.audio.waveform import Samples
 from audiomnist.core import atomic
 from audiomnist.core.errors import AudiomnistError
+from audiomnist.core.quiet import quiet
 from audiomnist.corpus import splits
 from audiomnist.features.front_end import FrontEndParams
 from audiomnist.features.mfcc import FrontEnd
 from audiomnist.models.common import checkpoint
 from audiomnist.serving import batching
-from audiomnist.serving.bundle import description as bundle
-from audiomnist.serving.bundle.description import Description, WaveformInput
+from audiomnist.serving.bundle.description import GRAPH, OUTPUTS, Description, WaveformInput, write_description
 from audiomnist.serving.bundle.session import session
 
 _OPSET = 17
 _TOLERANCE = 1e-3
 _CALIBRATION_CLIPS = 400
-_FRAMING = {"Pad", "Slice", "Reshape", "Concat", "MatMul"}
+_FOURIER_OPS = {"Pad", "Slice", "Reshape", "Concat", "MatMul"}
 _TEXT_LENGTHS = (30, 2, 1)
-
-Batches = Sequence[NDArray[Any]]
 
 
 class ExportError(AudiomnistError):
     """An exported graph does not give the outputs of its network."""
 
 
-class WithFrontEnd(nn.Module):
-    """The front end before a network: waveforms `(batch, samples)` of equally many frames in, its outputs out."""
+class WaveformModel(nn.Module):
+    """A network behind its front end: takes waveforms `(batch, samples)` with equal numbers of frames."""
 
     def __init__(self, front_end: FrontEnd, network: nn.Module) -> None:
         super().__init__()
@@ -55,7 +50,7 @@ class WithFrontEnd(nn.Module):
         self.network = network
 
     def forward(self, waveforms: Tensor) -> Any:
-        """Return what the network makes of the waveforms' MFCCs."""
+        """Return the network's outputs for the waveforms' MFCCs."""
         return self.network(*self.front_end(waveforms))
 
 
@@ -64,49 +59,48 @@ def export_bundle(trained: Path, raw: Path, split: Path, out: Path) -> None:
 
     Args:
         trained: the folder that training wrote.
-        raw: the folder of recordings; some of the training part give the ranges for rounding to 8 bits.
-        split: the CSV that says which clip stands in which part.
-        out: the bundle's folder; it appears whole or not at all.
+        raw: the folder of recordings; some of the training subset calibrate the quantization.
+        split: the CSV of the subset of each clip.
+        out: the bundle's folder, written atomically.
 
     Raises:
         BundleError: `trained` holds no trained model.
-        ExportError: before rounding the graph's outputs differ from the network's by more than 1e-3 of their magnitude.
+        ExportError: the float32 graph's outputs differ from the network's by more than 1e-3 of their magnitude.
     """
     network, description = checkpoint.load(trained)
     if isinstance(description.input, WaveformInput):
-        front_end = FrontEndParams.model_validate(description.input.front_end)
-        batches = _waveforms(front_end, raw, split)
-        graph = quantized(exported(WithFrontEnd(FrontEnd(front_end), network), batches), batches)
+        params = FrontEndParams.model_validate(description.input.front_end)
+        batches = _waveforms(params, raw, split)
+        graph = quantized(exported(WaveformModel(FrontEnd(params), network), batches), batches)
     else:
-        graph = exported(network, _tokens())
+        # Token ids forwards and backwards, int64 `(2, tokens)`.
+        graph = exported(network, [np.stack([np.arange(size), np.arange(size)[::-1]]) for size in _TEXT_LENGTHS])
     with atomic.replaced_directory(out) as folder:
-        (folder / bundle.GRAPH).write_bytes(graph)
-        content = description.model_dump() | {"graph_sha256": hashlib.sha256(graph).hexdigest()}
-        bundle.write_description(folder, Description.model_validate(content))
+        (folder / GRAPH).write_bytes(graph)
+        sha256 = hashlib.sha256(graph).hexdigest()
+        write_description(folder, Description(**description.model_dump(), graph_sha256=sha256))
 
 
-def exported(network: nn.Module, batches: Batches) -> bytes:
-    """Return a float32 graph with the input `inputs`, of any batch and length, and the network's outputs.
+def exported(network: nn.Module, batches: Sequence[NDArray[Any]]) -> bytes:
+    """Return a float32 graph with the input `inputs`, of any batch size and length, and the network's outputs.
 
     Args:
         network: takes inputs, returns logits and novelty; put into evaluation mode here.
-        batches: inputs that the graph is checked with, float32 or int64 `(batch, steps)`; the first has two clips at
-            least.
+        batches: inputs to check the graph with, float32 or int64 `(batch, steps)`, at least two clips in the first.
 
     Raises:
         ExportError: the outputs differ by more than 1e-3 of their magnitude.
     """
     network.eval()
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        target = Path(folder) / bundle.GRAPH
-        warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory() as folder, quiet():
+        target = Path(folder) / GRAPH
         torch.onnx.export(
             network,
             (torch.from_numpy(batches[0]),),
             target,
             input_names=["inputs"],
-            output_names=[*bundle.OUTPUTS],
-            dynamic_axes={"inputs": {0: "batch", 1: "steps"}, **{name: {0: "batch"} for name in bundle.OUTPUTS}},
+            output_names=list(OUTPUTS),
+            dynamic_axes={"inputs": {0: "batch", 1: "steps"}, **{name: {0: "batch"} for name in OUTPUTS}},
             opset_version=_OPSET,
             dynamo=False,
         )
@@ -115,37 +109,37 @@ def exported(network: nn.Module, batches: Batches) -> bytes:
     return graph
 
 
-def _check(network: nn.Module, graph: bytes, batches: Batches) -> None:
+def _check(network: nn.Module, graph: bytes, batches: Sequence[NDArray[Any]]) -> None:
     opened = session(graph, threads=1)
     for inputs in batches:
         with torch.inference_mode():
             expected = [output.numpy() for output in network(torch.from_numpy(inputs))]
-        for name, actual, exact in zip(bundle.OUTPUTS, opened.run(None, {"inputs": inputs}), expected, strict=True):
+        for name, actual, exact in zip(OUTPUTS, opened.run(None, {"inputs": inputs}), expected, strict=True):
             difference = float((np.abs(actual - exact) / np.maximum(1, np.abs(exact))).max())
             if not difference <= _TOLERANCE:
                 raise ExportError(f"the exported graph differs from the network by {difference:.2g} in its {name}")
 
 
-def quantized(graph: bytes, batches: Batches) -> bytes:
-    """Return a graph whose Fourier transform and inner convolutions are of 8-bit integers.
+def quantized(graph: bytes, batches: Sequence[NDArray[Any]]) -> bytes:
+    """Return a graph with its Fourier transform and inner convolutions in 8-bit integers.
 
     Weights have 7 bits, so that no sum overflows on processors without 8-bit dot products.
 
     Args:
         graph: takes waveforms.
-        batches: inputs that give the ranges of activations.
+        batches: waveforms that calibrate the ranges of the activations.
     """
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static  # noqa: PLC0415 - slow
 
     model = onnx.load_model_from_string(graph)
-    with tempfile.TemporaryDirectory() as folder, _quiet():
-        target = Path(folder) / bundle.GRAPH
+    with tempfile.TemporaryDirectory() as folder, quiet():
+        target = Path(folder) / GRAPH
         quantize_static(
             model,
             target,
-            _Reader(batches),
+            _CalibrationReader(batches),
             quant_format=QuantFormat.QDQ,
-            nodes_to_quantize=[*_transform(model.graph), *_inner_convolutions(model.graph)],
+            nodes_to_quantize=_nodes_to_quantize(model.graph),
             per_channel=True,
             reduce_range=True,
             activation_type=QuantType.QUInt8,
@@ -155,61 +149,38 @@ def quantized(graph: bytes, batches: Batches) -> bytes:
         return target.read_bytes()
 
 
-def _transform(graph: Any) -> list[str]:
-    """Return the names of the Fourier transform, which is the first matrix product, and of what cuts its frames."""
-    kinds = [node.op_type for node in graph.node]
-    return [node.name for node in graph.node[: kinds.index("MatMul") + 1] if node.op_type in _FRAMING]
+def _nodes_to_quantize(graph: Any) -> list[str]:
+    """Return the names of the Fourier transform's nodes and of the inner convolutions with their ReLUs.
 
-
-def _inner_convolutions(graph: Any) -> list[str]:
-    """Return the names of the convolutions with a kernel over several channels, and of what rectifies their outputs."""
+    The transform is the first matrix product and the framing before it; inner convolutions have kernels of several
+    rows over several channels.
+    """
+    first_product = [node.op_type for node in graph.node].index("MatMul")
+    fourier = [node for node in graph.node[: first_product + 1] if node.op_type in _FOURIER_OPS]
     shapes = {constant.name: constant.dims for constant in graph.initializer}
-    inner = [node for node in graph.node if node.op_type == "Conv" and _is_inner(shapes[node.input[1]])]
+    inner = [node for node in graph.node if node.op_type == "Conv" and min(shapes[node.input[1]][1:3]) > 1]
     outputs = {node.output[0] for node in inner}
-    rectified = [node for node in graph.node if node.op_type == "Relu" and node.input[0] in outputs]
-    return [node.name for node in (*inner, *rectified)]
+    relus = [node for node in graph.node if node.op_type == "Relu" and node.input[0] in outputs]
+    return [node.name for node in (*fourier, *inner, *relus)]
 
 
-def _is_inner(shape: Sequence[int]) -> bool:
-    _, channels, rows, _ = shape
-    return channels > 1 and rows > 1
+class _CalibrationReader:
+    """Feeds for the quantizer, one per call."""
 
-
-class _Reader:
-    """Feeds, one after the other, as the quantizer asks for them."""
-
-    def __init__(self, batches: Batches) -> None:
-        self._batches = iter(batches)
+    def __init__(self, batches: Sequence[NDArray[Any]]) -> None:
+        self._feeds = iter([{"inputs": batch} for batch in batches])
 
     def get_next(self) -> dict[str, NDArray[Any]] | None:
-        inputs = next(self._batches, None)
-        return None if inputs is None else {"inputs": inputs}
+        return next(self._feeds, None)
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence the quantizer's advice, on the root logger, to simplify the graph first."""
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(logging.NOTSET)
-
-
-def _waveforms(front_end: FrontEndParams, raw: Path, split: Path) -> list[Samples]:
-    """Return recordings of the training part, float32 `(batch, samples)` each, the fullest batch first."""
+def _waveforms(params: FrontEndParams, raw: Path, split: Path) -> list[Samples]:
+    """Return batches of training recordings, float32 `(batch, samples)` each, the largest batch first."""
     files = [clip.file for clip in splits.read(split) if clip.subset == "train"]
-    some = files[:: len(files) // _CALIBRATION_CLIPS + 1]
+    step = len(files) // _CALIBRATION_CLIPS + 1
+    recordings = [waveform.read(raw / file) for file in track(files[::step], "export")]
     clips = [
-        waveform.prepare(
-            waveform.read(raw / file), front_end.sample_rate_hz, front_end.trim_top_db, front_end.max_samples
-        )
-        for file in track(some, "export")
+        waveform.prepare(clip, params.sample_rate_hz, params.trim_top_db, params.max_samples) for clip in recordings
     ]
-    batches = [made for _, made in batching.batches(clips, front_end.win_length, front_end.hop_length)]
+    batches = [samples for _, samples in batching.batches(clips, params.win_length, params.hop_length)]
     return sorted(batches, key=len, reverse=True)
-
-
-def _tokens() -> list[NDArray[np.int64]]:
-    """Return the first token ids forwards and backwards, int64 `(2, tokens)` each."""
-    return [np.stack([np.arange(length), np.arange(length)[::-1]]) for length in _TEXT_LENGTHS]

@@ -21,7 +21,7 @@ class Cnn(Network):
     def __init__(self, params: CnnParams, spectrum: LogMelInput) -> None:
         super().__init__()
         self.spectrum = spectrum
-        self.layers = Convolutions(params.channels, params.kernel, params.halve, params.blocks)
+        self.layers = Convolutions(params.channels, params.kernel_size, params.downsampling, params.residual_blocks)
         features = 2 * self.layers.features(spectrum.bands)
         self.classify = nn.Sequential(nn.Dropout(params.dropout), nn.Linear(features, CLASSES))
 

@@ -18,8 +18,8 @@ class Lstm(Network):
 
     def __init__(self, params: LstmParams) -> None:
         super().__init__()
-        self.letters = nn.Embedding(VOCAB_SIZE, params.embedding)
-        self.recurrent = Recurrent(params.embedding, params)
+        self.letters = nn.Embedding(VOCAB_SIZE, params.embedding_dim)
+        self.recurrent = Recurrent(params.embedding_dim, params)
         self.classify = nn.Linear(2 * self.recurrent.features, CLASSES)
 
     def embed(self, inputs: Tensor, lengths: Tensor | None) -> Tensor:

@@ -21,7 +21,7 @@ class Rnn(Network):
     def __init__(self, params: RnnParams, spectrum: LogMelInput) -> None:
         super().__init__()
         self.spectrum = spectrum
-        self.convolutions = Convolutions(params.channels, params.kernel, "stride", params.blocks)
+        self.convolutions = Convolutions(params.channels, params.kernel_size, "stride", params.residual_blocks)
         self.recurrent = Recurrent(self.convolutions.features(spectrum.bands), params)
         self.classify = nn.Linear(2 * self.recurrent.features, CLASSES)
 

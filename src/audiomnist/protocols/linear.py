@@ -1,11 +1,11 @@
-"""The linear baseline on every split of a protocol."""
+"""Cross-validation of the linear baseline on the splits of a protocol."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pandas as pd
 
-from audiomnist.core import atomic
+from audiomnist.core import atomic, params
 from audiomnist.corpus import splits
 from audiomnist.corpus.protocol_splits import read_splits
 from audiomnist.models import linear
@@ -13,9 +13,7 @@ from audiomnist.models.params.linear import BaselineParams
 from audiomnist.protocols.predictions import with_split
 
 
-def cross_validate(
-    protocol: str, parameters: Path, recordings: Path, features: Path, params: BaselineParams, out: Path
-) -> None:
+def cross_validate(protocol: str, parameters: Path, recordings: Path, features: Path, out: Path) -> None:
     """Write the test predictions of the linear baseline on every split of a protocol.
 
     Args:
@@ -23,14 +21,14 @@ def cross_validate(
         parameters: params.yaml.
         recordings: the manifest of the corpus.
         features: the folder of the MFCC tensor and its index.
-        params: how the baseline is fitted.
-        out: Parquet to write, with the columns of the networks' predictions but for `ood_score`.
+        out: Parquet to write, with the columns of the networks' predictions but `ood_score`.
     """
+    section = params.section(parameters, "models.linear", BaselineParams)
     tables = []
     with TemporaryDirectory() as folder:
         for split in read_splits(protocol, parameters, recordings):
             clips = Path(folder) / f"{split.name}.csv"
             splits.split(recordings, split.params, clips)
-            tables.append(with_split(linear.predict(features, splits.read(clips), params), split))
+            tables.append(with_split(linear.predict(features, splits.read(clips), section), split))
     with atomic.replaced_file(out) as temporary:
         pd.concat(tables, ignore_index=True).to_parquet(temporary, index=False)

@@ -1,4 +1,4 @@
-"""The test predictions of a protocol: a Parquet file per model, whose rows name their split."""
+"""Test predictions on the splits of a protocol: a Parquet file per model, whose rows name their split."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,9 +20,9 @@ class ProtocolError(AudiomnistError):
 
 def with_split(table: pd.DataFrame, split: ProtocolSplit) -> pd.DataFrame:
     """Return predictions with three more columns, first: `split`, `seed` and `max_train_speakers` (null for all)."""
-    others = pd.array([split.params.max_train_speakers] * len(table), dtype="Int64")
-    described = pd.DataFrame({"split": split.name, "seed": split.params.seed, "max_train_speakers": others})
-    return pd.concat([described.set_index(table.index), table], axis=1)
+    train_speakers = pd.array([split.params.max_train_speakers] * len(table), dtype="Int64")
+    columns = {"split": split.name, "seed": split.params.seed, "max_train_speakers": train_speakers}
+    return pd.concat([pd.DataFrame(columns, index=table.index), table], axis=1)
 
 
 def read(folders: Sequence[Path], models: Sequence[str]) -> pd.DataFrame:
@@ -35,27 +35,30 @@ def read(folders: Sequence[Path], models: Sequence[str]) -> pd.DataFrame:
     Raises:
         ProtocolError: one cannot be read.
     """
-    return pd.concat([_read_one(folder / f"{model}.parquet") for model in models for folder in folders])
-
-
-def _read_one(path: Path) -> pd.DataFrame:
-    try:
-        table = pd.read_parquet(path, columns=[*_SPLIT, *CLIP, "predicted", *PROBABILITIES])
-    except (OSError, ValueError) as error:
-        raise ProtocolError(f"no predictions can be read from {path} ({error}): {_REMEDY}") from error
-    return table.assign(model=path.stem, right=table["predicted"] == table["digit"])
+    tables = []
+    for path in (folder / f"{model}.parquet" for model in models for folder in folders):
+        try:
+            table = pd.read_parquet(path, columns=[*_SPLIT, *CLIP, "predicted", *PROBABILITIES])
+        except (OSError, ValueError) as error:
+            raise ProtocolError(f"no predictions can be read from {path} ({error}): {_REMEDY}") from error
+        tables.append(table.assign(model=path.stem, right=table["predicted"] == table["digit"]))
+    return pd.concat(tables)
 
 
 def right_by_model(clips: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Return whether each model was right, bool `(clips, models)`, indexed by the `keys` that identify a clip."""
-    twice = clips.duplicated(["model", *keys])
-    if twice.any():
-        first = clips.loc[twice, ["model", *keys]].iloc[0].to_dict()
+    """Return whether each model was right, bool `(clips, models)`, indexed by the `keys` that identify a clip.
+
+    Raises:
+        ProtocolError: a model has two predictions for a clip, or none for one that another model has.
+    """
+    twice = clips[clips.duplicated(["model", *keys])]
+    if len(twice):
+        first = twice[["model", *keys]].iloc[0].to_dict()
         raise ProtocolError(f"there are two predictions for {first}: each model predicts each clip once")
-    by_model = clips.pivot_table(index=keys, columns="model", values="right", aggfunc="first")
-    right = by_model[list(dict.fromkeys(clips["model"]))]
+    right = clips.pivot_table(index=keys, columns="model", values="right", aggfunc="first")
+    right = right[list(clips["model"].unique())]
     for model in right:
-        absent = right.index[right[model].isna()].to_frame()
+        absent = right[right[model].isna()].index.to_frame()
         if len(absent):
             raise ProtocolError(
                 f"there is no prediction of {model} for {len(absent)} clips that another model has, as "
@@ -65,7 +68,7 @@ def right_by_model(clips: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 
 def require_every_speaker(right: pd.DataFrame, by: str) -> None:
-    """Raise ProtocolError if a speaker is absent where an index level `by` has some value."""
+    """Raise ProtocolError if a speaker has no clips for a value of the index level `by`."""
     speakers = set(right.index.unique("speaker"))
     for value, rows in right.groupby(by):
         absent = sorted(speakers - set(rows.index.unique("speaker")))

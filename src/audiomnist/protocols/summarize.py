@@ -1,10 +1,5 @@
-"""The report of each protocol: the models on the same clips of the same splits.
+"""Report of each protocol: the models compared on the same clips of the same splits."""
 
-Every protocol reads a folder of test predictions, `<model>.parquet`, as `cross_validate` writes them.
-"""
-
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from statistics import fmean
@@ -17,198 +12,159 @@ from audiomnist.corpus.protocol_splits import BootstrapParams
 from audiomnist.evaluation import metrics
 from audiomnist.evaluation.names import TITLES
 from audiomnist.protocols import plots
-from audiomnist.protocols.predictions import CLIP, ProtocolError, read, require_every_speaker, right_by_model
+from audiomnist.protocols.predictions import CLIP, read, require_every_speaker, right_by_model
 
 _MODELS = [*TITLES, "linear"]
+_CURVE_MODEL = "cnn"
 
 
-@dataclass(frozen=True)
-class Report:
-    """What is written.
-
-    Attributes:
-        metrics: JSON.
-        table: CSV, for the protocols that have one.
-        plot: PNG, for the protocols that have one.
-    """
-
-    metrics: Path
-    table: Path | None = None
-    plot: Path | None = None
-
-
-def summarize(protocol: str, predictions: Sequence[Path], parameters: Path, out: Report) -> None:
+def summarize(
+    protocol: str,
+    predictions: list[Path],
+    parameters: Path,
+    out: Path,
+    table: Path | None = None,
+    plot: Path | None = None,
+) -> None:
     """Write the report of a protocol.
 
     Args:
         protocol: `random`, `official`, `unseen` or `learning-curve`.
-        predictions: the protocol's folder of predictions; for the learning curve that of `unseen` too, where all other
-            speakers train the model.
+        predictions: the protocol's folder of predictions, `<model>.parquet`; for the learning curve that of `unseen`
+            too, where all other speakers train the model.
         parameters: params.yaml, for the section `protocols.bootstrap`.
-        out: what is written.
+        out: JSON to write.
+        table: CSV to write, not for `official`.
+        plot: PNG to write, for `unseen` and `learning-curve`.
 
     Raises:
         ProtocolError: predictions cannot be read or compared.
     """
-    writers: dict[str, Callable[[], None]] = {
-        "random": lambda: random(read(predictions, _MODELS), out),
-        "official": lambda: official(read(predictions, _MODELS), out),
-        "unseen": lambda: unseen(
-            read(predictions, _MODELS), params.section(parameters, "protocols.bootstrap", BootstrapParams), out
-        ),
-        "learning-curve": lambda: learning_curve(read(predictions, ["cnn"]), out),
-    }
-    writers[protocol]()
+    accuracies = pd.DataFrame()
+    if protocol == "learning-curve":
+        report, accuracies = learning_curve(read(predictions, [_CURVE_MODEL]))
+        if plot:
+            plots.plot_learning_curve(accuracies, _CURVE_MODEL, plot)
+    elif protocol == "unseen":
+        bootstrap = params.section(parameters, "protocols.bootstrap", BootstrapParams)
+        report, accuracies = unseen(read(predictions, _MODELS), bootstrap)
+        if plot:
+            plots.plot_unseen(accuracies, report, plot)
+    elif protocol == "random":
+        report, accuracies = random(read(predictions, _MODELS))
+    else:
+        report = official(read(predictions, _MODELS))
+    atomic.write_json(out, metrics.rounded(report))
+    if table:
+        atomic.write_text(table, accuracies.round(6).to_csv(index=False, lineterminator="\n"))
 
 
-def unseen(clips: pd.DataFrame, bootstrap: BootstrapParams, out: Report) -> None:
-    """Write how the models do on unseen speakers, each held out in turn.
+def unseen(clips: pd.DataFrame, bootstrap: BootstrapParams) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Return the report and the accuracies on unseen speakers, each held out in turn.
 
-    The intervals say what other clips of these speakers might have given; of other speakers they say nothing.
-
-    The JSON has per model the `mean` of the speakers' accuracies with its bootstrap interval (`mean_low`,
+    The report has per model the `mean` of the speakers' accuracies with its bootstrap interval (`mean_low`,
     `mean_high`), the `worst` of them, `ece` and `macro_f1` over all clips, and `speaker.<name>`. Per pair of models
     `difference.<pair>`: the `mean` over speakers, first less second, with its bootstrap interval (`low`, `high`), and
-    the exact `mcnemar_p` over all clips. The table: `model`, `speaker`, `accuracy` with its Wilson interval, `clips`.
+    the exact `mcnemar_p` over all clips. The intervals cover other clips of these speakers, not other speakers.
+
+    The table: `model`, `speaker`, `accuracy` with its Wilson interval, `clips`.
     """
     right = right_by_model(clips, CLIP)
     groups = [rows.to_numpy() for _, rows in right.groupby("speaker")]
     drawn = metrics.resampled_accuracies(groups, bootstrap.resamples, bootstrap.seed)
     resampled = pd.DataFrame(drawn, columns=right.columns)
-    models = {model: _over_speakers(rows, resampled[model]) for model, rows in _by_model(clips)}
-    apart = {
-        pair: _apart(right, first, second, resampled[first] - resampled[second])
-        for pair, first, second in _pairs(right)
-    }
-    atomic.write_json(out.metrics, metrics.rounded({**models, "difference": apart}))
-    accuracies = _accuracies(right, "speaker")
-    _write_csv(accuracies, out.table)
-    if out.plot:
-        plots.unseen(accuracies, models, out.plot)
+    report: dict[str, Any] = {}
+    for model, rows in clips.groupby("model", sort=False):
+        scores = metrics.scores(rows)
+        mean, worst = fmean(scores["speaker"].values()), min(scores["speaker"].values())
+        low, high = metrics.percentile_interval(resampled[model].to_numpy())
+        summary = {"mean": mean, "worst": worst, "mean_low": low, "mean_high": high}
+        report[str(model)] = summary | {key: scores[key] for key in ("ece", "macro_f1", "speaker")}
+    report["difference"] = {}
+    for first, second in combinations(right.columns, 2):
+        mean = report[first]["mean"] - report[second]["mean"]
+        low, high = metrics.percentile_interval((resampled[first] - resampled[second]).to_numpy())
+        p_value = metrics.mcnemar_p(right[first], right[second])
+        report["difference"][f"{first}_{second}"] = {"mean": mean, "low": low, "high": high, "mcnemar_p": p_value}
+    return report, _accuracies(right, "speaker")
 
 
-def random(clips: pd.DataFrame, out: Report) -> None:
-    """Write how the models do on several random splits.
+def random(clips: pd.DataFrame) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Return the report and the accuracies on random splits.
 
-    There is no test over all splits: a clip recurs among the test clips of several, and a test would take its
-    recurrences for independent.
-
-    The JSON has per model `mean`, `lowest` and `highest` of the splits' accuracies, the mean `ece`, and
+    The report has per model `mean`, `lowest` and `highest` of the splits' accuracies, the mean `ece`, and
     `seed.<seed>`. Per pair of models `difference.<pair>`: the `mean` over the splits, first less second, and
-    `mcnemar_p.seed_<seed>`, the exact McNemar p-value of one split. The table: `model`, `seed`, `accuracy` with its
-    Wilson interval, `clips`.
+    `mcnemar_p.seed_<seed>`, the exact McNemar p-value of one split. There is no p-value over all splits: their test
+    subsets share clips, so they are not independent.
+
+    The table: `model`, `seed`, `accuracy` with its Wilson interval, `clips`.
     """
     right = right_by_model(clips, ["seed", *CLIP])
     require_every_speaker(right, "seed")
-    models = {model: _over_seeds(rows) for model, rows in _by_model(clips)}
-    apart = {pair: _apart_by_seed(right, first, second) for pair, first, second in _pairs(right)}
-    atomic.write_json(out.metrics, metrics.rounded({**models, "difference": apart}))
-    _write_csv(_accuracies(right, "seed"), out.table)
+    report: dict[str, Any] = {}
+    for model, rows in clips.groupby("model", sort=False):
+        scores = {str(seed): metrics.scores(split) for seed, split in rows.groupby("seed")}
+        accuracies = {seed: split["accuracy"] for seed, split in scores.items()}
+        report[str(model)] = {
+            "mean": fmean(accuracies.values()),
+            "lowest": min(accuracies.values()),
+            "highest": max(accuracies.values()),
+            "ece": fmean(split["ece"] for split in scores.values()),
+            "seed": accuracies,
+        }
+    report["difference"] = {}
+    by_seed = right.groupby("seed")
+    for first, second in combinations(right.columns, 2):
+        p_values = {f"seed_{seed}": metrics.mcnemar_p(rows[first], rows[second]) for seed, rows in by_seed}
+        mean = report[first]["mean"] - report[second]["mean"]
+        report["difference"][f"{first}_{second}"] = {"mean": mean, "mcnemar_p": p_values}
+    return report, _accuracies(right, "seed")
 
 
-def official(clips: pd.DataFrame, out: Report) -> None:
-    """Write how the models do on upstream's own split, of which takes 0 to 4 are the test part.
+def official(clips: pd.DataFrame) -> dict[str, Any]:
+    """Return the report on upstream's own split, where takes 0 to 4 are the test subset.
 
-    The JSON has per model its scores (see `metrics.scores`). Per pair of models `difference.<pair>`: of `accuracy`,
-    first less second, and the exact `mcnemar_p`.
+    It has per model its scores (see `metrics.scores`). Per pair of models `difference.<pair>`: of `accuracy`, first
+    less second, and the exact `mcnemar_p`.
     """
     right = right_by_model(clips, CLIP)
-    models = {model: metrics.scores(rows) for model, rows in _by_model(clips)}
-    accuracy = right.mean()
-    apart = {
-        pair: {"accuracy": accuracy[first] - accuracy[second], "mcnemar_p": _mcnemar_p(right, first, second)}
-        for pair, first, second in _pairs(right)
-    }
-    atomic.write_json(out.metrics, metrics.rounded({**models, "difference": apart}))
+    report: dict[str, Any] = {str(model): metrics.scores(rows) for model, rows in clips.groupby("model", sort=False)}
+    report["difference"] = {}
+    for first, second in combinations(right.columns, 2):
+        difference = report[first]["accuracy"] - report[second]["accuracy"]
+        p_value = metrics.mcnemar_p(right[first], right[second])
+        report["difference"][f"{first}_{second}"] = {"accuracy": difference, "mcnemar_p": p_value}
+    return report
 
 
-def learning_curve(clips: pd.DataFrame, out: Report) -> None:
-    """Write the accuracy of one model on an unseen speaker, by the number of speakers that train it.
+def learning_curve(clips: pd.DataFrame) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Return the report and the accuracies of one model on each speaker, held out, by the number of training speakers.
 
-    The JSON has under the model's name `speakers_<count>` with `mean` and `worst` of the accuracies, and
+    The report has under the model's name `speakers_<count>` with `mean` and `worst` of the accuracies, and
     `speaker.<name>`. The table: `max_train_speakers`, `speaker`, `accuracy`.
-
-    Raises:
-        ProtocolError: the predictions are of several models, or lack a speaker for some count.
     """
     all_others = clips["speaker"].nunique() - 1
     clips = clips.assign(max_train_speakers=clips["max_train_speakers"].fillna(all_others).astype(int))
     right = right_by_model(clips, ["max_train_speakers", *CLIP])
     require_every_speaker(right, "max_train_speakers")
-    if len(right.columns) > 1:
-        raise ProtocolError(
-            f"a learning curve is of one model, and there are predictions of {', '.join(right.columns)}"
-        )
     curve = _accuracies(right, "max_train_speakers", "speaker")
-    counts = {f"speakers_{count}": _over_curve(rows) for count, rows in curve.groupby("max_train_speakers")}
-    atomic.write_json(out.metrics, metrics.rounded({right.columns[0]: counts}))
-    _write_csv(curve[["max_train_speakers", "speaker", "accuracy"]], out.table)
-    if out.plot:
-        plots.learning_curve(curve, out.plot)
-
-
-def _by_model(clips: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame]]:
-    return ((str(model), rows) for model, rows in clips.groupby("model", sort=False))
-
-
-def _pairs(right: pd.DataFrame) -> list[tuple[str, str, str]]:
-    return [(f"{first}_{second}", first, second) for first, second in combinations(right.columns, 2)]
-
-
-def _over_speakers(rows: pd.DataFrame, resampled: "pd.Series[float]") -> dict[str, Any]:
-    scored = metrics.scores(rows)
-    shares = scored["speaker"]
-    low, high = metrics.percentile_interval(resampled.to_numpy())
-    spread = {"mean": fmean(shares.values()), "worst": min(shares.values()), "mean_low": low, "mean_high": high}
-    return spread | {"ece": scored["ece"], "macro_f1": scored["macro_f1"], "speaker": shares}
-
-
-def _over_seeds(rows: pd.DataFrame) -> dict[str, Any]:
-    scored = {str(seed): metrics.scores(of_seed) for seed, of_seed in rows.groupby("seed")}
-    shares = {seed: of_seed["accuracy"] for seed, of_seed in scored.items()}
-    spread = {"mean": fmean(shares.values()), "lowest": min(shares.values()), "highest": max(shares.values())}
-    return spread | {"ece": fmean(of_seed["ece"] for of_seed in scored.values()), "seed": shares}
-
-
-def _over_curve(rows: pd.DataFrame) -> dict[str, Any]:
-    shares = dict(zip(rows["speaker"], rows["accuracy"], strict=True))
-    return {"mean": fmean(shares.values()), "worst": min(shares.values()), "speaker": shares}
-
-
-def _apart(right: pd.DataFrame, first: str, second: str, resampled: "pd.Series[float]") -> dict[str, float]:
-    low, high = metrics.percentile_interval(resampled.to_numpy())
-    gap = _mean_gap(right, first, second, "speaker")
-    return {"mean": gap, "low": low, "high": high, "mcnemar_p": _mcnemar_p(right, first, second)}
-
-
-def _apart_by_seed(right: pd.DataFrame, first: str, second: str) -> dict[str, Any]:
-    p_values = {f"seed_{seed}": _mcnemar_p(rows, first, second) for seed, rows in right.groupby("seed")}
-    return {"mean": _mean_gap(right, first, second, "seed"), "mcnemar_p": p_values}
-
-
-def _mean_gap(right: pd.DataFrame, first: str, second: str, by: str) -> float:
-    accuracies = right.groupby(by).mean()
-    return float((accuracies[first] - accuracies[second]).mean())
-
-
-def _mcnemar_p(right: pd.DataFrame, first: str, second: str) -> float:
-    return metrics.mcnemar_p(right[first].tolist(), right[second].tolist())
+    report = {
+        f"speakers_{count}": {
+            "mean": fmean(rows["accuracy"]),
+            "worst": min(rows["accuracy"]),
+            "speaker": dict(zip(rows["speaker"], rows["accuracy"], strict=True)),
+        }
+        for count, rows in curve.groupby("max_train_speakers")
+    }
+    return {right.columns[0]: report}, curve[["max_train_speakers", "speaker", "accuracy"]]
 
 
 def _accuracies(right: pd.DataFrame, *by: str) -> pd.DataFrame:
-    """Return `model`, the columns of `by`, `accuracy` with its Wilson interval, and `clips`: one row per group."""
-    return pd.DataFrame(
-        {"model": model, **dict(zip(by, group, strict=True)), **_accuracy(hits.tolist())}
-        for model in right
-        for group, hits in right[model].groupby(list(by))
-    )
-
-
-def _accuracy(hits: list[bool]) -> dict[str, float]:
-    low, high = metrics.wilson_interval(sum(hits), len(hits))
-    return {"accuracy": sum(hits) / len(hits), "accuracy_low": low, "accuracy_high": high, "clips": len(hits)}
-
-
-def _write_csv(table: pd.DataFrame, target: Path | None) -> None:
-    if target:
-        atomic.write_text(target, table.round(6).to_csv(index=False, lineterminator="\n"))
+    """Return a row per model and group: `model`, the columns of `by`, `accuracy` with its Wilson interval, `clips`."""
+    rows = []
+    for model in right:
+        for group, hits in right[model].groupby(list(by)):
+            low, high = metrics.wilson_interval(int(hits.sum()), len(hits))
+            interval = {"accuracy": hits.mean(), "accuracy_low": low, "accuracy_high": high}
+            rows.append({"model": model, **dict(zip(by, group, strict=True)), **interval, "clips": len(hits)})
+    return pd.DataFrame(rows)

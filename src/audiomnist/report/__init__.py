@@ -1,1 +1,1 @@
-"""Stages `compare` and `select`, and the tables and differences that people read."""
+"""Stages `compare` and `select`, and the tables and differences that are printed."""

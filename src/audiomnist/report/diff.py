@@ -1,4 +1,4 @@
-"""The test predictions of two git revisions, compared clip by clip."""
+"""Comparison of the test predictions of two git revisions, clip by clip."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from typing import Any
 import pandas as pd
 
 from audiomnist.core.errors import AudiomnistError
-from audiomnist.evaluation import metrics
+from audiomnist.evaluation.metrics import mcnemar_p
 
 
 class RevisionError(AudiomnistError):
-    """The test predictions of a revision cannot be read, or two revisions' are of different recordings."""
+    """The test predictions of a revision cannot be read, or two revisions label recordings differently."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def compare_revisions(
     """Compare the test predictions of two revisions.
 
     Args:
-        first: a branch, tag, commit or experiment, or `workspace` for the files as they are now.
+        first: a branch, tag, commit or experiment, or `workspace` for the files in the checkout.
         second: the same.
         folder: of `<model>.parquet`, in a git repository; it need not exist in the workspace.
         models: those to compare.
@@ -66,12 +66,12 @@ def compare_revisions(
         RevisionError: there is no such repository or revision; its predictions do not exist, are neither in DVC's cache
             nor in its remote, or are no such tables; the labels of two revisions differ.
     """
-    before, after = (_read_revision(folder, revision, models) for revision in (first, second))
-    found = {model: compare(before[model], after[model]) for model in before if model in after}
-    notes = {model: note for model, difference in found.items() if (note := difference.note(first, second))}
+    before, after = _read_revision(folder, first, models), _read_revision(folder, second, models)
+    differences = {model: compare(before[model], after[model]) for model in before if model in after}
+    notes = {model: note for model, difference in differences.items() if (note := difference.note(first, second))}
     notes |= {model: f"{second} has no predictions of it" for model in before if model not in after}
     notes |= {model: f"{first} has no predictions of it" for model in after if model not in before}
-    return found, notes
+    return differences, notes
 
 
 def compare(first: pd.DataFrame, second: pd.DataFrame) -> Difference:
@@ -83,14 +83,21 @@ def compare(first: pd.DataFrame, second: pd.DataFrame) -> Difference:
             f"{relabelled[0]} has another label in the second revision, as {len(relabelled)} recordings have: "
             "compare revisions of the same data"
         )
-    sizes = len(both), len(first), len(second)
     if both.empty:
-        return Difference(*sizes)
-    right = [both[f"predicted_{side}"] == both[f"digit_{side}"] for side in ("first", "second")]
-    only_first, only_second = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
-    accuracies = float(right[0].mean()), float(right[1].mean())
-    p = metrics.mcnemar_p(right[0].tolist(), right[1].tolist())
-    return Difference(*sizes, only_first, only_second, *accuracies, 100 * (only_second - only_first) / len(both), p)
+        return Difference(0, len(first), len(second))
+    first_right, second_right = (both[f"predicted_{side}"] == both["digit_first"] for side in ("first", "second"))
+    only_first, only_second = int((first_right & ~second_right).sum()), int((second_right & ~first_right).sum())
+    return Difference(
+        clips=len(both),
+        first_clips=len(first),
+        second_clips=len(second),
+        only_first=only_first,
+        only_second=only_second,
+        first_accuracy=float(first_right.mean()),
+        second_accuracy=float(second_right.mean()),
+        difference_points=100 * (only_second - only_first) / len(both),
+        mcnemar_p=mcnemar_p(first_right, second_right),
+    )
 
 
 def _read_revision(folder: Path, revision: str, models: Sequence[str]) -> dict[str, pd.DataFrame]:
@@ -101,31 +108,31 @@ def _read_revision(folder: Path, revision: str, models: Sequence[str]) -> dict[s
     root = next((path for path in (folder, *folder.parents) if (path / ".git").exists()), None)
     if root is None:
         raise RevisionError(f"{folder} is in no git repository: run this in a checkout")
-    names = {model: (folder / f"{model}.parquet").relative_to(root).as_posix() for model in models}
+    paths = {model: (folder / f"{model}.parquet").relative_to(root).as_posix() for model in models}
     try:
         files = DVCFileSystem(root, rev=None if revision == "workspace" else revision, subrepos=True)
-        tables = {model: _read(files, name, revision) for model, name in names.items()}
+        tables = {model: table for model in models if (table := _read(files, paths[model], revision)) is not None}
     except (DvcException, OSError) as error:
         raise RevisionError(
             f"{revision} of {root} cannot be read: {error}; name a branch, a tag, a commit or an experiment"
         ) from error
-    found = {model: table for model, table in tables.items() if table is not None}
-    if not found:
+    if not tables:
         raise RevisionError(
-            f"{revision} has no {' and no '.join(names.values())}: dvc repro writes them, and --predictions names "
+            f"{revision} has no {' and no '.join(paths.values())}: dvc repro writes them, and --predictions names "
             "another folder"
         )
-    return found
+    return tables
 
 
-def _read(files: Any, name: str, revision: str) -> pd.DataFrame | None:
+def _read(files: Any, path: str, revision: str) -> pd.DataFrame | None:
+    """Return predictions; None if the revision has no such file."""
     try:
-        content = files.read_bytes(name)
+        content = files.read_bytes(path)
     except FileNotFoundError as error:
-        if not files.exists(name):
+        if not files.exists(path):
             return None
         raise RevisionError(
-            f"{name} of {revision} is neither in DVC's cache nor in its remote: in a checkout of that revision, "
+            f"{path} of {revision} is neither in DVC's cache nor in its remote: in a checkout of that revision, "
             "dvc pull gets it if it was pushed, and dvc repro writes it"
         ) from error
     try:
@@ -134,6 +141,6 @@ def _read(files: Any, name: str, revision: str) -> pd.DataFrame | None:
         table = None
     if table is None or not table["file"].is_unique:
         raise RevisionError(
-            f"{name} of {revision} is no table of file, digit and predicted with one row per file: dvc repro writes it"
+            f"{path} of {revision} is no table of file, digit and predicted with one row per file: dvc repro writes it"
         )
     return table

@@ -1,52 +1,97 @@
-"""The table of results, for the terminal and for the README."""
+"""Tables of the results and of the protocols, for the terminal and for Markdown."""
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.table import Table
 
 from audiomnist.core.errors import AudiomnistError
 from audiomnist.evaluation.names import TITLES
 
-HEAD = ("model", "train", "test", "95% interval", "paper: train", "paper: test")
+_PROTOCOLS = ("random", "official", "unseen")
+_PROTOCOLS_COMMAND = "dvc repro stages/protocols/dvc.yaml"
+_MODELS = TITLES | {"linear": "linear on MFCC statistics"}
+_NOT_RUN = "not run"
 
 
-def read(comparison: Path) -> dict[str, Any]:
-    """Return the comparison that the stage `compare` wrote; raises AudiomnistError if there is none."""
+@dataclass(frozen=True)
+class ResultTable:
+    """A table of texts: names of columns, rows, and a title, which only the terminal shows."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    title: str = ""
+
+    def rich(self) -> Table:
+        """Return the table for a terminal."""
+        table = Table(*self.head, title=self.title)
+        for row in self.rows:
+            table.add_row(*row)
+        return table
+
+    def markdown(self) -> str:
+        """Return the table in Markdown."""
+        return "\n".join(f"| {' | '.join(row)} |" for row in [self.head, ["---"] * len(self.head), *self.rows])
+
+
+def results(comparison: Path) -> ResultTable:
+    """Return the models beside the paper, from the JSON of the stage `compare`.
+
+    Raises:
+        AudiomnistError: the JSON cannot be read.
+    """
     try:
-        found: dict[str, Any] = json.loads(comparison.read_text(encoding="utf-8"))["comparison"]
-        rows(found)
+        models = json.loads(comparison.read_text(encoding="utf-8"))["comparison"]
+        rows = [_result_row(title, models[name]) for name, title in TITLES.items()]
+        title = f"Accuracy on {models['dataset']}"
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise AudiomnistError(f"no comparison can be read from {comparison} ({error}): dvc repro writes it") from error
-    return found
+    return ResultTable(("model", "train", "test", "95% interval", "paper: train", "paper: test"), rows, title)
 
 
-def rows(comparison: dict[str, Any]) -> list[tuple[str, ...]]:
-    """Return a row of text per model."""
-    return [_row(title, comparison[name]) for name, title in TITLES.items()]
+def _result_row(title: str, scores: dict[str, float]) -> tuple[str, ...]:
+    return (
+        title,
+        f"{scores['train_accuracy']:.1%}",
+        f"{scores['accuracy']:.1%}",
+        f"{100 * scores['accuracy_low']:.1f} to {scores['accuracy_high']:.1%}",
+        f"{scores['paper_train_accuracy']:.1%}",
+        f"{scores['paper_accuracy']:.1%}",
+    )
 
 
-def table(comparison: dict[str, Any]) -> Table:
-    """Return the results for a terminal."""
-    return drawn(HEAD, rows(comparison), f"Accuracy on {comparison['dataset']}")
+def protocols(reports: Path) -> ResultTable:
+    """Return the accuracy of each model by protocol, from a folder of `random.json`, `official.json`, `unseen.json`.
+
+    Raises:
+        AudiomnistError: none of them exists, one cannot be read, or one lacks a number.
+    """
+    paths = [path for name in _PROTOCOLS if (path := reports / f"{name}.json").exists()]
+    if not paths:
+        raise AudiomnistError(f"there is no report of a protocol in {reports}: {_PROTOCOLS_COMMAND} runs them")
+    try:
+        by_protocol = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths}
+        rows = [
+            _protocol_row(title, {protocol: models[name] for protocol, models in by_protocol.items()})
+            for name, title in _MODELS.items()
+        ]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise AudiomnistError(
+            f"no accuracies can be read from {', '.join(map(str, paths))} ({error}): {_PROTOCOLS_COMMAND} writes them"
+        ) from error
+    head = ("model", "random, mean (range) of five", "takes 0 to 4", "unseen speaker, mean of six", "interval", "worst")
+    return ResultTable(head, rows, "Accuracy by protocol")
 
 
-def drawn(head: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> Table:
-    """Return a table for a terminal."""
-    table = Table(*head, title=title)
-    for row in rows:
-        table.add_row(*row)
-    return table
-
-
-def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table."""
-    return "\n".join(f"| {' | '.join(line)} |" for line in [head, ["---"] * len(head), *rows])
-
-
-def _row(title: str, scored: dict[str, float]) -> tuple[str, ...]:
-    interval = f"{100 * scored['accuracy_low']:.1f} to {scored['accuracy_high']:.1%}"
-    paper = f"{scored['paper_train_accuracy']:.1%}", f"{scored['paper_accuracy']:.1%}"
-    return title, f"{scored['train_accuracy']:.1%}", f"{scored['accuracy']:.1%}", interval, *paper
+def _protocol_row(title: str, scores: dict[str, dict[str, float]]) -> tuple[str, ...]:
+    random, official, unseen = (scores.get(protocol) for protocol in _PROTOCOLS)
+    return (
+        title,
+        f"{random['mean']:.1%} ({100 * random['lowest']:.1f} to {random['highest']:.1%})" if random else _NOT_RUN,
+        f"{official['accuracy']:.1%}" if official else _NOT_RUN,
+        f"{unseen['mean']:.1%}" if unseen else _NOT_RUN,
+        f"{100 * unseen['mean_low']:.1f} to {unseen['mean_high']:.1%}" if unseen else _NOT_RUN,
+        f"{unseen['worst']:.1%}" if unseen else _NOT_RUN,
+    )

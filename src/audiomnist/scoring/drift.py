@@ -17,8 +17,9 @@ from collections.abc import Iterator, Sequence
 from math import log
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from audiomnist.core.frozen_model import FrozenModel
 from audiomnist.serving.bundle.reference import Reference
 
 MODERATE_PSI = 0.1
@@ -33,19 +34,15 @@ _STYLES = {"stable": "green", "moderate": "yellow", "major": "bold red", "too_fe
 Level = Literal["stable", "moderate", "major", "too_few"]
 
 
-class Drift(BaseModel):
+class Drift(FrozenModel):
     """Drift of one quantity: `psi` >= 0, None for a run without files; `level` is its meaning."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     psi: float | None = Field(ge=0)
     level: Level
 
 
-class Drifts(BaseModel):
+class Drifts(FrozenModel):
     """Drift of the labels, the confidence and the duration of files with a prediction."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     labels: Drift
     confidence: Drift
@@ -53,30 +50,25 @@ class Drifts(BaseModel):
 
 
 class DriftCounts:
-    """Files of a run in each bin of a reference, in constant memory."""
+    """Files of a run in each bin of a reference, in constant memory; `labels` has those of each digit, 0 to 9."""
 
     def __init__(self, reference: Reference) -> None:
         self._reference = reference
-        self._labels = [0] * len(reference.labels)
+        self.labels = [0] * len(reference.labels)
         self._confidence = [0] * len(reference.confidence.shares)
         self._duration_s = [0] * len(reference.duration_s.shares)
 
     def add(self, digit: int | None, confidence: float, duration_s: float) -> None:
         """Count a file with a prediction; `digit` is None if the label was withheld."""
         if digit is not None:
-            self._labels[digit] += 1
+            self.labels[digit] += 1
         self._confidence[self._reference.confidence.bin_of(confidence)] += 1
         self._duration_s[self._reference.duration_s.bin_of(duration_s)] += 1
-
-    @property
-    def labels(self) -> tuple[int, ...]:
-        """Files of each digit, 0 to 9."""
-        return tuple(self._labels)
 
     def drifts(self) -> Drifts:
         """Return the drift of the files counted so far."""
         return Drifts(
-            labels=drift(self._reference.labels, self._labels),
+            labels=drift(self._reference.labels, self.labels),
             confidence=drift(self._reference.confidence.shares, self._confidence),
             duration_s=drift(self._reference.duration_s.shares, self._duration_s),
         )
@@ -85,10 +77,8 @@ class DriftCounts:
 def drift(expected_shares: Sequence[float], observed_counts: Sequence[int]) -> Drift:
     """Return the index and its level; the arguments are those of `psi`."""
     files = sum(observed_counts)
-    if files == 0:
-        return Drift(psi=None, level="too_few")
-    index = psi(expected_shares, observed_counts)
-    return Drift(psi=index, level=level(index, files))
+    index = psi(expected_shares, observed_counts) if files else None
+    return Drift(psi=index, level=level(index or 0.0, files))
 
 
 def psi(expected_shares: Sequence[float], observed_counts: Sequence[int]) -> float:

@@ -2,42 +2,46 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 _LINE_EVERY_S = 10.0
 _NEW = ("scored", "abstained", "rejected")
 
-
-class Progress(Protocol):
-    """Receives the counts of `audiomnist.scoring.summary.Counters` during a run."""
-
-    def update(self, counts: Mapping[str, int]) -> None:
-        """Show the counts."""
+# Receives the counts of `audiomnist.scoring.summary.Counters` during a run.
+Show = Callable[[Mapping[str, int]], None]
 
 
-class NullProgress:
-    """Shows nothing."""
-
-    def update(self, counts: Mapping[str, int]) -> None:
-        """Do nothing."""
+def no_progress(counts: Mapping[str, int]) -> None:
+    """Show nothing."""
 
 
 @contextmanager
-def shown(inbox: Path, console: Console) -> Iterator[Progress]:
-    """Yield a progress bar if the console is a terminal, else lines."""
+def progress(inbox: Path, console: Console) -> Iterator[Show]:
+    """Yield a function that shows the counts: as a bar if the console is a terminal, else as a line now and then."""
+    start = last = time.monotonic()
+
+    def print_line(counts: Mapping[str, int]) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _LINE_EVERY_S:
+            last = now
+            line = f"{counts['found']:,} found, {_description(counts, now - start)}"
+            console.print(line, highlight=False, soft_wrap=True)
+
     if not console.is_terminal:
-        yield _Lines(console)
+        yield print_line
         return
     columns = TextColumn("score"), BarColumn(), TextColumn("{task.percentage:3.0f}% {task.description}")
-    with Bar(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
-        yield _TerminalBar(bar, _entries(inbox))
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+        task = bar.add_task("", total=_entries(inbox))
+        yield lambda counts: bar.update(
+            task, completed=counts["found"], description=_description(counts, time.monotonic() - start)
+        )
 
 
 def _entries(inbox: Path) -> int:
@@ -48,29 +52,6 @@ def _entries(inbox: Path) -> int:
         count += len(files) + len(folders) - len(entered)
         folders[:] = entered
     return count
-
-
-class _Lines:
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._start = self._last = time.monotonic()
-
-    def update(self, counts: Mapping[str, int]) -> None:
-        now = time.monotonic()
-        if now - self._last >= _LINE_EVERY_S:
-            self._last = now
-            line = f"{counts['found']:,} found, {_description(counts, now - self._start)}"
-            self._console.print(line, highlight=False, soft_wrap=True)
-
-
-class _TerminalBar:
-    def __init__(self, bar: Bar, total: int) -> None:
-        self._bar, self._start = bar, time.monotonic()
-        self._task = bar.add_task("", total=total)
-
-    def update(self, counts: Mapping[str, int]) -> None:
-        description = _description(counts, time.monotonic() - self._start)
-        self._bar.update(self._task, completed=counts["found"], description=description)
 
 
 def _description(counts: Mapping[str, int], seconds: float) -> str:

@@ -7,18 +7,16 @@ done: see `scoring.table.table` for why every row is written exactly once.
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-from audiomnist.asr.recognizer import RecognitionError
 from audiomnist.scoring.inbox import paths
 from audiomnist.scoring.inbox.discover import InboxError, check_listable, discover
-from audiomnist.scoring.new_files import NewFiles, RunLimits
-from audiomnist.scoring.progress import Progress
+from audiomnist.scoring.new_files import NewFiles
+from audiomnist.scoring.progress import Show, no_progress
 from audiomnist.scoring.records import RunInfo
 from audiomnist.scoring.seen import SeenFiles
 from audiomnist.scoring.shutdown import Stop
@@ -27,8 +25,8 @@ from audiomnist.scoring.table import lock
 from audiomnist.scoring.table.table import Table
 from audiomnist.scoring.workers import pool
 from audiomnist.scoring.workers.scorer import ScoringTask
-from audiomnist.scoring.writer import TableWriter
-from audiomnist.serving.bundle.description import BundleError, TranscriptInput
+from audiomnist.scoring.writer import TableWriter, committed_in_error
+from audiomnist.serving.bundle.description import TranscriptInput
 from audiomnist.serving.model import Model, load
 from audiomnist.serving.predictor import predictor
 
@@ -65,12 +63,12 @@ class ScoringConfig:
     wait: bool = False
 
 
-def score(config: ScoringConfig, progress: Progress, stop: Stop) -> Summary:
+def score(config: ScoringConfig, show: Show = no_progress, stop: Stop | None = None) -> Summary:
     """Write a row for every new file of the inbox; return the summary of the run.
 
     Args:
         config: settings of the run.
-        progress: receives the counts after each chunk.
+        show: receives the counts after each chunk.
         stop: once it is set, the run takes no more files, commits finished rows and returns.
 
     Raises:
@@ -80,15 +78,16 @@ def score(config: ScoringConfig, progress: Progress, stop: Stop) -> Summary:
         TableError: the folder is not a table of this program, or cannot be read.
         TableWriteError: the table cannot be written; the message has the number of committed rows.
     """
+    stop = stop or Stop()
     model = _checked_model(config)
     Table.find(config.table)
     with lock.held(config.table, wait=config.wait, stop=stop):
-        return _ScoringRun(config, model, progress, stop).score()
+        return _ScoringRun(config, model, show, stop).score()
 
 
-def preview(config: ScoringConfig, progress: Progress, stop: Stop) -> Summary:
+def preview(config: ScoringConfig, show: Show = no_progress, stop: Stop | None = None) -> Summary:
     """Return the summary of a run that counts new files as remaining; nothing is read or written."""
-    return _ScoringRun(config, _checked_model(config), progress, stop).preview()
+    return _ScoringRun(config, _checked_model(config), show, stop or Stop()).preview()
 
 
 def _checked_model(config: ScoringConfig) -> Model:
@@ -103,61 +102,53 @@ def _checked_model(config: ScoringConfig) -> Model:
 
 
 class _ScoringRun:
-    """Settings, model and counts of one run, which starts when this object is made."""
+    """Model and counts of one run, which starts when this object is created."""
 
-    def __init__(self, config: ScoringConfig, model: Model, progress: Progress, stop: Stop) -> None:
-        self._config, self._progress, self._stop = config, progress, stop
+    def __init__(self, config: ScoringConfig, model: Model, show: Show, stop: Stop) -> None:
+        self._config = config
+        self._model = model
+        self._show = show
+        self._stop = stop
         self._start = time.monotonic()
         self._header = _header(config, model)
-        self._info = RunInfo.of(self._header.run_id, config.min_confidence, model.description, model.version)
         self._counters = Counters(model.description.reference)
-        of_transcripts = isinstance(model.description.input, TranscriptInput)
-        self._chunk_files = _CHUNK_TRANSCRIPTS if of_transcripts else _CHUNK_WAVEFORMS
 
     def preview(self) -> Summary:
-        for chunk in self._new_files(self._seen_files(Table.find(self._config.table))).chunks():
-            self._counters.add_remaining(len(chunk))
-            self._progress.update(self._counters.counts)
+        for chunk in self._new_files(Table.find(self._config.table)).chunks():
+            self._counters.add("remaining", len(chunk))
+            self._show(self._counters.counts)
         return self._summary()
 
     def score(self) -> Summary:
-        config = self._config
+        config, run_id = self._config, self._header.run_id
+        info = RunInfo.of(run_id, config.min_confidence, self._model.description, self._model.version)
         table = Table.create(config.table)
-        seen = self._seen_files(table)
-        new_files = self._new_files(seen).chunks()
-        writer = TableWriter(table, seen, self._counters, self._header.run_id, config.batch_size)
-        task = ScoringTask(config.inbox, config.model, self._info)
-        with closing(pool.scored_chunks(task, new_files, config.workers)) as chunks, _committed_in_error(writer):
-            for chunk in chunks:
-                writer.add(chunk)
-                self._progress.update(self._counters.counts)
-        summary = self._summary()
-        writer.end(summary)
+        new_files = self._new_files(table)
+        writer = TableWriter(table, new_files.seen, self._counters, run_id, config.batch_size)
+        task = ScoringTask(config.inbox, config.model, info)
+        scored = pool.scored_chunks(task, new_files.chunks(), config.workers)
+        with committed_in_error(writer):
+            with closing(scored):
+                for chunk in scored:
+                    writer.add(chunk)
+                    self._show(self._counters.counts)
+            summary = self._summary()
+            writer.end(summary)
         return summary
 
-    def _seen_files(self, table: Table | None) -> SeenFiles:
-        return SeenFiles.read(table, self._header.model_version, rescore=self._config.rescore)
-
-    def _new_files(self, seen: SeenFiles) -> NewFiles:
-        limits = RunLimits(self._config.limit, self._config.reread, self._chunk_files, self._stop)
-        return NewFiles(discover(self._config.inbox), seen, self._counters, limits)
+    def _new_files(self, table: Table | None) -> NewFiles:
+        config = self._config
+        seen = SeenFiles.read(table, self._model.version, rescore=config.rescore)
+        of_transcripts = isinstance(self._model.description.input, TranscriptInput)
+        chunk_files = _CHUNK_TRANSCRIPTS if of_transcripts else _CHUNK_WAVEFORMS
+        entries = discover(config.inbox)
+        return NewFiles(entries, seen, self._counters, config.limit, config.reread, chunk_files, self._stop)
 
     def _summary(self) -> Summary:
         seconds = time.monotonic() - self._start
         summary = self._counters.summary(self._header, datetime.now(UTC), seconds, interrupted=self._stop.is_set())
         summary.check()
         return summary
-
-
-@contextmanager
-def _committed_in_error(writer: TableWriter) -> Iterator[None]:
-    """Add the number of committed rows to the message of an error of the model."""
-    try:
-        yield
-    except (BundleError, RecognitionError) as error:
-        if not writer.committed:
-            raise
-        raise type(error)(f"{error} (this run has committed {writer.committed:,} rows)") from error
 
 
 def _header(config: ScoringConfig, model: Model) -> RunHeader:

@@ -25,15 +25,9 @@ class SeenFiles:
 
     @classmethod
     def read(cls, table: Table | None, model_version: str, *, rescore: bool = False) -> Self:
-        """Index a table.
+        """Index a table, or nothing if it does not exist yet; raises TableError if it cannot be read.
 
-        Args:
-            table: None for a table that does not exist yet.
-            model_version: version of the model in use.
-            rescore: whether to index only rows of this version, so that files scored by other models are new.
-
-        Raises:
-            TableError: the table cannot be read.
+        With `rescore`, only rows of this model version are indexed, so that files scored by other models are new.
         """
         only = {"model_version": [model_version]} if rescore else None
         return cls(table.scan(_COLUMNS, only) if table else ())

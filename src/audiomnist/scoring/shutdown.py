@@ -6,6 +6,9 @@ from contextlib import contextmanager
 
 from audiomnist.core.processes import ENDING_SIGNALS
 
+# Exit status of an interrupted run.
+INTERRUPTED = 130
+
 
 class Stop:
     """A request to end, safe to set from a signal handler.

@@ -7,25 +7,27 @@ is printed, written as JSON, and committed in the metadata of the run's last com
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from heapq import heappush, heappushpop
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, Field
+from rich.console import Console
+from rich.text import Text
 
 from audiomnist.core.errors import AudiomnistError
+from audiomnist.core.frozen_model import FrozenModel
 from audiomnist.scoring.drift import DriftCounts, Drifts, styled_lines
 from audiomnist.scoring.inbox.paths import shown
 from audiomnist.serving.bundle.reference import Reference
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 OUTCOMES = ("scored", "abstained", "rejected", "unchanged", "deferred", "remaining")
 # Their names in summaries up to schema version 2, which older commits contain.
 FORMER_OUTCOMES = {"unchanged": "known", "remaining": "left"}
 
+# The columns of a row that are counted.
+COUNTED = ("path", "status", "digit", "confidence", "duration_s", "reason", "message")
 # Reasons that usually go away before one of the next runs.
 _TRANSIENT = {"unfinished_name", "changing", "vanished"}
 
@@ -41,18 +43,14 @@ class CountError(AudiomnistError):
     """A summary contradicts itself: a count is not the sum of its parts."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class SlowFile(_Part):
+class SlowFile(FrozenModel):
     """A file and its processing time."""
 
     path: str
     seconds: float
 
 
-class UncertainFile(_Part):
+class UncertainFile(FrozenModel):
     """A file, its label (None if withheld), and the label's calibrated probability."""
 
     path: str
@@ -60,7 +58,7 @@ class UncertainFile(_Part):
     confidence: float
 
 
-class UnscoredFile(_Part):
+class UnscoredFile(FrozenModel):
     """A rejected or deferred file, the code of the reason, and a sentence that explains it."""
 
     path: str
@@ -68,7 +66,7 @@ class UnscoredFile(_Part):
     sentence: str
 
 
-class RunHeader(_Part):
+class RunHeader(FrozenModel):
     """A run, its model (`model_version` is the SHA-256 of its bundle), and the dataset of the model."""
 
     run_id: str
@@ -116,14 +114,14 @@ class Summary(RunHeader):
     deferred_files: tuple[UnscoredFile, ...]
     rejected_files: tuple[UnscoredFile, ...]
 
-    @classmethod
-    def from_json(cls, text: str) -> "Summary":
-        """Parse the output of `to_json`; raises ValueError for any other text."""
-        return cls.model_validate_json(text)
-
     def to_json(self) -> str:
         """Return one line of JSON in ASCII, which is safe in every terminal and pipe."""
         return json.dumps(self.model_dump(mode="json"), separators=(",", ":"))
+
+    @property
+    def rows(self) -> int:
+        """Number of rows that the run wrote."""
+        return self.scored + self.abstained + self.rejected
 
     @property
     def needs_attention(self) -> dict[str, int]:
@@ -162,43 +160,26 @@ class Counters:
         self._slowest: list[tuple[float, str]] = []
         self._least_certain: list[tuple[float, str, int]] = []
 
-    def add_found(self, files: int = 1) -> None:
-        """Count files of the inbox, whatever their outcome."""
-        self.counts["found"] += files
-
-    def add_unchanged(self, files: int) -> None:
-        """Count files that the table already has."""
-        self.counts["unchanged"] += files
-
-    def add_remaining(self, files: int) -> None:
-        """Count new files that the run does not take."""
-        self.counts["remaining"] += files
+    def add(self, count: str, files: int = 1) -> None:
+        """Count files: as `found` in the inbox, as `unchanged` or as `remaining`."""
+        self.counts[count] += files
 
     def add_deferred(self, path: str, reason: str, sentence: str) -> None:
         """Count a file that gets no row in this run."""
-        self.counts["deferred"] += 1
+        self.add("deferred")
         self._add_unscored("deferred", path, reason, sentence)
 
-    def add_row(
-        self,
-        path: str,
-        status: str,
-        digit: int | None,
-        confidence: float | None,
-        duration_s: float | None,
-        reason: str | None,
-        message: str | None,
-        seconds: float,
-    ) -> None:
-        """Count a row of the table; `seconds` is its processing time."""
-        self.counts[status] += 1
+    def add_row(self, row: Mapping[str, Any], seconds: float) -> None:
+        """Count a row of the table, of which only `COUNTED` is needed; `seconds` is its processing time."""
+        path, digit, confidence = row["path"], row["digit"], row["confidence"]
+        self.counts[row["status"]] += 1
         _keep_largest(self._slowest, (seconds, path))
-        if confidence is not None and duration_s is not None:
-            self._predicted.add(digit, confidence, duration_s)
+        if confidence is not None and row["duration_s"] is not None:
+            self._predicted.add(digit, confidence, row["duration_s"])
             self._confidence_sum += confidence
             _keep_largest(self._least_certain, (-confidence, path, -1 if digit is None else digit))
-        if reason is not None:
-            self._add_unscored("rejected", path, reason, message or reason)
+        if row["reason"] is not None:
+            self._add_unscored("rejected", path, row["reason"], row["message"] or row["reason"])
 
     def _add_unscored(self, outcome: str, path: str, reason: str, sentence: str) -> None:
         self._reasons[outcome][reason] += 1
@@ -231,15 +212,8 @@ class Counters:
         )
 
 
-def lines(summary: Summary) -> list[str]:
-    """Return the summary as lines of text, with control characters escaped."""
-    return [shown(text) for text, _ in _sections(summary)]
-
-
-def render(summary: Summary, console: "Console") -> None:
-    """Print `lines`, in colour if the console has colours; lines longer than the console are not cut."""
-    from rich.text import Text  # noqa: PLC0415 - a run without a terminal needs no Rich
-
+def render(summary: Summary, console: Console) -> None:
+    """Print the summary, with control characters escaped; lines longer than the console are not cut."""
     for text, style in _sections(summary):
         console.print(Text(shown(text), style=style), soft_wrap=True)
 

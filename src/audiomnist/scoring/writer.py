@@ -6,30 +6,29 @@ from itertools import compress
 
 import pyarrow as pa
 
+from audiomnist.asr.recognizer import RecognitionError
 from audiomnist.scoring.inbox import paths
 from audiomnist.scoring.seen import SeenFiles
-from audiomnist.scoring.summary import Counters, Summary
+from audiomnist.scoring.summary import COUNTED, Counters, Summary
 from audiomnist.scoring.table.history import RUN, RUN_ID
 from audiomnist.scoring.table.location import TableWriteError
 from audiomnist.scoring.table.schema import SCHEMA
 from audiomnist.scoring.table.table import Table
 from audiomnist.scoring.workers.scorer import ScoredChunk
-
-_COUNTED = ["path", "status", "digit", "confidence", "duration_s", "reason", "message"]
+from audiomnist.serving.bundle.description import BundleError
 
 
 class TableWriter:
-    """Counts the files of one run and commits their rows.
-
-    Attributes:
-        committed: number of rows committed.
-    """
+    """Counts the files of one run and commits their rows; `committed` is the number of committed rows."""
 
     def __init__(self, table: Table, seen: SeenFiles, counters: Counters, run_id: str, batch_size: int) -> None:
         """Write to a table, in commits of `batch_size` rows, what is not in `seen`."""
         self.committed = 0
-        self._table, self._seen, self._counters = table, seen, counters
-        self._run_id, self._batch_size = run_id, batch_size
+        self._table = table
+        self._seen = seen
+        self._counters = counters
+        self._run_id = run_id
+        self._batch_size = batch_size
         self._pending: pa.Table = SCHEMA.empty_table()
 
     def add(self, chunk: ScoredChunk) -> None:
@@ -43,30 +42,31 @@ class TableWriter:
     def end(self, summary: Summary) -> None:
         """Commit the remaining rows together with the summary."""
         self._commit({RUN: summary.to_json()})
-        with self._committed_in_error():
-            self._table.compact()
+        self._table.compact()
 
     def _new_rows(self, chunk: ScoredChunk) -> pa.Table:
         """Return the rows that the table lacks; count all of them, as new or as unchanged."""
         rows = chunk.rows
         identities = zip(rows["path"].to_pylist(), rows["content_sha256"].to_pylist(), strict=True)
         is_new = [not self._seen.has_row(*identity) for identity in identities]
-        self._counters.add_unchanged(is_new.count(False))
-        counted = zip(rows.select(_COUNTED).to_pylist(), chunk.seconds, strict=True)
+        self._counters.add("unchanged", is_new.count(False))
+        counted = zip(rows.select(COUNTED).to_pylist(), chunk.seconds, strict=True)
         for row, seconds in compress(counted, is_new):
-            self._counters.add_row(**row, seconds=seconds)
+            self._counters.add_row(row, seconds)
         return rows if all(is_new) else rows.filter(pa.array(is_new, pa.bool_()))
 
     def _commit(self, metadata: dict[str, str]) -> None:
         batch, self._pending = self._pending[: self._batch_size], self._pending[self._batch_size :]
-        with self._committed_in_error():
-            self._table.append(batch, {RUN_ID: self._run_id, **metadata})
+        self._table.append(batch, {RUN_ID: self._run_id, **metadata})
         self.committed += len(batch)
 
-    @contextmanager
-    def _committed_in_error(self) -> Iterator[None]:
-        """Add the number of committed rows to the message of an error."""
-        try:
-            yield
-        except TableWriteError as error:
-            raise TableWriteError(f"{error} (this run has committed {self.committed:,} rows)") from error
+
+@contextmanager
+def committed_in_error(writer: TableWriter) -> Iterator[None]:
+    """Add the number of committed rows to the message of an error; to one of the model only if there are any."""
+    try:
+        yield
+    except (BundleError, RecognitionError, TableWriteError) as error:
+        if not writer.committed and not isinstance(error, TableWriteError):
+            raise
+        raise type(error)(f"{error} (this run has committed {writer.committed:,} rows)") from error

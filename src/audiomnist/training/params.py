@@ -12,27 +12,25 @@ class TrainParams(Section):
 
     Attributes:
         epochs: each training clip is drawn once per epoch (a last batch of one clip is left out).
-        checkpoint_from_last: share of the epochs, at the end, when the learning rate is low: of these the one with the
-            lowest validation loss is the checkpoint, and no earlier one, however well it did on the few validation
-            clips.
+        checkpoint_from_last: fraction of the epochs, at the end, among which the one with the lowest validation loss is
+            the checkpoint. Then the learning rate is low; an earlier minimum on few validation clips may be chance.
         clean_prob: how often a training clip is drawn as it was recorded, and not one of its augmented copies.
-        synthetic_ratio: clips of synthetic voices drawn per epoch, for each training clip, where the network is given
-            such voices; at most as many as there are.
+        synthetic_ratio: clips of synthetic speakers per training clip and epoch, for networks over MFCCs; at most
+            as many as there are.
         batch_size: clips per step.
         learning_rate: peak of the one-cycle schedule.
         weight_decay: of AdamW.
-        clean_finetune_fraction: share of the epochs, at the end, in which clips are drawn as they were recorded,
-            neither mixed nor stretched, without synthetic voices: what was learnt of voices in general is fitted to
-            the known ones.
-        mixup: parameter of the Beta distribution that says how clips are mixed in pairs, inputs and labels alike (Zhang
-            et al. 2018); 0 for never. Texts are not mixed.
+        clean_finetune_fraction: fraction of the epochs, at the end, that use unaltered recordings only: no augmented
+            copies, mixup, vocal tract perturbation or synthetic speakers. This fits the network to the known speakers.
+        mixup_alpha: parameter of the Beta distribution of mixup's weights (Zhang et al. 2018); 0 disables mixup. Token
+            ids are never mixed.
         label_smoothing: probability taken from the true label and spread over all.
         seed: of weights, order and augmentation.
-        threads: of PyTorch; part of the result, since sums depend on it.
+        num_threads: threads of PyTorch; results depend on it in the last digits.
         device: `auto` takes CUDA where there is one.
-        calibration_folds: networks trained beside the one that is served, each without its share of the speakers, whose
-            clips it then answers: these answers calibrate confidence and novelty for voices that are new. With 0 the
-            validation part calibrates, whose voices are known. Not 1: that one would know nobody.
+        calibration_folds: networks trained besides the served one, each without a fold of the speakers. Their outputs
+            on the clips of these speakers calibrate confidence and `ood_score` for unseen speakers. With 0 the
+            validation subset calibrates, whose speakers are known. Not 1, which would leave no speaker to train on.
     """
 
     epochs: int = Field(ge=1)
@@ -43,10 +41,10 @@ class TrainParams(Section):
     learning_rate: float = Field(gt=0)
     weight_decay: float = Field(ge=0)
     clean_finetune_fraction: float = Field(ge=0, le=1)
-    mixup: float = Field(ge=0)
+    mixup_alpha: float = Field(ge=0)
     label_smoothing: float = Field(ge=0, lt=1)
     seed: int = Field(ge=0, lt=2**63)
-    threads: int = Field(ge=1)
+    num_threads: int = Field(ge=1)
     device: Literal["auto", "cpu", "cuda"]
     calibration_folds: int = Field(ge=0)
 

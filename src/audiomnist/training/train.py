@@ -55,7 +55,7 @@ def train(
     chosen = architecture(model)
     network_params = params.section(parameters, f"models.{model}", chosen.params)
     how = _how(parameters, calibration_folds)
-    torch.set_num_threads(how.threads)
+    torch.set_num_threads(how.num_threads)
     recipe = TrainingJob(chosen, network_params, inputs, how, splits.read(split))
     examples = recipe.examples()
     network, unheard = _trained(recipe, curves, processes or available_cores())
@@ -87,7 +87,7 @@ def _trained(recipe: TrainingJob, target: Path, count: int) -> tuple[Network, Ou
         network = _served(recipe, target)
         alone = [cross_validation.answers_of(fold) for fold in without]
         return network, cross_validation.joined(alone) if alone else None
-    with process_pool(min(count, 1 + len(without)), torch.set_num_threads, recipe.how.threads) as processes:
+    with process_pool(min(count, 1 + len(without)), torch.set_num_threads, recipe.how.num_threads) as processes:
         served = processes.submit(_served, recipe, target)
         unheard = [processes.submit(cross_validation.answers_of, fold) for fold in without]
         network = served.result()

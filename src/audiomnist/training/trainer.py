@@ -180,7 +180,7 @@ class _Run:
 
     def _step(self, *batch: Tensor) -> tuple[float, int, int]:
         inputs, lengths, labels = (tensor.to(self.device) for tensor in batch)
-        if self.varied and self.params.mixup > 0 and inputs.is_floating_point():
+        if self.varied and self.params.mixup_alpha > 0 and inputs.is_floating_point():
             logits, loss = self._mixed(inputs, lengths, labels)
         else:
             logits = self.network(inputs, lengths)
@@ -195,7 +195,7 @@ class _Run:
 
     def _mixed(self, inputs: Tensor, lengths: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits and loss of a batch each of whose clips is mixed with another; its own share is the larger."""
-        drawn = self.rng.beta(self.params.mixup, self.params.mixup)
+        drawn = self.rng.beta(self.params.mixup_alpha, self.params.mixup_alpha)
         share = float(max(drawn, 1 - drawn))
         others = torch.from_numpy(self.rng.permutation(len(labels))).to(self.device)
         mixture = share * inputs + (1 - share) * inputs[others]
@@ -231,7 +231,7 @@ class _Best:
 
 def _seed(params: TrainParams) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.set_num_threads(params.threads)
+    torch.set_num_threads(params.num_threads)
     torch.manual_seed(params.seed)
     torch.use_deterministic_algorithms(mode=True)
 

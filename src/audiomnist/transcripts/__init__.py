@@ -1,1 +1,1 @@
-"""The table of transcripts, and the dataset that the text model reads."""
+"""Transcripts: the table that stage `transcribe` writes, and the dataset of the text model."""

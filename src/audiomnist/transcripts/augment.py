@@ -1,4 +1,4 @@
-"""Losing hypotheses and letters at random: what augmentation is to texts."""
+"""Augmentation for transcripts: drops hypotheses and characters."""
 
 from collections.abc import Sequence
 
@@ -6,12 +6,11 @@ from numpy.random import Generator
 
 from audiomnist.transcripts.tokenizer import UNK, encode
 
-_KEPT_HYPOTHESES = 0.8
-_KEPT_LETTERS = 0.95
+_HYPOTHESIS_KEEP_PROB = 0.8
+_CHARACTER_KEEP_PROB = 0.95
 
 
 def drop_tokens(texts: Sequence[str], rng: Generator) -> list[int]:
-    """Return the token ids of one clip with some of its hypotheses and letters missing; never of none at all."""
-    kept = [text for text in texts if rng.random() < _KEPT_HYPOTHESES] or list(texts[:1])
-    tokens = encode(kept)
-    return [UNK if token > UNK and rng.random() >= _KEPT_LETTERS else token for token in tokens]
+    """Return the token ids of a clip without some of its hypotheses (never all), and some characters as UNK."""
+    kept = [text for text in texts if rng.random() < _HYPOTHESIS_KEEP_PROB] or list(texts[:1])
+    return [UNK if token > UNK and rng.random() >= _CHARACTER_KEEP_PROB else token for token in encode(kept)]

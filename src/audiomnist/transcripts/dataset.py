@@ -1,4 +1,4 @@
-"""What a recognizer heard, as training examples for a network that reads it."""
+"""Transcripts as training examples of the text model."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from audiomnist.transcripts.tokenizer import encode, pad_tokens, texts_by_file
 
 
 class TranscriptExamples:
-    """The transcripts as training examples; training draws a copy of each clip and loses hypotheses and letters."""
+    """Token ids of clips; training draws one copy of each clip, and drops hypotheses and characters."""
 
     def __init__(self, folder: Path) -> None:
         table = transcripts.read(folder)
@@ -27,16 +27,15 @@ class TranscriptExamples:
         return pad_tokens([encode(self._texts[file]) for file in files])
 
     def drawn(self, files: list[str], clean_prob: float, rng: Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the same of each clip or of one of its augmented copies, with hypotheses and letters missing."""
+        """Return the same for each clip (with probability `clean_prob`) or an augmented copy of it, with dropout."""
         copies = rng.integers(min(1, len(self._versions) - 1), len(self._versions), size=len(files))
-        chosen = np.where(rng.random(len(files)) < clean_prob, 0, copies)
-        return pad_tokens(
-            [drop_tokens(self._versions[copy][file], rng) for copy, file in zip(chosen, files, strict=True)]
-        )
+        copies = np.where(rng.random(len(files)) < clean_prob, 0, copies)
+        rows = [drop_tokens(self._versions[copy][file], rng) for copy, file in zip(copies, files, strict=True)]
+        return pad_tokens(rows)
 
     def synthetic(self) -> None:
-        """Return None: no synthetic speaker is transcribed."""
+        """Return None: synthetic speakers are not transcribed."""
 
     def service(self) -> dict[str, Any]:
-        """Return what the scorer has to know to prepare inputs: the bundle's `input` section."""
+        """Return the bundle's `input` section: how the scorer prepares inputs."""
         return {"kind": "transcript", "recognizer": self._recognizer}

@@ -1,14 +1,12 @@
-"""The table of transcripts: what a speech recognizer made of each recording.
+"""The tables of transcripts: one of the recordings, and one per augmented copy.
 
-Its columns:
+Columns:
 
-- `file`, `sha256`: the recording, as the manifest has it (of an augmented copy, in a table of its own beside it, a
-  SHA-256 of what it is made from);
-- `engine`, `engine_version`: the recognizer, and the versions of the libraries that it is made of;
+- `file`, `sha256`: the recording, as in the manifest (for a copy: a SHA-256 of what determines its samples);
+- `engine`, `engine_version`: the recognizer, and the versions of its libraries;
 - `status`: a `Status`;
 - `text`: the best hypothesis, "" if there is none;
-- `hypotheses`: what the recognizer considered, best first, each with a score. A higher score is better;
-  its scale is the engine's own.
+- `hypotheses`: texts, best first, each with a score: higher is better, and the scale depends on the engine.
 
 The key `METADATA_KEY` of the schema's metadata holds the recognizer's identity as JSON.
 """
@@ -36,7 +34,7 @@ SCHEMA = pa.schema(
 
 
 class Status(StrEnum):
-    """How recognition ended: with a text, without one, or not at all (the sound cannot be used)."""
+    """Result of recognition: a text, no text, or an error (unusable audio)."""
 
     RECOGNIZED = "recognized"
     NO_SPEECH = "unrecognized"
@@ -44,16 +42,16 @@ class Status(StrEnum):
 
 
 def write(folder: Path, table: pa.Table, copy: int = 0) -> None:
-    """Write the table of the recordings, or of their augmented copies of that number, into a folder, which exists."""
+    """Write the table of the recordings (copy 0), or of augmented copies by their number, into an existing folder."""
     parquet.write_table(table, folder / (_COPY_NAME.format(copy) if copy else TABLE_NAME))
 
 
 def read(folder: Path) -> pa.Table:
-    """Return the table of the recordings that stands in a folder."""
+    """Return the table of the recordings in a folder."""
     return parquet.read_table(folder / TABLE_NAME)
 
 
 def read_copies(folder: Path) -> list[pa.Table]:
-    """Return the tables of augmented copies that stand in a folder, by number."""
+    """Return the tables of augmented copies in a folder, in the order of their numbers."""
     copies = sorted(folder.glob(_COPY_NAME.format("*")), key=lambda path: (len(path.name), path.name))
     return [parquet.read_table(path) for path in copies]

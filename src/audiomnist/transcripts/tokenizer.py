@@ -1,4 +1,4 @@
-"""What a recognizer heard, as a network reads it: letters as token ids."""
+"""Character tokenizer for transcripts."""
 
 from collections.abc import Sequence
 
@@ -11,32 +11,27 @@ PAD, NO_SPEECH, EOS, UNK = range(4)
 VOCAB_SIZE = 4 + len(ALPHABET)
 MAX_TOKENS = 160
 
-_IDS = {letter: 4 + position for position, letter in enumerate(ALPHABET)}
+_IDS = {character: 4 + position for position, character in enumerate(ALPHABET)}
 
 
 def encode(hypotheses: Sequence[str]) -> list[int]:
-    """Return the token ids of one clip: its hypotheses, best first, each closed by an end token.
-
-    A clip in which nothing was heard is one token of its own.
+    """Return the token ids of one clip: its hypotheses, best first, each ended by EOS; NO_SPEECH without a text.
 
     >>> encode(["a b"]), encode([])
     ([5, 4, 6, 2], [1])
     """
-    tokens = [token for text in hypotheses for token in _letters(text)]
+    tokens: list[int] = []
+    for text in hypotheses:
+        if normalized := " ".join(text.lower().split()):
+            tokens += [*(_IDS.get(character, UNK) for character in normalized), EOS]
     return tokens[:MAX_TOKENS] or [NO_SPEECH]
 
 
-def _letters(text: str) -> list[int]:
-    letters = [_IDS.get(letter, UNK) for letter in " ".join(text.lower().split())]
-    return [*letters, EOS] if letters else []
-
-
 def pad_tokens(rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return int64 `(batch, tokens)`, padded at the end, and lengths `(batch,)`."""
+    """Return int64 `(batch, tokens)`, padded at the end, and lengths, int64 `(batch,)`."""
     lengths = np.array([len(row) for row in rows], dtype=np.int64)
     batch = np.full((len(rows), int(lengths.max())), PAD, dtype=np.int64)
-    for target, row in zip(batch, rows, strict=True):
-        target[: len(row)] = row
+    batch[np.arange(batch.shape[1]) < lengths[:, None]] = np.concatenate(rows)
     return batch, lengths
 
 

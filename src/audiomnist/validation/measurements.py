@@ -1,7 +1,6 @@
-"""Reading the tables that a gate measures, and joining them."""
+"""Reading and joining the tables that a gate measures."""
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -10,7 +9,7 @@ from audiomnist.corpus import manifest as manifests
 
 
 class MeasurementError(AudiomnistError):
-    """Data has not the shape that can be measured: no rows, no such column, no such file."""
+    """Data cannot be measured: it has no rows, a column is missing, or a file cannot be read."""
 
 
 def read_manifest(path: Path) -> list[manifests.Recording]:
@@ -29,12 +28,7 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
         raise MeasurementError(f"{path} cannot be read as a table of {', '.join(columns)}: {error}") from error
 
 
-def found_in(**places: "pd.Series[bool]") -> list[str]:
-    """Return for each row the names of the places that have it, as in `manifest and index`."""
-    rows = zip(*places.values(), strict=True)
-    return [" and ".join(place for place, found in zip(places, row, strict=True) if found) for row in rows]
-
-
-def usual(values: "pd.Series[Any]") -> Any:
-    """Return the most common value, the largest of several; NaN where there is no value."""
-    return values.mode().max() if values.notna().any() else float("nan")
+def found_in(**sources: "pd.Series[bool]") -> list[str]:
+    """Return for each row the names of the sources that contain it, as in `manifest and index`."""
+    rows = zip(*sources.values(), strict=True)
+    return [" and ".join(name for name, found in zip(sources, row, strict=True) if found) for row in rows]

@@ -1,9 +1,13 @@
-"""The whole of params.yaml, checked before any stage does anything."""
+"""Validation of all of params.yaml, before any stage runs.
 
+Nothing here imports PyTorch, SciPy or pandas: the check takes a second.
+"""
+
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from audiomnist.asr.params import TranscribeParams
 from audiomnist.core import atomic, params
@@ -27,7 +31,7 @@ from audiomnist.validation.bounds import ValidateParams
 
 
 class ModelsParams(Section):
-    """Section `models`: a section per network, and one of the linear baseline."""
+    """Section `models`: the networks, and the linear baseline."""
 
     cnn: CnnParams
     rnn: RnnParams
@@ -36,21 +40,7 @@ class ModelsParams(Section):
 
 
 class Parameters(Section):
-    """params.yaml.
-
-    Attributes:
-        model: the model that is reported and served.
-        data: which recordings.
-        gates: bounds of the data gates (in the file: `validate`).
-        split: which clips train, choose and judge.
-        features: the MFCC front end and the augmented copies.
-        synthetic_speakers: synthetic voices to train with.
-        transcribe: speech to text.
-        train: how every network is trained.
-        models: the networks, and the linear baseline.
-        protocols: the longer evaluations.
-        robustness: how clips are disturbed for one of them.
-    """
+    """All of params.yaml: the model that is reported and served, and the sections, each described by its class."""
 
     model: Literal["cnn", "rnn", "lstm"]
     data: DataParams
@@ -66,80 +56,67 @@ class Parameters(Section):
 
 
 def check(parameters: Path, manifest: Path, out: Path) -> None:
-    """Read every section of params.yaml, and hold them against one another, the manifest and this machine.
+    """Validate every section of params.yaml, and their consistency with each other, the manifest and this machine.
 
-    `out` is written only when there is none. Its content is always the same, so that nothing that hangs on
-    it runs again because some parameter changed.
+    `out` always has the same content, so that no stage that depends on it runs again after a change of a parameter.
 
     Raises:
-        ParamsError: tells all mistakes in one message.
+        ParamsError: lists all errors.
         ManifestError: the manifest cannot be read.
     """
     content = params.read(parameters)
-    found = [*params.errors(Parameters, content), *_contradictions(content, manifest)]
-    if found:
-        raise params.error(parameters, found)
+    messages = [*params.errors(Parameters, content), *_inconsistencies(content, manifest)]
+    if messages:
+        raise params.error(parameters, messages)
     atomic.write_text(out, "params.yaml is valid\n")
 
 
-def _contradictions(content: dict[str, Any], manifest: Path) -> list[str]:
-    """Return what cannot be, of the sections that can be read."""
-    data = _readable(content, "data", DataParams)
-    split = _readable(content, "split", SplitParams)
-    train = _readable(content, "train", TrainParams)
-    voices = _readable(content, "synthetic_speakers", SyntheticSpeakersParams)
-    found = _unheard(data, manifest) if data else []
-    if data and split:
-        found += _held_out_by_nobody(data, split)
+def _inconsistencies(content: dict[str, Any], manifest: Path) -> Iterator[str]:
+    """Yield the errors of sections that are valid by themselves."""
+    data = _valid(content, "data", DataParams)
+    split = _valid(content, "split", SplitParams)
+    voices = _valid(content, "synthetic_speakers", SyntheticSpeakersParams)
+    train = _valid(content, "train", TrainParams)
+    if data and data.source == "recordings":
+        unknown = set(data.speakers) - {recording.speaker for recording in manifests.read(manifest)}
+        yield from (f"data.speakers: {name} speaks in no recording of {manifest}" for name in sorted(unknown))
+    if data and split and split.scheme == "speaker":
+        yield from _held_out_errors(data, split)
     if voices and voices.count:
-        found += _unspoken(voices)
-    if train:
-        found += _unavailable(train)
-    return found
+        yield from _accent_errors(voices)
+    if train and train.device == "cuda":
+        yield from _device_errors(train)
 
 
-def _readable(content: dict[str, Any], name: str, model: type[SectionT]) -> SectionT | None:
-    value = content.get(name)
-    return None if params.errors(model, value) else model.model_validate(value)
+def _valid(content: dict[str, Any], name: str, model: type[SectionT]) -> SectionT | None:
+    try:
+        return model.model_validate(content.get(name))
+    except ValidationError:
+        return None
 
 
-def _unheard(data: DataParams, manifest: Path) -> list[str]:
-    if data.source != "recordings":
-        return []
-    strangers = sorted(set(data.speakers) - {recording.speaker for recording in manifests.read(manifest)})
-    return [f"data.speakers: {name} speaks in no recording of {manifest}" for name in strangers]
-
-
-def _held_out_by_nobody(data: DataParams, split: SplitParams) -> list[str]:
+def _held_out_errors(data: DataParams, split: SplitParams) -> Iterator[str]:
     speakers, where = set(data.speakers), "data.speakers"
     if data.source == "synthetic":
         speakers, where = {voice.speaker for voice in VOICES}, "the voices of the synthetic corpus"
-    if split.scheme != "speaker":
-        return []
     if split.test_speaker not in speakers:
-        return [f"split.test_speaker: {split.test_speaker!r} is not among {where} ({', '.join(sorted(speakers))})"]
-    if split.max_train_speakers is not None and split.max_train_speakers >= len(speakers):
-        return [f"split.max_train_speakers: beside {split.test_speaker} there are only {len(speakers) - 1} in {where}"]
-    return []
+        yield f"split.test_speaker: {split.test_speaker!r} is not among {where} ({', '.join(sorted(speakers))})"
+    elif split.max_train_speakers is not None and split.max_train_speakers >= len(speakers):
+        yield f"split.max_train_speakers: beside {split.test_speaker} there are only {len(speakers) - 1} in {where}"
 
 
-def _unspoken(voices: SyntheticSpeakersParams) -> list[str]:
-    found: list[str] = []
+def _accent_errors(voices: SyntheticSpeakersParams) -> Iterator[str]:
     for accent in voices.espeak_languages:
         try:
             speak(DIGIT_WORDS[0], accent)
         except SynthesisError as error:
-            found.append(f"synthetic_speakers.espeak_languages: {error}")
-    return found
+            yield f"synthetic_speakers.espeak_languages: {error}"
 
 
-def _unavailable(train: TrainParams) -> list[str]:
-    if train.device != "cuda":
-        return []
+def _device_errors(train: TrainParams) -> Iterator[str]:
     from audiomnist.training import trainer  # noqa: PLC0415 - imports PyTorch, which takes seconds
 
     try:
         trainer.device(train.device)
     except trainer.FittingError as error:
-        return [str(error)]
-    return []
+        yield str(error)

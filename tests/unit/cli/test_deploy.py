@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from audiomnist.cli.score import INTERRUPTED, TABLE_HELD, USAGE
+from audiomnist.scoring.command import TABLE_HELD, USAGE
+from audiomnist.scoring.shutdown import INTERRUPTED
 from audiomnist.scoring.table import lock
 from audiomnist.scoring.table.table import Table
 

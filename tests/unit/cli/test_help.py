@@ -23,7 +23,7 @@ EACH = [(*group, name) for group, names in COMMANDS.items() for name in sorted(n
 @pytest.mark.parametrize("program", [[sys.executable, "-m", "audiomnist"], [str(SCRIPT)]], ids=["module", "script"])
 def test_help_names_every_command(program: list[str]) -> None:
     """With the module as with the script."""
-    environment = os.environ | {"PYTHONPATH": str(Path(main.__file__).parents[3])}
+    environment = os.environ | {"PYTHONPATH": str(Path(main.__file__).parents[2])}
     ended = subprocess.run([*program, "--help"], capture_output=True, text=True, check=False, env=environment)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert all(name in unstyle(ended.stdout) for name in COMMANDS[()])

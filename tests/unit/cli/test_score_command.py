@@ -39,11 +39,9 @@ ESCAPE = "\x1b"
 LOADED = """
 import sys
 from pathlib import Path
-from audiomnist.scoring.shutdown import Stop
 from audiomnist.scoring.run import ScoringConfig, score
-from audiomnist.scoring.progress import NullProgress
 
-summary = score(ScoringConfig(*map(Path, sys.argv[1:4])), NullProgress(), Stop())
+summary = score(ScoringConfig(*map(Path, sys.argv[1:4])))
 heavy = {"torch", "torchaudio", "librosa", "great_expectations"}
 print(summary.scored, sys.modules.keys() & (heavy | {*sys.argv[4:]}))
 """
@@ -141,7 +139,7 @@ class TestOutput:
         assert ended.out.count("\n") == 1
         assert ended.out.endswith("\n")
         (run,) = Table.open(table).runs()
-        assert Summary.from_json(ended.out) == Summary.model_validate(run.summary)
+        assert Summary.model_validate_json(ended.out) == Summary.model_validate(run.summary)
 
     def test_quiet_prints_nothing(self, score: Score, table: Path) -> None:
         """The rows are made all the same."""
@@ -177,7 +175,7 @@ class TestOutput:
                 assert process.stdout is not None
                 out = process.stdout.read().decode()
         assert process.returncode == 0
-        assert Summary.from_json(out).found == 10
+        assert Summary.model_validate_json(out).found == 10
         assert out.count("\n") == 1
         assert ESCAPE.encode() in shown
         assert b"2 rejected" in shown
@@ -217,7 +215,7 @@ class TestOutput:
         (tmp_path / "empty").mkdir()
         ended = audiomnist("score", tmp_path / "empty", "--into", table, "--model", cnn, "--json")
         assert ended.status == 0
-        assert Summary.from_json(ended.out).found == 0
+        assert Summary.model_validate_json(ended.out).found == 0
         assert Table.open(table).version == 1
 
     def test_options_reach_the_run(self, score: Score, table: Path, inbox: Path) -> None:
@@ -313,7 +311,7 @@ class TestOutputThatIsNotTaken:
             [*command, "--json"], capture_output=True, check=False, env=environment(PYTHONIOENCODING="ascii"), text=True
         )
         assert ended.returncode == 0, ended.stderr
-        assert "é.wav" in [file.path for file in Summary.from_json(ended.stdout).rejected_files]
+        assert "é.wav" in [file.path for file in Summary.model_validate_json(ended.stdout).rejected_files]
 
 
 def everything(terminal: FileIO) -> bytes:
@@ -327,14 +325,14 @@ def everything(terminal: FileIO) -> bytes:
 
 def told(ended: Ended) -> dict[str, int]:
     """Return the counts in a summary that are not zero."""
-    summary = Summary.from_json(ended.out)
+    summary = Summary.model_validate_json(ended.out)
     return {name: files for name, files in {"found": summary.found, **summary.sums["found"]}.items() if files}
 
 
 def environment(**changes: str) -> dict[str, str]:
     """Return an environment in which the program is found, wherever it is started, and guesses no terminal."""
     kept = {name: value for name, value in os.environ.items() if name not in {"FORCE_COLOR", "TTY_COMPATIBLE"}}
-    return kept | {"PYTHONPATH": str(Path(main.__file__).parents[3])} | changes
+    return kept | {"PYTHONPATH": str(Path(main.__file__).parents[2])} | changes
 
 
 class TestHindered:
@@ -377,7 +375,7 @@ class TestRejectedFraction:
     def test_machines_get_their_summary_first(self, score: Score) -> None:
         """It says how many were rejected."""
         ended = score("--max-rejected-fraction", 0, "--json")
-        assert (ended.status, Summary.from_json(ended.out).rejected) == (3, 2)
+        assert (ended.status, Summary.model_validate_json(ended.out).rejected) == (3, 2)
 
 
 class TestUsage:

@@ -211,7 +211,7 @@ def test_a_speaker_named_twice_is_a_mistake(altered: Altered, tmp_path: Path) ->
         ("transcribe.engine", "parrot"),
         ("train.epochs", 0),
         ("train.calibration_folds", -1),
-        ("models.lstm.units", []),
+        ("models.lstm.hidden_sizes", []),
         ("data.speakers", []),
     ],
 )

@@ -56,7 +56,7 @@ def test_the_expected_calibration_error_by_hand() -> None:
 
 
 def test_certain_and_right_is_calibrated_and_certain_and_wrong_is_not() -> None:
-    """Confidence 1 stands in the last bin."""
+    """Confidence 1 is in the last bin."""
     certain = np.eye(10)
     assert evaluation.expected_calibration_error(certain, np.full(10, fill_value=True)) == 0
     assert evaluation.expected_calibration_error(certain, np.full(10, fill_value=False)) == 1
@@ -79,7 +79,7 @@ def test_scores_are_those_of_scikit_learn(seed: int, clips: int) -> None:
 
 
 def test_recalls_by_digit_and_by_speaker_by_hand() -> None:
-    """Each group is judged on its own clips; a digit that nobody spoke has no recall."""
+    """Each group is scored on its own clips; a digit that nobody spoke has no recall."""
     table = predictions(4)
     table["digit"], table["predicted"] = [3, 3, 7, 7], [3, 7, 7, 7]
     table["speaker"] = ["ben", "ada", "ada", "ada"]
@@ -117,7 +117,7 @@ def test_mcnemars_test_is_the_sign_test_of_the_discordant_clips(pairs: list[tupl
     assert evaluation.mcnemar_p(first, second) == pytest.approx(expected)
 
 
-def test_models_judged_on_unequally_many_clips_are_not_compared() -> None:
+def test_models_evaluated_on_unequally_many_clips_are_not_compared() -> None:
     """Pairs need partners."""
     with pytest.raises(ValueError, match="shorter"):
         evaluation.mcnemar_p([True, False], [True])
@@ -131,6 +131,6 @@ def test_models_judged_on_unequally_many_clips_are_not_compared() -> None:
         ({"a": {"b": 1 / 3}, "n": 7, "s": "x"}, {"a": {"b": 0.333333}, "n": 7, "s": "x"}),
     ],
 )
-def test_rounding_leaves_six_digits_and_everything_else_as_it_is(value: Any, expected: Any) -> None:
+def test_rounding_leaves_six_digits_and_everything_else_unchanged(value: Any, expected: Any) -> None:
     """Floats at any depth; integers and texts stay."""
     assert evaluation.rounded(value) == expected

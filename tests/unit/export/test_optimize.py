@@ -14,7 +14,7 @@ from torch import Tensor
 
 from audiomnist.audio import waveform
 from audiomnist.audio.waveform import Samples
-from audiomnist.export.optimize import WithFrontEnd, exported
+from audiomnist.export.optimize import WaveformModel, exported
 from audiomnist.features.front_end import FrontEndParams
 from audiomnist.features.mfcc import FrontEnd
 from audiomnist.models.common import checkpoint
@@ -29,18 +29,18 @@ from audiomnist.serving.model import Model
 LENGTHS = (80, 200, 279, 280, 281, 800, 1999, 2000, 4000, 4079, 8000)
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("cnn", {}),
-    ("cnn", {"channels": (4, 8, 6), "blocks": (2, 0, 1), "kernel": 5}),
-    ("cnn", {"kernel": 4}),
-    ("cnn", {"halve": "max", "kernel": 2}),
-    ("cnn", {"halve": "max"}),
+    ("cnn", {"channels": (4, 8, 6), "residual_blocks": (2, 0, 1), "kernel_size": 5}),
+    ("cnn", {"kernel_size": 4}),
+    ("cnn", {"downsampling": "max_pool", "kernel_size": 2}),
+    ("cnn", {"downsampling": "max_pool"}),
     ("cnn", {"top_db": 25.0, "cmn_strength": 0.0}),
     ("cnn", {"features": {"n_mfcc": 13}}),
     ("cnn", {"features": {"win_length": 256, "hop_length": 64, "n_mels": 24, "n_mfcc": 24}}),
     ("cnn", {"features": {"win_length": 100, "hop_length": 130}}),
     ("rnn", {}),
-    ("rnn", {"channels": (), "blocks": ()}),
-    ("rnn", {"cell": "lstm", "units": (6, 5)}),
-    ("rnn", {"cell": "simple"}),
+    ("rnn", {"channels": (), "residual_blocks": ()}),
+    ("rnn", {"cell": "lstm", "hidden_sizes": (6, 5)}),
+    ("rnn", {"cell": "rnn"}),
 ]
 
 
@@ -86,7 +86,7 @@ def test_without_rounding_the_graph_answers_as_the_network_does_with_masks(
         expected = network(*FrontEnd(params)(torch.from_numpy(waveforms), torch.from_numpy(lengths)))
     batches = [*batching.batches(clips, params.win_length, params.hop_length)]
     example = np.random.default_rng(0).normal(0, 0.1, (2, 3000)).astype(np.float32)
-    opened = session(exported(WithFrontEnd(FrontEnd(params), network), [example]), threads=1)
+    opened = session(exported(WaveformModel(FrontEnd(params), network), [example]), threads=1)
     for places, waveforms in batches:
         for found, wanted in zip(opened.run(None, {"inputs": waveforms}), expected, strict=True):
             torch.testing.assert_close(torch.from_numpy(found), wanted[places], rtol=1e-3, atol=1e-3)

@@ -12,13 +12,15 @@ from audiomnist.models.common.conv import Convolutions
 from audiomnist.models.common.recurrent import pool
 
 CHANNELS = ((), (4,), (4, 6), (4, 6, 5))
-HALVES = ("stride", "max")
+HALVES = ("stride", "max_pool")
 
 
-def convolutions(channels: tuple[int, ...], kernel: int = 3, halve: str = "stride", blocks: int = 0) -> Convolutions:
+def convolutions(
+    channels: tuple[int, ...], kernel: int = 3, downsampling: str = "stride", blocks: int = 0
+) -> Convolutions:
     """Return convolutions with random weights, with so many blocks after each, to be asked."""
     torch.manual_seed(0)
-    return Convolutions(channels, kernel, halve, [blocks] * len(channels)).eval()
+    return Convolutions(channels, kernel, downsampling, [blocks] * len(channels)).eval()
 
 
 def halved(size: int, times: int) -> int:
@@ -34,7 +36,7 @@ def spectra(clips: int, bands: int, frames: int) -> Tensor:
 
 
 @pytest.mark.parametrize("channels", CHANNELS)
-@pytest.mark.parametrize("halve", HALVES)
+@pytest.mark.parametrize("downsampling", HALVES)
 @given(
     bands=st.integers(1, 41),
     lengths=st.lists(st.integers(1, 30), min_size=1, max_size=4),
@@ -42,10 +44,10 @@ def spectra(clips: int, bands: int, frames: int) -> Tensor:
     blocks=st.integers(0, 2),
 )
 def test_each_layer_halves_bands_and_frames(
-    channels: tuple[int, ...], halve: str, bands: int, lengths: list[int], kernel: int, blocks: int
+    channels: tuple[int, ...], downsampling: str, bands: int, lengths: list[int], kernel: int, blocks: int
 ) -> None:
     """With any kernel, size and number of blocks; `features` foretells how many numbers a step has."""
-    layers = convolutions(channels, kernel, halve, blocks)
+    layers = convolutions(channels, kernel, downsampling, blocks)
     with torch.inference_mode():
         steps, own = layers(spectra(len(lengths), bands, max(lengths)), torch.tensor(lengths))
     rows = halved(bands, len(channels))
@@ -66,10 +68,10 @@ def test_without_channels_the_spectra_pass_through() -> None:
     assert not list(layers.parameters())
 
 
-@pytest.mark.parametrize(("kernel", "halve"), list(product((1, 2, 3, 4), HALVES)))
-def test_a_layer_is_a_convolution_a_normalisation_and_a_rectifier(kernel: int, halve: str) -> None:
+@pytest.mark.parametrize(("kernel", "downsampling"), list(product((1, 2, 3, 4), HALVES)))
+def test_a_layer_is_a_convolution_a_normalisation_and_a_rectifier(kernel: int, downsampling: str) -> None:
     """Of a clip that fills the batch it is what PyTorch's own layers make, with zeros around the image."""
-    layers = convolutions((5,), kernel, halve)
+    layers = convolutions((5,), kernel, downsampling)
     (layer,) = layers.layers
     clips, lengths = spectra(2, 12, 16), torch.tensor([16, 16])
     before = (kernel - 1) // 2
@@ -77,7 +79,7 @@ def test_a_layer_is_a_convolution_a_normalisation_and_a_rectifier(kernel: int, h
     with torch.inference_mode():
         weight = layer.get_parameter("convolve.weight")
         activated = layer.get_submodule("normalize")(nn.functional.conv2d(bare, weight)).relu()
-        image = activated[:, :, ::2, ::2] if halve == "stride" else nn.functional.max_pool2d(activated, 2)
+        image = activated[:, :, ::2, ::2] if downsampling == "stride" else nn.functional.max_pool2d(activated, 2)
         expected = image.permute(0, 3, 1, 2).flatten(2)  # (clips, steps, channels * rows)
         steps, _ = layers(clips, lengths)
     torch.testing.assert_close(steps, expected, rtol=0, atol=1e-5)
@@ -112,11 +114,13 @@ def test_a_residual_block_adds_to_what_it_is_given() -> None:
 
 
 @pytest.mark.parametrize("channels", CHANNELS[1:])
-@pytest.mark.parametrize("halve", HALVES)
+@pytest.mark.parametrize("downsampling", HALVES)
 @pytest.mark.parametrize("blocks", [0, 2])
-def test_what_follows_a_clips_end_changes_none_of_its_steps(channels: tuple[int, ...], halve: str, blocks: int) -> None:
+def test_what_follows_a_clips_end_changes_none_of_its_steps(
+    channels: tuple[int, ...], downsampling: str, blocks: int
+) -> None:
     """Zeros, rubbish or nothing at all, where the normalization makes something of zeros."""
-    layers = convolutions(channels, 4, halve, blocks)
+    layers = convolutions(channels, 4, downsampling, blocks)
     for module in layers.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.bias)

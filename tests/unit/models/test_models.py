@@ -28,26 +28,33 @@ SPECTRUM: dict[str, Any] = {
     "cmn_strength": 0.0,
     "time_mask_fraction": 0.0,
     "freq_mask_bands": 0,
-    "warp": 0.0,
+    "vtlp_range": 0.0,
 }
 PAPER_SIZES: dict[str, dict[str, Any]] = {
-    "cnn": {"channels": [256, 128, 64], "kernel": 4, "blocks": [0, 0, 0], "halve": "max", "dropout": 0.2, **SPECTRUM},
-    "rnn": {
-        "channels": [],
-        "kernel": 3,
-        "blocks": [],
-        "cell": "simple",
-        "units": [256, 128, 64],
+    "cnn": {
+        "channels": [256, 128, 64],
+        "kernel_size": 4,
+        "residual_blocks": [0, 0, 0],
+        "downsampling": "max_pool",
         "dropout": 0.2,
         **SPECTRUM,
     },
-    "lstm": {"cell": "lstm", "units": [256, 128, 64], "dropout": 0.2, "embedding": 16},
+    "rnn": {
+        "channels": [],
+        "kernel_size": 3,
+        "residual_blocks": [],
+        "cell": "rnn",
+        "hidden_sizes": [256, 128, 64],
+        "dropout": 0.2,
+        **SPECTRUM,
+    },
+    "lstm": {"cell": "lstm", "hidden_sizes": [256, 128, 64], "dropout": 0.2, "embedding_dim": 16},
 }
 
-CNN = SPECTRUM | {"channels": [4], "kernel": 3, "blocks": [0], "halve": "stride", "dropout": 0.0}
-RECURRENT = {"cell": "gru", "units": [4], "dropout": 0.0}
-RNN = SPECTRUM | RECURRENT | {"channels": [4], "kernel": 3, "blocks": [0]}
-LSTM = RECURRENT | {"embedding": 4}
+CNN = SPECTRUM | {"channels": [4], "kernel_size": 3, "residual_blocks": [0], "downsampling": "stride", "dropout": 0.0}
+RECURRENT = {"cell": "gru", "hidden_sizes": [4], "dropout": 0.0}
+RNN = SPECTRUM | RECURRENT | {"channels": [4], "kernel_size": 3, "residual_blocks": [0]}
+LSTM = RECURRENT | {"embedding_dim": 4}
 
 
 def built(model: str, network_params: params.Section, toy: Path) -> tuple[Network, torch.Tensor, torch.Tensor]:
@@ -122,11 +129,11 @@ def test_an_unknown_name_is_a_key_error() -> None:
     ("section", "good", "bad"),
     [
         (CnnParams, CNN, {"channels": []}),
-        (CnnParams, CNN, {"kernel": 0}),
-        (CnnParams, CNN, {"blocks": [-1]}),
-        (CnnParams, CNN, {"blocks": [9]}),
-        (CnnParams, CNN, {"blocks": [1, 1]}),
-        (CnnParams, CNN, {"halve": "mean"}),
+        (CnnParams, CNN, {"kernel_size": 0}),
+        (CnnParams, CNN, {"residual_blocks": [-1]}),
+        (CnnParams, CNN, {"residual_blocks": [9]}),
+        (CnnParams, CNN, {"residual_blocks": [1, 1]}),
+        (CnnParams, CNN, {"downsampling": "mean"}),
         (CnnParams, CNN, {"dropout": 1.0}),
         (CnnParams, CNN, {"filters": 3}),
         (CnnParams, CNN, {"top_db": 0.0}),
@@ -134,17 +141,17 @@ def test_an_unknown_name_is_a_key_error() -> None:
         (CnnParams, CNN, {"cmn_strength": -0.1}),
         (CnnParams, CNN, {"time_mask_fraction": 1.0}),
         (CnnParams, CNN, {"freq_mask_bands": -1}),
-        (CnnParams, CNN, {"warp": -0.1}),
-        (CnnParams, CNN, {"warp": 0.6}),
+        (CnnParams, CNN, {"vtlp_range": -0.1}),
+        (CnnParams, CNN, {"vtlp_range": 0.6}),
         (RnnParams, RNN, {"channels": [0]}),
-        (RnnParams, RNN, {"kernel": 10}),
-        (RnnParams, RNN, {"blocks": [-1]}),
-        (RnnParams, RNN, {"warp": 0.6}),
+        (RnnParams, RNN, {"kernel_size": 10}),
+        (RnnParams, RNN, {"residual_blocks": [-1]}),
+        (RnnParams, RNN, {"vtlp_range": 0.6}),
         (RnnParams, RNN, {"cell": "elman"}),
-        (RnnParams, RNN, {"units": []}),
+        (RnnParams, RNN, {"hidden_sizes": []}),
         (RnnParams, RNN, {"dropout": -0.1}),
-        (RnnParams, RNN, {"embedding": 4}),
-        (LstmParams, LSTM, {"embedding": 0}),
+        (RnnParams, RNN, {"embedding_dim": 4}),
+        (LstmParams, LSTM, {"embedding_dim": 0}),
     ],
 )
 def test_a_parameter_out_of_range_or_unknown_is_refused(
@@ -165,7 +172,12 @@ def test_pooling_sees_nothing_beyond_a_sequence() -> None:
 
 @pytest.mark.parametrize(
     ("model", "how"),
-    [("cnn", CNN), ("cnn", CNN | {"blocks": [2]}), ("rnn", RNN), ("rnn", RNN | {"channels": [], "blocks": []})],
+    [
+        ("cnn", CNN),
+        ("cnn", CNN | {"residual_blocks": [2]}),
+        ("rnn", RNN),
+        ("rnn", RNN | {"channels": [], "residual_blocks": []}),
+    ],
 )
 def test_a_network_scales_its_inputs_by_the_training_files_alone(model: str, how: dict[str, Any], toy: Path) -> None:
     """Statistics are those of the files that are handed in, over their own frames, band by band."""
@@ -187,7 +199,7 @@ def test_a_recurrent_network_without_convolutions_reads_the_spectra_themselves(t
     sizes = {}
     for channels in ([], [4], [4, 6]):
         network, inputs, lengths = built(
-            "rnn", RnnParams.model_validate(RNN | {"channels": channels, "blocks": [0] * len(channels)}), toy
+            "rnn", RnnParams.model_validate(RNN | {"channels": channels, "residual_blocks": [0] * len(channels)}), toy
         )
         assert isinstance(network, Rnn)
         with torch.inference_mode():

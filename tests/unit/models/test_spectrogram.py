@@ -23,7 +23,7 @@ FRONT_END = params.section(COMMITTED, "features", FeatureParams).front_end
 BANDS = FRONT_END.n_mels
 FRAMES = torch.tensor([20, 9, 1, 14])
 # Nothing is taken off, and nothing is varied.
-PLAIN = LogMelInputParams(top_db=1e6, cmn_strength=0.0, time_mask_fraction=0.0, freq_mask_bands=0, warp=0.0)
+PLAIN = LogMelInputParams(top_db=1e6, cmn_strength=0.0, time_mask_fraction=0.0, freq_mask_bands=0, vtlp_range=0.0)
 WARP = 0.3
 FACTORS = np.exp(np.linspace(-WARP, WARP, 21))
 
@@ -208,7 +208,7 @@ def test_in_training_each_clip_is_warped_for_itself() -> None:
     frames = torch.full((300,), 3)
     clip = levels(torch.tensor([3]), seed=5)
     bands = clip.expand(300, -1, -1)
-    spectrum = made(PLAIN.model_copy(update={"warp": WARP}), clip, torch.tensor([3]))
+    spectrum = made(PLAIN.model_copy(update={"vtlp_range": WARP}), clip, torch.tensor([3]))
     torch.manual_seed(0)
     found = unscaled(spectrum.train(), bands, frames)
     options = torch.matmul(warpings(FRONT_END, WARP), clip[0])
@@ -222,7 +222,7 @@ def test_in_training_each_clip_is_warped_for_itself() -> None:
     [
         PLAIN.model_copy(update={"time_mask_fraction": 0.5}),
         PLAIN.model_copy(update={"freq_mask_bands": 20}),
-        PLAIN.model_copy(update={"warp": WARP}),
+        PLAIN.model_copy(update={"vtlp_range": WARP}),
     ],
 )
 def test_in_service_nothing_is_hidden_or_warped(how: LogMelInputParams) -> None:
@@ -238,7 +238,7 @@ def test_in_service_nothing_is_hidden_or_warped(how: LogMelInputParams) -> None:
 def test_where_training_is_told_not_to_vary_it_warps_nothing() -> None:
     """Masks go on."""
     bands = levels()
-    spectrum = made(PLAIN.model_copy(update={"warp": WARP}), bands)
+    spectrum = made(PLAIN.model_copy(update={"vtlp_range": WARP}), bands)
     served = spectrum(mfccs(bands), FRAMES)
     spectrum.varies = False
     assert torch.equal(spectrum.train()(mfccs(bands), FRAMES), served)
@@ -257,7 +257,7 @@ def test_without_variation_training_sees_what_is_served() -> None:
 
 def test_what_follows_from_the_parameters_is_no_part_of_the_weights() -> None:
     """Neither the transform to bands nor the warpings."""
-    state = made(PLAIN.model_copy(update={"warp": WARP}), levels()).state_dict()
+    state = made(PLAIN.model_copy(update={"vtlp_range": WARP}), levels()).state_dict()
     assert set(state) == {"mean", "deviation"}
 
 

@@ -15,8 +15,8 @@ from audiomnist.corpus.splits import SplitParams
 from audiomnist.evaluation import metrics
 from audiomnist.protocols import summarize
 from audiomnist.protocols.predictions import ProtocolError, read, with_split
-from audiomnist.protocols.summarize import Report
 
+ROOT = Path(__file__).parents[3]
 PNG = b"\x89PNG\r\n\x1a\n"
 MODELS = ("rnn", "cnn")
 SPEAKERS = ("ada", "bob", "eve")
@@ -69,35 +69,32 @@ def clips_of(tables: Sequence[pd.DataFrame], folder: Path, models: Sequence[str]
 
 
 def report_unseen(tables: Sequence[pd.DataFrame], out: Path, models: Sequence[str] = MODELS) -> dict[str, Any]:
-    """Write the report on unseen speakers; return its JSON."""
-    report = Report(out / "unseen.json", out / "unseen.csv", out / "unseen.png")
-    summarize.unseen(clips_of(tables, out, models), BOOTSTRAP, report)
-    return read_json(out / "unseen.json")
+    """Return the report on unseen speakers."""
+    report, _ = summarize.unseen(clips_of(tables, out, models), BOOTSTRAP)
+    return rounded(report)
 
 
 def report_random(tables: Sequence[pd.DataFrame], out: Path, models: Sequence[str] = MODELS) -> dict[str, Any]:
-    """Write the report on random splits; return its JSON."""
-    summarize.random(clips_of(tables, out, models), Report(out / "random.json", out / "random.csv"))
-    return read_json(out / "random.json")
+    """Return the report on random splits."""
+    report, _ = summarize.random(clips_of(tables, out, models))
+    return rounded(report)
 
 
 def report_official(tables: Sequence[pd.DataFrame], out: Path, models: Sequence[str] = MODELS) -> dict[str, Any]:
-    """Write the report on the official split; return its JSON."""
-    summarize.official(clips_of(tables, out, models), Report(out / "official.json"))
-    return read_json(out / "official.json")
+    """Return the report on the official split."""
+    return rounded(summarize.official(clips_of(tables, out, models)))
 
 
 def report_curve(tables: Sequence[pd.DataFrame], out: Path, models: Sequence[str] = ("cnn",)) -> dict[str, Any]:
-    """Write the learning curve; return its JSON."""
-    report = Report(out / "curve.json", out / "curve.csv", out / "curve.png")
-    summarize.learning_curve(clips_of(tables, out, models), report)
-    return read_json(out / "curve.json")
+    """Return the learning curve."""
+    report, _ = summarize.learning_curve(clips_of(tables, out, models))
+    return rounded(report)
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Return a JSON object."""
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+def rounded(report: dict[str, Any]) -> dict[str, Any]:
+    """Return a report as its JSON has it."""
+    values: dict[str, Any] = json.loads(json.dumps(metrics.rounded(report)))
+    return values
 
 
 def test_unseen_speakers_by_hand(tmp_path: Path) -> None:
@@ -136,8 +133,7 @@ def test_a_model_differs_from_its_twin_by_nothing(tmp_path: Path) -> None:
 
 def test_the_table_of_unseen_speakers_has_a_row_per_model_and_speaker(tmp_path: Path) -> None:
     """With Wilson's interval of the speaker's clips."""
-    report_unseen(unseen_tables(), tmp_path)
-    table = pd.read_csv(tmp_path / "unseen.csv")
+    _, table = summarize.unseen(clips_of(unseen_tables(), tmp_path), BOOTSTRAP)
     assert list(table) == ["model", "speaker", "accuracy", "accuracy_low", "accuracy_high", "clips"]
     assert table[["model", "speaker"]].to_numpy().tolist() == [[m, s] for m in MODELS for s in SPEAKERS]
     low, high = metrics.wilson_interval(9, 10)
@@ -146,7 +142,7 @@ def test_the_table_of_unseen_speakers_has_a_row_per_model_and_speaker(tmp_path: 
 
 
 def test_random_splits_by_hand(tmp_path: Path) -> None:
-    """Seeds stand in the order of their numbers; means are over the splits."""
+    """Seeds are in the order of their numbers; means are over the splits."""
     tables = [predictions("cnn", wrong, seed=seed) for seed, wrong in ((10, 1), (2, 3))]
     tables += [predictions("linear", 4, start=6, seed=seed) for seed in (2, 10)]
     found = report_random(tables, tmp_path, ["cnn", "linear"])
@@ -160,14 +156,14 @@ def test_random_splits_by_hand(tmp_path: Path) -> None:
     for seed, missed in (("seed_2", 9), ("seed_10", 3)):
         alone = [True] * 12 + [False] * missed
         assert p_values[seed] == pytest.approx(metrics.mcnemar_p(alone, [not right for right in alone]), abs=1e-6)
-    table = pd.read_csv(tmp_path / "random.csv")
+    _, table = summarize.random(clips_of(tables, tmp_path, ["cnn", "linear"]))
     assert list(table) == ["model", "seed", "accuracy", "accuracy_low", "accuracy_high", "clips"]
     assert table["seed"].tolist() == [2, 10, 2, 10]
     assert table["clips"].tolist() == [30] * 4
 
 
 def test_the_official_split_has_the_scores_of_each_model(tmp_path: Path) -> None:
-    """Those of `metrics.scores`, and what tells two models apart."""
+    """Those of `metrics.scores`, and how two models differ."""
     tables = [predictions("cnn", 1), predictions("rnn", 2, start=4)]
     found = report_official(tables, tmp_path, ["cnn", "rnn"])
     for table, model in zip(tables, ("cnn", "rnn"), strict=True):
@@ -186,7 +182,7 @@ def test_the_learning_curve_by_hand(tmp_path: Path) -> None:
             "speakers_2": {"mean": 0.9, "worst": 0.8, "speaker": {"ada": 1.0, "bob": 0.9, "eve": 0.8}},
         }
     }
-    table = pd.read_csv(tmp_path / "curve.csv")
+    _, table = summarize.learning_curve(clips_of(curve_tables(), tmp_path, ["cnn"]))
     assert list(table) == ["max_train_speakers", "speaker", "accuracy"]
     assert table["max_train_speakers"].tolist() == [1, 1, 1, 2, 2, 2]
     assert table["accuracy"].tolist() == [0.6, 0.5, 0.4, 1.0, 0.9, 0.8]
@@ -194,11 +190,17 @@ def test_the_learning_curve_by_hand(tmp_path: Path) -> None:
 
 def test_reports_are_the_same_bytes_twice(tmp_path: Path) -> None:
     """JSON, tables and pictures."""
+    tables = [predictions(model, wrong) for wrong, model in enumerate(("cnn", "rnn", "lstm", "linear"))]
+    folders = {
+        "unseen": [put(tmp_path / "unseen", *tables)],
+        "learning-curve": [put(tmp_path / "learning-curve", *curve_tables())],
+    }
     for run in ("one", "two"):
-        report_unseen(unseen_tables(), tmp_path / run)
-        report_curve(curve_tables(), tmp_path / run)
+        for protocol, paths in folders.items():
+            out, table, plot = (tmp_path / run / f"{protocol}.{suffix}" for suffix in ("json", "csv", "png"))
+            summarize.summarize(protocol, paths, ROOT / "params.yaml", out, table, plot)
     written = sorted(path.name for path in (tmp_path / "one").iterdir() if path.is_file())
-    assert written == ["curve.csv", "curve.json", "curve.png", "unseen.csv", "unseen.json", "unseen.png"]
+    assert written == [f"{name}.{suffix}" for name in ("learning-curve", "unseen") for suffix in ("csv", "json", "png")]
     for name in written:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
         assert name.endswith(".png") == (tmp_path / "one" / name).read_bytes().startswith(PNG)
@@ -220,7 +222,6 @@ def test_models_with_different_clips_are_not_compared(tmp_path: Path) -> None:
     tables = [predictions("rnn", 0), predictions("cnn", 0).query("file != '4_bob_0.wav'")]
     with pytest.raises(ProtocolError, match=r"no prediction of cnn for 1 clips .*4_bob_0\.wav"):
         report_official(tables, tmp_path)
-    assert not (tmp_path / "official.json").exists()
 
 
 def test_models_with_different_digits_for_a_clip_are_not_compared(tmp_path: Path) -> None:
@@ -256,12 +257,6 @@ def test_a_speaker_that_a_random_split_lacks_is_named(tmp_path: Path) -> None:
     tables = [predictions("cnn", 0, seed=0), predictions("cnn", 0, ["ada", "eve"], seed=1)]
     with pytest.raises(ProtocolError, match=r"no predictions for bob where seed is 1: dvc repro"):
         report_random(tables, tmp_path, ["cnn"])
-
-
-def test_a_learning_curve_of_two_models_is_refused(tmp_path: Path) -> None:
-    """Its table has no column for them."""
-    with pytest.raises(ProtocolError, match="of one model, and there are predictions of rnn, cnn"):
-        report_curve(unseen_tables(), tmp_path, MODELS)
 
 
 def test_a_clip_that_a_model_predicts_twice_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from audiomnist.cli import main
 from audiomnist.core.errors import AudiomnistError
-from audiomnist.report import protocol_table
+from audiomnist.report import tables
 
 MODELS = ("cnn", "rnn", "lstm", "linear")
 
@@ -26,8 +26,8 @@ def reports(folder: Path, **changes: Any) -> Path:
 
 
 def test_each_model_has_a_row_with_every_protocol(tmp_path: Path) -> None:
-    """Accuracies are per cent with one digit; ranges and intervals stand beside the means."""
-    rows = protocol_table.rows(protocol_table.read(reports(tmp_path)))
+    """Accuracies are per cent with one digit; ranges and intervals follow the means."""
+    rows = tables.protocols(reports(tmp_path)).rows
     assert [row[0] for row in rows] == ["CNN on MFCC", "RNN on MFCC", "LSTM on text", "linear on MFCC statistics"]
     assert rows[0][1:] == ("99.5% (99.0 to 99.8%)", "99.3%", "92.5%", "91.5 to 93.4%", "84.2%")
 
@@ -43,26 +43,26 @@ def test_the_command_prints_the_table_and_its_markdown(tmp_path: Path) -> None:
     assert lines[2].startswith("| CNN on MFCC | 99.5% (99.0 to 99.8%) | 99.3% |")
 
 
-def test_a_protocol_that_has_not_run_is_said_to(tmp_path: Path) -> None:
+def test_a_protocol_that_has_not_run_is_shown_as_such(tmp_path: Path) -> None:
     """One protocol alone makes a table too."""
     reports(tmp_path)
     (tmp_path / "random.json").unlink()
     (tmp_path / "official.json").unlink()
-    rows = protocol_table.rows(protocol_table.read(tmp_path))
+    rows = tables.protocols(tmp_path).rows
     assert rows[0][1:] == ("not run", "not run", "92.5%", "91.5 to 93.4%", "84.2%")
 
 
-def test_no_report_at_all_is_told_with_what_would_write_one(tmp_path: Path) -> None:
+def test_no_report_at_all_is_an_error_with_a_remedy(tmp_path: Path) -> None:
     """The error names the folder; a damaged report is named itself."""
     with pytest.raises(AudiomnistError, match=r"dvc repro stages/protocols/dvc\.yaml"):
-        protocol_table.read(tmp_path)
+        tables.protocols(tmp_path)
     (tmp_path / "unseen.json").write_text("{", encoding="utf-8")
     with pytest.raises(AudiomnistError, match=r"unseen\.json"):
-        protocol_table.read(tmp_path)
+        tables.protocols(tmp_path)
 
 
-def test_a_report_without_a_model_is_told(tmp_path: Path) -> None:
+def test_a_report_without_a_model_is_an_error(tmp_path: Path) -> None:
     """As one of an earlier version may be."""
-    found = protocol_table.read(reports(tmp_path, official={name: {"accuracy": 1} for name in MODELS[:3]}))
+    reports(tmp_path, official={name: {"accuracy": 1} for name in MODELS[:3]})
     with pytest.raises(AudiomnistError, match="linear"):
-        protocol_table.rows(found)
+        tables.protocols(tmp_path)

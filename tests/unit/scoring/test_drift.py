@@ -105,7 +105,7 @@ def test_each_quantity_is_counted_against_its_own_reference() -> None:
     for index in range(400):
         counts.add(index % 10 if index < 200 else None, 0.9, 1.5 + index % 2)
     found = counts.drifts()
-    assert counts.labels == (20,) * 10
+    assert counts.labels == [20] * 10
     assert found == Drifts(
         labels=Drift(psi=0, level="stable"),
         confidence=drift.drift((0.5, 0.5), [0, 400]),

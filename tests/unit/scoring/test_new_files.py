@@ -8,7 +8,7 @@ from runs import REFERENCE, RUN_INFO
 
 from audiomnist.scoring import records
 from audiomnist.scoring.inbox.discover import Candidate, Deferred, Entry, Unusable
-from audiomnist.scoring.new_files import NewFiles, RunLimits
+from audiomnist.scoring.new_files import NewFiles
 from audiomnist.scoring.records import FileInfo, Outcome
 from audiomnist.scoring.seen import SeenFiles
 from audiomnist.scoring.shutdown import Stop
@@ -54,8 +54,8 @@ class Sorted:
         stop: Stop | None = None,
     ) -> None:
         self.counters = Counters(REFERENCE)
-        limits = RunLimits(limit, reread, chunk_files, stop or Stop())
-        new_files = NewFiles(iter(found), table_with(*seen), self.counters, limits)
+        seen_files = table_with(*seen)
+        new_files = NewFiles(iter(found), seen_files, self.counters, limit, reread, chunk_files, stop or Stop())
         self.chunks = [[item.path.decode() for item in chunk] for chunk in new_files.chunks()]
         self.counts = {name: files for name, files in self.counters.counts.items() if files}
 
@@ -78,7 +78,7 @@ def test_large_files_come_in_smaller_chunks() -> None:
 def test_no_more_is_taken_from_the_inbox_than_the_chunk_in_hand_needs() -> None:
     """Memory does not grow with the inbox."""
     found = iter(numbered(100))
-    new_files = NewFiles(found, table_with(), Counters(REFERENCE), RunLimits(None, False, 4, Stop()))
+    new_files = NewFiles(found, table_with(), Counters(REFERENCE), None, False, 4, Stop())
     chunks = new_files.chunks()
     next(chunks)
     assert len([*found]) == 96

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from audiomnist.scoring.progress import NullProgress, shown
+from audiomnist.scoring.progress import no_progress, progress
 
 ESCAPE = "\x1b"
 
@@ -56,11 +56,11 @@ def console(*, terminal: bool, width: int = 120, quiet: bool = False) -> tuple[C
 def test_in_a_log_there_is_a_line_now_and_then(inbox: Path, clock: Clock) -> None:
     """Not one per chunk; each has the files found, the new ones, the rate, and the rejected ones."""
     log, out = console(terminal=False)
-    with shown(inbox, log) as bar:
+    with progress(inbox, log) as show:
         for _ in range(100):
             clock.seconds += 0.25
             done = round(clock.seconds - 1000)
-            bar.update(
+            show(
                 counts(
                     found=1000 * done, scored=600 * done, abstained=100 * done, rejected=50 * done, unchanged=250 * done
                 )
@@ -75,10 +75,10 @@ def test_in_a_log_there_is_a_line_now_and_then(inbox: Path, clock: Clock) -> Non
 def test_a_short_run_leaves_no_line_in_a_log(inbox: Path, clock: Clock) -> None:
     """Its summary is enough."""
     log, out = console(terminal=False)
-    with shown(inbox, log) as bar:
-        bar.update(counts(found=40, scored=40))
+    with progress(inbox, log) as show:
+        show(counts(found=40, scored=40))
         clock.seconds += 1
-        bar.update(counts(found=40, scored=40))
+        show(counts(found=40, scored=40))
     assert out.getvalue() == ""
 
 
@@ -86,20 +86,20 @@ def test_a_short_run_leaves_no_line_in_a_log(inbox: Path, clock: Clock) -> None:
 def test_a_line_in_a_log_has_neither_escape_codes_nor_carriage_returns(inbox: Path, clock: Clock, width: int) -> None:
     """Whatever width a log is taken to have."""
     log, out = console(terminal=False, width=width)
-    with shown(inbox, log) as bar:
+    with progress(inbox, log) as show:
         clock.seconds += 60
-        bar.update(counts(found=40, scored=40))
+        show(counts(found=40, scored=40))
     assert out.getvalue() == "40 found, 0 unchanged, 40 new at 1 files/s, 0 rejected\n"
 
 
 def test_on_a_terminal_a_bar_says_how_far_the_run_is_and_goes_at_the_end(inbox: Path, clock: Clock) -> None:
     """Share of the inbox, speed, rejected files and the time that is left."""
     screen, out = console(terminal=True)
-    with shown(inbox, screen) as bar:
+    with progress(inbox, screen) as show:
         clock.seconds += 2
-        bar.update(counts(found=10, scored=6, rejected=2, unchanged=2))
+        show(counts(found=10, scored=6, rejected=2, unchanged=2))
         clock.seconds += 2
-        bar.update(counts(found=30, scored=20, rejected=4, unchanged=6))
+        show(counts(found=30, scored=20, rejected=4, unchanged=6))
     assert re.search(r"75% 6 unchanged, 24 new at 6 files/s, 4 rejected +\d:\d\d:\d\d", out.getvalue())
     assert out.getvalue().endswith(f"{ESCAPE}[2K")
 
@@ -107,21 +107,21 @@ def test_on_a_terminal_a_bar_says_how_far_the_run_is_and_goes_at_the_end(inbox: 
 def test_a_bar_of_an_empty_inbox_is_no_fault(tmp_path: Path, clock: Clock) -> None:
     """There is nothing to divide by."""
     screen, _ = console(terminal=True)
-    with shown(tmp_path, screen) as bar:
+    with progress(tmp_path, screen) as show:
         clock.seconds += 1
-        bar.update(counts())
+        show(counts())
 
 
 @pytest.mark.parametrize("terminal", [False, True])
 def test_a_quiet_console_shows_nothing(inbox: Path, clock: Clock, *, terminal: bool) -> None:
     """Neither bar nor lines."""
     screen, out = console(terminal=terminal, quiet=True)
-    with shown(inbox, screen) as bar:
+    with progress(inbox, screen) as show:
         clock.seconds += 60
-        bar.update(counts(found=40, scored=40))
+        show(counts(found=40, scored=40))
     assert out.getvalue() == ""
 
 
-def test_silence_shows_nothing() -> None:
+def test_no_progress_shows_nothing() -> None:
     """It accepts any counts."""
-    NullProgress().update(counts(found=1))
+    no_progress(counts(found=1))

@@ -16,7 +16,6 @@ from audiomnist.audio import waveform
 from audiomnist.core.hashing import sha256_of
 from audiomnist.scoring import run as scoring_run
 from audiomnist.scoring.inbox.discover import Entry, InboxError, discover
-from audiomnist.scoring.progress import NullProgress
 from audiomnist.scoring.run import ScoringConfig, preview
 from audiomnist.scoring.shutdown import Stop
 from audiomnist.scoring.summary import Summary
@@ -301,12 +300,12 @@ def test_a_preview_says_what_is_new_and_writes_nothing(config: ScoringConfig, tm
     put(config.inbox, "a.part", content(1))
     put_bad(config.inbox, 40)
     before = tree(tmp_path)
-    assert counts(preview(config, NullProgress(), Stop())) == {"found": 43, "remaining": 42, "deferred": 1}
+    assert counts(preview(config)) == {"found": 43, "remaining": 42, "deferred": 1}
     assert tree(tmp_path) == before
     score(config)
     put_numbered(config.inbox, 3)
     before = tree(tmp_path)
-    assert counts(preview(config, NullProgress(), Stop())) == {
+    assert counts(preview(config)) == {
         "found": 44,
         "unchanged": 42,
         "remaining": 1,
@@ -380,7 +379,7 @@ class Stopping:
         self.stop = Stop()
         self.updates: list[dict[str, int]] = []
 
-    def update(self, counts: Mapping[str, int]) -> None:
+    def __call__(self, counts: Mapping[str, int]) -> None:
         """Stop."""
         self.updates.append(dict(counts))
         self.stop.set()
@@ -410,7 +409,7 @@ def test_progress_is_updated_during_the_run(config: ScoringConfig, monkeypatch: 
     monkeypatch.setattr(scoring_run, "_CHUNK_WAVEFORMS", 3)
     put_numbered(config.inbox, *range(9))
     stopping = Stopping()
-    scoring_run.score(config, stopping, Stop())
+    scoring_run.score(config, stopping)
     assert [counts["scored"] for counts in stopping.updates] == [3, 6, 9]
 
 
@@ -455,7 +454,7 @@ def test_a_folder_of_other_things_is_no_table(config: ScoringConfig, tmp_path: P
     """It is not changed."""
     put(tmp_path / "thesis", "chapter.odt", b"")
     before = tree(tmp_path)
-    for run in (score, lambda config: preview(config, NullProgress(), Stop())):
+    for run in (score, preview):
         with pytest.raises(TableError, match=r"holds chapter\.odt"):
             run(replace(config, table=tmp_path / "thesis"))
     assert tree(tmp_path) == before

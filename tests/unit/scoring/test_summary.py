@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from audiomnist.scoring.drift import Drift
-from audiomnist.scoring.summary import CountError, Counters, RunHeader, Summary, lines, render
+from audiomnist.scoring.summary import COUNTED, CountError, Counters, RunHeader, Summary, render
 from audiomnist.serving.bundle.reference import Histogram, Reference
 
 HALVES = Histogram(edges=(0.5,), shares=(0.5, 0.5))
@@ -31,16 +31,33 @@ HOSTILE = "[bold red]a[/] :bomb: \n\x1b[2J\u202e.wav"
 HOSTILE_SHOWN = "[bold red]a[/] :bomb: \\n\\x1b[2J\\u202e.wav"
 
 
+def add_row(
+    counters: Counters,
+    path: str,
+    status: str,
+    digit: int | None = None,
+    confidence: float | None = None,
+    *,
+    duration_s: float | None = 0.4,
+    reason: str | None = None,
+    message: str | None = None,
+    seconds: float = 0.01,
+) -> None:
+    """Count a row."""
+    values = path, status, digit, confidence, duration_s, reason, message
+    counters.add_row(dict(zip(COUNTED, values, strict=True)), seconds)
+
+
 def score(counters: Counters, path: str, digit: int | None = 3, confidence: float = 0.9, seconds: float = 0.01) -> None:
     """Count a file with a prediction."""
     status = "abstained" if digit is None else "scored"
-    counters.add_row(path, status, digit, confidence, 0.4, None, None, seconds)
+    add_row(counters, path, status, digit, confidence, seconds=seconds)
 
 
 def reject(counters: Counters, path: str, reason: str = "empty", message: str | None = None) -> None:
     """Count a file whose content is at fault."""
     message = message or f"{path}: holds no samples"
-    counters.add_row(path, "rejected", None, None, None, reason, message, 0.001)
+    add_row(counters, path, "rejected", duration_s=None, reason=reason, message=message)
 
 
 def ended(counters: Counters, seconds: float = 4.0, *, interrupted: bool = False) -> Summary:
@@ -51,14 +68,14 @@ def ended(counters: Counters, seconds: float = 4.0, *, interrupted: bool = False
 def full_run() -> Counters:
     """Return the counts of a run with every outcome: 2,214 files."""
     counters = Counters(REFERENCE)
-    counters.add_found(2214)
+    counters.add("found", 2214)
     for index in range(1990):
-        counters.add_row(f"good/{index}.wav", "scored", index % 10, 0.75, index % 2, None, None, 0.01)
+        add_row(counters, f"good/{index}.wav", "scored", index % 10, 0.75, duration_s=index % 2)
     for index in range(10):
         score(counters, f"cough/{index}.wav", None, confidence=0.25)
     for index in range(200):
         reject(counters, f"bad/{index}.wav", "truncated" if index < 150 else "empty")
-    counters.add_unchanged(12)
+    counters.add("unchanged", 12)
     counters.add_deferred("late.wav.part", "unfinished_name", "is still being written")
     counters.add_deferred("gone.wav", "vanished", "is no longer there")
     return counters
@@ -71,6 +88,11 @@ def printed(summary: Summary, *, colours: bool = False, width: int = 80) -> str:
         summary, Console(file=out, force_terminal=colours, color_system="standard" if colours else None, width=width)
     )
     return out.getvalue()
+
+
+def lines(summary: Summary) -> list[str]:
+    """Return the lines that `render` prints."""
+    return printed(summary).splitlines()
 
 
 def test_the_counts_of_a_run_add_up() -> None:
@@ -96,7 +118,7 @@ def test_the_drift_is_that_of_the_files_with_a_prediction() -> None:
     """Rejected files, even with a duration, are none of them; withheld labels count as no label."""
     counters = full_run()
     for index in range(500):
-        counters.add_row(f"{index}.wav", "rejected", None, None, 99.0, "too_long", "too long", 0.001)
+        add_row(counters, f"{index}.wav", "rejected", duration_s=99.0, reason="too_long", message="too long")
     found = ended(counters).drift
     assert found.labels == Drift(psi=0, level="stable")
     assert found.confidence.level == "major"
@@ -107,9 +129,9 @@ def test_the_drift_is_that_of_the_files_with_a_prediction() -> None:
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda counters: counters.add_found(),
-        lambda counters: counters.add_unchanged(1),
-        lambda counters: counters.add_remaining(1),
+        lambda counters: counters.add("found"),
+        lambda counters: counters.add("unchanged"),
+        lambda counters: counters.add("remaining"),
         lambda counters: counters.add_deferred("x", "vanished", "is gone"),
         lambda counters: score(counters, "x.wav"),
         lambda counters: reject(counters, "x.wav"),
@@ -139,8 +161,8 @@ def test_a_row_whose_columns_contradict_its_status_is_a_contradiction(
 ) -> None:
     """A label exactly if scored, a reason exactly if rejected."""
     counters = Counters(REFERENCE)
-    counters.add_found()
-    counters.add_row("x.wav", status, digit, confidence, 0.4, reason, None, 0.01)
+    counters.add("found")
+    add_row(counters, "x.wav", status, digit, confidence, reason=reason)
     with pytest.raises(CountError, match=re.escape(output)):
         ended(counters).check()
 
@@ -183,7 +205,7 @@ def test_a_withheld_label_is_among_the_least_certain_without_a_digit() -> None:
 def test_rejected_files_have_a_duration_of_work_too() -> None:
     """A decoder that ran into its time limit is what an operator looks for."""
     counters = full_run()
-    counters.add_row("hang.flac", "rejected", None, None, None, "undecodable", "gave up", 10.0)
+    add_row(counters, "hang.flac", "rejected", reason="undecodable", message="gave up", seconds=10.0)
     assert ended(counters).slowest[0].path == "hang.flac"
 
 
@@ -205,7 +227,7 @@ def test_a_summary_comes_back_from_json_as_it_was(counters: Counters) -> None:
     """One line of JSON that any reader takes, without NaN."""
     summary = ended(counters, interrupted=True)
     text = summary.to_json()
-    assert Summary.from_json(text) == summary
+    assert Summary.model_validate_json(text) == summary
     assert "\n" not in text
     assert json.loads(text, parse_constant=pytest.fail)["schema_version"] == 3
 
@@ -214,7 +236,7 @@ def test_hostile_names_come_back_from_json_as_they_were() -> None:
     """Only the terminal needs escapes."""
     counters = Counters(REFERENCE)
     reject(counters, HOSTILE)
-    assert Summary.from_json(ended(counters).to_json()).rejected_files[0].path == HOSTILE
+    assert Summary.model_validate_json(ended(counters).to_json()).rejected_files[0].path == HOSTILE
 
 
 @pytest.mark.parametrize("altered", [{"schema_version": 2}, {"found": -1}, {"unknown": 1}, {"seconds": "NaN"}])
@@ -222,7 +244,7 @@ def test_what_is_no_summary_of_this_version_is_refused(altered: dict[str, object
     """Rather than read by halves."""
     record = json.loads(ended(full_run()).to_json()) | altered
     with pytest.raises(ValidationError):
-        Summary.from_json(json.dumps(record))
+        Summary.model_validate_json(json.dumps(record))
 
 
 def test_times_are_in_utc_whatever_zone_they_came_in() -> None:
@@ -325,7 +347,6 @@ def test_no_name_disturbs_the_terminal() -> None:
     assert "\u202e" not in output
     assert plain.isascii()
     assert all(line.isprintable() for line in plain.splitlines())
-    assert plain.splitlines() == lines(summary)
 
 
 def test_a_long_name_is_neither_cut_nor_broken() -> None:

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from audiomnist.core import atomic
 from audiomnist.scoring.table import delta_files, formats, lock
 from audiomnist.scoring.table.formats import OutputError
 from audiomnist.scoring.table.history import RUN, RUN_ID
@@ -259,13 +260,12 @@ class TestAppending:
         """And the log's entry, with the names of all, before `append` returns."""
         synced: dict[Path, bool] = {}
         entry = log_entry(table.path, 1)
-        sync = delta_files.sync
 
         def observed(path: Path) -> None:
             synced.setdefault(path, entry.exists())
-            sync(path)
+            atomic.sync(path)
 
-        monkeypatch.setattr(delta_files, "sync", observed)
+        monkeypatch.setattr("audiomnist.scoring.table.delta_files.sync", observed)
         table.append(rows("a"), THIS_RUN)
         (data,) = table.path.glob("*.parquet")
         assert synced == {data: False, entry: True, table.path: True, entry.parent: True}

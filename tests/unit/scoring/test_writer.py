@@ -18,7 +18,7 @@ from audiomnist.scoring.summary import Counters, RunHeader, Summary
 from audiomnist.scoring.table.location import TableWriteError
 from audiomnist.scoring.table.table import Table
 from audiomnist.scoring.workers.scorer import ScoredChunk
-from audiomnist.scoring.writer import TableWriter
+from audiomnist.scoring.writer import TableWriter, committed_in_error
 from audiomnist.serving.predictor import Prediction
 
 RUN_ID = RUN_INFO.columns["run_id"]
@@ -180,7 +180,7 @@ def test_a_table_that_cannot_be_written_says_what_was_committed_before(
         raise TableWriteError("the table cannot be written: No space left on device")
 
     monkeypatch.setattr(run.table, "append", failing)
-    with pytest.raises(TableWriteError) as caught:
+    with pytest.raises(TableWriteError) as caught, committed_in_error(run.writer):
         run.writer.add(scored(*range(20)))
     message = "the table cannot be written: No space left on device (this run has committed 8 rows)"
     assert str(caught.value) == message

@@ -141,12 +141,12 @@ def part(predictions: Predictions, which: slice) -> Predictions:
     ("model", "changes"),
     [
         ("cnn", {}),
-        ("cnn", {"halve": "max", "kernel": 4, "blocks": (0, 0, 0)}),
+        ("cnn", {"downsampling": "max_pool", "kernel_size": 4, "residual_blocks": (0, 0, 0)}),
         ("rnn", {}),
-        ("rnn", {"channels": (), "blocks": ()}),
-        ("rnn", {"channels": (4,), "blocks": (1,)}),
-        ("rnn", {"cell": "simple", "units": (9, 7)}),
-        ("rnn", {"cell": "lstm", "units": (9, 7)}),
+        ("rnn", {"channels": (), "residual_blocks": ()}),
+        ("rnn", {"channels": (4,), "residual_blocks": (1,)}),
+        ("rnn", {"cell": "rnn", "hidden_sizes": (9, 7)}),
+        ("rnn", {"cell": "lstm", "hidden_sizes": (9, 7)}),
     ],
 )
 def test_a_recording_through_the_bundle_is_answered_as_its_features_are(
@@ -169,12 +169,12 @@ def test_a_recording_through_the_bundle_is_answered_as_its_features_are(
     np.testing.assert_allclose(together.probabilities.sum(axis=1), 1, atol=1e-5)
 
 
-@pytest.mark.parametrize("cell", ["simple", "gru", "lstm"])
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 def test_hypotheses_through_the_bundle_are_answered_as_their_tokens_are(cell: str, toy: Path, tmp_path: Path) -> None:
     """From texts of any length, none included."""
     examples = architecture("lstm").examples(toy / "transcripts")
     files = ["0_ada_0.wav", "7_ben_1.wav", "3_cyd_2.wav"]
-    how, network = built("lstm", examples, files, cell=cell, units=(9, 7))
+    how, network = built("lstm", examples, files, cell=cell, hidden_sizes=(9, 7))
     texts = [*tokenizer.texts_by_file(table.read(toy / "transcripts")).values(), [], ["a" * 500], ["?"]]
     calibration, expected = answered(
         network, *tokenizer.pad_tokens([tokenizer.encode(hypotheses) for hypotheses in texts])

@@ -403,7 +403,9 @@ def mixtures(mixup: float, clean_finetune_fraction: float = 0.0, *, tokens: bool
             return super().embed(inputs.float(), lengths)
 
     watched = Architecture(Section, no_examples, lambda _params, _given: Watching())
-    how = BARE.model_copy(update={"mixup": mixup, "clean_finetune_fraction": clean_finetune_fraction, "epochs": 20})
+    how = BARE.model_copy(
+        update={"mixup_alpha": mixup, "clean_finetune_fraction": clean_finetune_fraction, "epochs": 20}
+    )
     fit(TrainingJob(watched, Section(), Path(), how, CLIPS), Kind([1]), lambda _epoch, _scores: None)
     return seen
 

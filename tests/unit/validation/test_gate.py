@@ -175,14 +175,14 @@ def test_each_broken_rule_names_its_recordings(site: Site) -> None:
         "every file can be decoded": "2: 3_cy_0.wav, 7_ann_1.wav",
         "the sample rate is 8000 Hz": "1: 3_bob_1.wav",
         "there is one channel": "1: 3_bob_1.wav",
-        "the sound lasts 0.1 to 3 s": "1: 3_ann_0.wav",
+        "the duration is 0.1 to 3 s": "1: 3_ann_0.wav",
         "the peak is at least 0.005: not silent": "1: 3_ann_1.wav",
         "the level is at least -60 dBFS": "1: 3_ann_1.wav",
         "at most 1.000% of the samples are clipped": "1: 3_bob_0.wav",
-        "the content is what the manifest says": "1: 7_ann_0.wav",
+        "the content has the hash of the manifest": "1: 7_ann_0.wav",
         "no two recordings have the same content": "2: 3_cy_1.wav, 7_cy_1.wav",
         "the speaker says at least 2 different digits": "1: 3_dee_0.wav",
-        "the number of takes of this digit by this speaker is the usual one, give or take 0": "1: 3_dee_0.wav",
+        "the number of takes of this digit by this speaker is the most common one, give or take 0": "1: 3_dee_0.wav",
     }
 
 
@@ -229,8 +229,8 @@ def test_each_broken_rule_names_its_feature_rows(site: Site) -> None:
     broken = site.broken("features")
     assert broken.pop("values are float32").startswith("15: 3_ann_0.wav, 3_ann_0.wav (copy 1), ")
     assert broken == {
-        "manifest, index and tensor all have it": ("3: 9_zoe_0.wav (copy 1), (row 14 of the tensor), 7_bob_1.wav"),
-        "no copy of a recording stands twice in the index": "1: 7_ann_0.wav",
+        "manifest, index and tensor all contain it": ("3: 9_zoe_0.wav (copy 1), (row 14 of the tensor), 7_bob_1.wav"),
+        "no copy of a recording is twice in the index": "1: 7_ann_0.wav",
         "the first copy is number 0, the unaltered recording": (
             "3: 7_ann_1.wav (copy 2), 7_ann_1.wav (copy 1), 9_zoe_0.wav (copy 1)"
         ),
@@ -241,8 +241,8 @@ def test_each_broken_rule_names_its_feature_rows(site: Site) -> None:
         "no value is below -1000 dB": "1: 3_ann_0.wav (copy 1)",
         "no value is above 500 dB": "1: 3_ann_1.wav",
         "the padding after the valid frames is zero": "1: 3_ann_1.wav (copy 1)",
-        "values differ over time, by a deviation of at least 0.1 dB": "2: 3_bob_0.wav, 3_bob_1.wav",
-        "coefficients differ, by a deviation of at least 0.1 dB": "2: 3_bob_0.wav (copy 1), 3_bob_1.wav",
+        "the standard deviation over time is at least 0.1 dB": "2: 3_bob_0.wav, 3_bob_1.wav",
+        "the standard deviation over coefficients is at least 0.1 dB": "2: 3_bob_0.wav (copy 1), 3_bob_1.wav",
     }
 
 
@@ -272,11 +272,11 @@ def test_each_broken_rule_names_its_transcripts(site: Site) -> None:
     ]
     _write_transcripts(site, rows)
     assert site.broken("transcripts") == {
-        "manifest and transcripts both have it": "2: 7_bob_1.wav, 9_zoe_0.wav",
+        "manifest and transcripts both contain it": "2: 7_bob_1.wav, 9_zoe_0.wav",
         "no recording is transcribed twice": "1: 3_ann_0.wav",
-        "it was made from the content that the manifest names": "1: 3_ann_0.wav",
+        "the transcribed content has the hash of the manifest": "1: 3_ann_0.wav",
         "the status is one of recognized, unrecognized, failed": "1: 3_bob_1.wav",
-        "one engine, in one version, made them all": "1: 3_bob_0.wav",
+        "all are from one engine in one version": "1: 3_bob_0.wav",
         "there is a text exactly where the status is recognized": "2: 3_bob_1.wav, 7_bob_0.wav",
         "the text is the first hypothesis": "1: 7_ann_1.wav",
         "there are at most 10 hypotheses": "1: 7_bob_0.wav",

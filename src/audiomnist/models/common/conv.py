@@ -18,10 +18,12 @@ class Convolutions(nn.Module):
     Residual blocks may follow each of them.
     """
 
-    def __init__(self, channels: Sequence[int], kernel: int, halve: str, blocks: Sequence[int]) -> None:
+    def __init__(self, channels: Sequence[int], kernel_size: int, downsampling: str, blocks: Sequence[int]) -> None:
         super().__init__()
         sizes = zip((1, *channels), channels, strict=False)
-        self.layers = nn.ModuleList(_Convolution(inputs, outputs, kernel, halve) for inputs, outputs in sizes)
+        self.layers = nn.ModuleList(
+            _Convolution(inputs, outputs, kernel_size, downsampling) for inputs, outputs in sizes
+        )
         self.blocks = nn.ModuleList(
             nn.Sequential(*[_Residual(count) for _ in range(wanted)])
             for count, wanted in zip(channels, blocks, strict=True)
@@ -49,12 +51,12 @@ class Convolutions(nn.Module):
 class _Convolution(nn.Module):
     """One convolution that halves both axes; zeros outside each clip's own steps go in, and come out."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, halve: str) -> None:
+    def __init__(self, inputs: int, outputs: int, kernel_size: int, downsampling: str) -> None:
         super().__init__()
-        self.pools = halve == "max"
-        self.pad = nn.Identity() if kernel % 2 else nn.ZeroPad2d((0, 1, 0, 1))
+        self.pools = downsampling == "max_pool"
+        self.pad = nn.Identity() if kernel_size % 2 else nn.ZeroPad2d((0, 1, 0, 1))
         self.convolve = nn.Conv2d(
-            inputs, outputs, kernel, stride=1 if self.pools else 2, padding=(kernel - 1) // 2, bias=False
+            inputs, outputs, kernel_size, stride=1 if self.pools else 2, padding=(kernel_size - 1) // 2, bias=False
         )
         self.normalize = nn.BatchNorm2d(outputs)
         self.pool = nn.MaxPool2d(2, ceil_mode=True) if self.pools else nn.Identity()

@@ -12,18 +12,19 @@ class ConvolutionsParams(Section):
 
     Attributes:
         channels: filters of the layers, each of which halves both axes.
-        kernel: side of the square filters, in bands and frames.
-        blocks: residual blocks after each layer, a number each.
+        kernel_size: side of the square filters, in bands and frames.
+        residual_blocks: number of residual blocks after each layer.
     """
 
     channels: tuple[PositiveInt, ...]
-    kernel: int = Field(ge=1, le=9)
-    blocks: tuple[Annotated[int, Field(ge=0, le=8)], ...]
+    kernel_size: int = Field(ge=1, le=9)
+    residual_blocks: tuple[Annotated[int, Field(ge=0, le=8)], ...]
 
     @model_validator(mode="after")
     def _blocks_of_each(self) -> Self:
-        if len(self.blocks) != len(self.channels):
-            raise ValueError(f"blocks has {len(self.blocks)} numbers for the {len(self.channels)} layers of channels")
+        layers, blocks = len(self.channels), len(self.residual_blocks)
+        if blocks != layers:
+            raise ValueError(f"residual_blocks has {blocks} numbers for the {layers} layers of channels")
         return self
 
 
@@ -31,13 +32,13 @@ class RecurrentParams(Section):
     """The recurrent layers of a network.
 
     Attributes:
-        cell: `simple` (Elman), `gru` or `lstm`.
-        units: units per direction, a layer each.
+        cell: `rnn` (Elman), `gru` or `lstm`.
+        hidden_sizes: units per direction of each layer.
         dropout: share of the inputs of each layer, and of the last one's outputs, set to zero in training.
     """
 
-    cell: Literal["simple", "gru", "lstm"]
-    units: tuple[PositiveInt, ...] = Field(min_length=1)
+    cell: Literal["rnn", "gru", "lstm"]
+    hidden_sizes: tuple[PositiveInt, ...] = Field(min_length=1)
     dropout: float = Field(ge=0, lt=1)
 
 
@@ -51,12 +52,12 @@ class LogMelInputParams(Section):
             microphone and the voice (cepstral mean subtraction, Atal 1974), and in so short a clip the digit too.
         time_mask_fraction: longest of the two stretches of each clip that training hides, as a share of it.
         freq_mask_bands: widest of the two ranges of bands that training hides, in bands.
-        warp: training multiplies the frequencies of each clip by a factor between exp(-warp) and exp(warp), as
-            longer and shorter vocal tracts do (vocal tract length perturbation, Jaitly and Hinton 2013).
+        vtlp_range: in training the frequencies of each clip are multiplied by a factor in [exp(-vtlp_range),
+            exp(vtlp_range)] (vocal tract length perturbation, Jaitly and Hinton 2013).
     """
 
     top_db: float = Field(gt=0)
     cmn_strength: float = Field(ge=0, le=1)
     time_mask_fraction: float = Field(ge=0, lt=1)
     freq_mask_bands: int = Field(ge=0)
-    warp: float = Field(ge=0, le=0.5)
+    vtlp_range: float = Field(ge=0, le=0.5)

@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from audiomnist.models.common.params import RecurrentParams
 
 _CELLS: dict[str, type[nn.RNN] | type[nn.GRU] | type[nn.LSTM]] = {
-    "simple": nn.RNN,
+    "rnn": nn.RNN,
     "gru": nn.GRU,
     "lstm": nn.LSTM,
 }
@@ -45,10 +45,10 @@ class Recurrent(nn.Module):
     def __init__(self, inputs: int, params: RecurrentParams) -> None:
         super().__init__()
         cell = _CELLS[params.cell]
-        sizes = [inputs, *(2 * units for units in params.units)]
+        sizes = [inputs, *(2 * units for units in params.hidden_sizes)]
         self.layers = nn.ModuleList(
             cell(size, units, batch_first=True, bidirectional=True)
-            for size, units in zip(sizes, params.units, strict=False)
+            for size, units in zip(sizes, params.hidden_sizes, strict=False)
         )
         self.dropout = nn.Dropout(params.dropout)
         self.features = sizes[-1]

@@ -33,7 +33,7 @@ class LogMelInput(nn.Module):
         self.varies = True
         transform = torchaudio.functional.create_dct(front_end.n_mfcc, front_end.n_mels, norm="ortho")
         self.register_buffer("to_bands", transform.contiguous(), persistent=False)  # (bands, coefficients)
-        self.register_buffer("warpings", warpings(front_end, params.warp), persistent=False)
+        self.register_buffer("warpings", warpings(front_end, params.vtlp_range), persistent=False)
         self.register_buffer("mean", torch.zeros(1, front_end.n_mels, 1))
         self.register_buffer("deviation", torch.ones(1, front_end.n_mels, 1))
 
@@ -60,7 +60,7 @@ class LogMelInput(nn.Module):
         Training masks stretches of each clip and therefore needs `frames`.
         """
         bands = torch.matmul(self.to_bands, mfcc)
-        if self.training and self.varies and self.params.warp > 0:
+        if self.training and self.varies and self.params.vtlp_range > 0:
             bands = torch.matmul(self.warpings[torch.randint(_WARPINGS, (len(bands),), device=bands.device)], bands)
         scaled = (self._levelled(bands, frames) - self.mean) / self.deviation
         if self.training and frames is not None:

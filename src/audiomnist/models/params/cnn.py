@@ -12,10 +12,10 @@ class CnnParams(ConvolutionsParams, LogMelInputParams):
 
     Attributes:
         channels: filters of the layers, at least one.
-        halve: how each layer halves both axes: by `stride`, or by `max` pooling after it.
+        downsampling: how each layer halves both axes: `stride` of its convolution, or `max_pool` after it.
         dropout: share of the pooled features set to zero in training.
     """
 
     channels: tuple[PositiveInt, ...] = Field(min_length=1)
-    halve: Literal["stride", "max"]
+    downsampling: Literal["stride", "max_pool"]
     dropout: float = Field(ge=0, lt=1)

@@ -9,7 +9,7 @@ class LstmParams(RecurrentParams):
     """Section `models.lstm`.
 
     Attributes:
-        embedding: numbers that stand for one letter.
+        embedding_dim: size of a letter's embedding.
     """
 
-    embedding: int = Field(ge=1)
+    embedding_dim: int = Field(ge=1)

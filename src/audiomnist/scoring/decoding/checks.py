@@ -39,11 +39,9 @@ class Limits:
 
 
 class Amplitude(NamedTuple):
-    """Amplitude of a sound (full scale is 1); both are NaN or infinite if a sample is.
+    """Amplitude of a sound, full scale being 1; NaN or infinite if a sample is.
 
-    Attributes:
-        peak: largest magnitude in any channel.
-        peak_to_peak: largest difference between two samples of one channel.
+    `peak` is the largest magnitude, `peak_to_peak` the largest difference between two samples of one channel.
     """
 
     peak: float

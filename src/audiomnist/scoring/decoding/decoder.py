@@ -40,20 +40,17 @@ def decode_flac(content: bytes, max_duration_s: float) -> PcmAudio:
     if not content:
         raise DecodingError("empty", "holds no bytes")
     file = io.BytesIO(content)
-    with _opened(file, content) as sound_file:
+    try:
+        opened = _Stream(file)
+    except LibsndfileError as error:
+        raise _open_error(content, error) from error
+    with opened as sound_file:
         _check(sound_file, max_duration_s)
         try:
             return _read(sound_file, max_duration_s)
         except LibsndfileError as error:
             left = len(content) - file.tell()
             raise _damaged(error) if left else _cut_short(sound_file.frames) from error
-
-
-def _opened(file: io.BytesIO, content: bytes) -> _Stream:
-    try:
-        return _Stream(file)
-    except LibsndfileError as error:
-        raise _open_error(content, error) from error
 
 
 def _open_error(content: bytes, error: LibsndfileError) -> DecodingError:

@@ -5,13 +5,14 @@ A partly written file has its final name with `#` and a number appended, which r
 """
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from audiomnist.core.atomic import sync
 
 LOG = "_delta_log"
 _POINTER = "_last_checkpoint"
@@ -36,15 +37,6 @@ def sync_commit(table: Path, version: int) -> None:
             sync(path)
     sync(table)
     sync(log)
-
-
-def sync(path: Path) -> None:
-    """Sync the content of a file, or the names in a folder, to disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def half_written(table: Path) -> list[Path]:

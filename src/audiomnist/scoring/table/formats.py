@@ -86,11 +86,8 @@ def _without_formulas(texts: pa.Array) -> pa.Array:
 
     if not pc.any(pc.match_substring_regex(texts, _FORMULA)).as_py():
         return texts
-    return pa.array([text and re.sub(_FORMULA, _escaped, text) for text in texts.to_pylist()], texts.type)
-
-
-def _escaped(match: re.Match[str]) -> str:
-    return f"\\x{ord(match[0]):02x}"
+    escaped = [text and re.sub(_FORMULA, lambda match: f"\\x{ord(match[0]):02x}", text) for text in texts.to_pylist()]
+    return pa.array(escaped, texts.type)
 
 
 def _finite_or_null(numbers: pa.Array) -> pa.Array:

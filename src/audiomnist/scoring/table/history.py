@@ -15,11 +15,8 @@ RUN = "audiomnist.run"
 class CommittedRun:
     """A run that committed to the table.
 
-    Attributes:
-        run_id: id of the run.
-        version: version of the table after the run's last commit.
-        committed_at: time of that commit, UTC.
-        summary: summary of the run, None if it did not finish.
+    `version` is that of the table after the run's last commit, `committed_at` the time of that commit in UTC; `summary`
+    is None if the run did not finish.
     """
 
     run_id: str
@@ -32,11 +29,8 @@ def runs(commits: Iterable[Mapping[str, Any]]) -> list[CommittedRun]:
     """Return the runs of commits; both are sorted from the latest to the first."""
     by_id: dict[str, CommittedRun] = {}
     for commit in commits:
-        if RUN_ID in commit:
-            by_id.setdefault(commit[RUN_ID], _run(commit))
+        run_id = commit.get(RUN_ID)
+        if run_id is not None and run_id not in by_id:
+            committed_at = datetime.fromtimestamp(commit["timestamp"] / 1000, UTC)
+            by_id[run_id] = CommittedRun(run_id, commit["version"], committed_at, json.loads(commit.get(RUN, "null")))
     return list(by_id.values())
-
-
-def _run(commit: Mapping[str, Any]) -> CommittedRun:
-    committed_at = datetime.fromtimestamp(commit["timestamp"] / 1000, UTC)
-    return CommittedRun(commit[RUN_ID], commit["version"], committed_at, json.loads(commit.get(RUN, "null")))

@@ -42,9 +42,15 @@ def held(table: Path, *, wait: bool, stop: Stop | None = None) -> Iterator[None]
     """
     descriptor = _opened(table)
     try:
-        if wait:
-            _await(descriptor, stop or Stop())
-        _take(table, descriptor)
+        while not _is_taken(table, descriptor):
+            if not wait:
+                holder = _holder(descriptor)
+                raise LockedError(
+                    f"another run ({holder}) holds the table {table}: wait for its end, as score --wait does"
+                )
+            if stop and stop.is_set():
+                raise KeyboardInterrupt
+            time.sleep(_RETRY_EVERY_S)
         yield
     finally:
         os.close(descriptor)
@@ -58,32 +64,19 @@ def _opened(table: Path) -> int:
         raise unwritable(table, error) from error
 
 
-def _await(descriptor: int, stop: Stop) -> None:
-    while True:
-        try:
-            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            if stop.is_set():
-                raise KeyboardInterrupt from error
-            time.sleep(_RETRY_EVERY_S)
-
-
-def _take(table: Path, descriptor: int) -> None:
+def _is_taken(table: Path, descriptor: int) -> bool:
+    """Try to take the lock, and write this process to its file; return False if another run holds it."""
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    holder = json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": since})
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, _own_entry(), 0)
-    except BlockingIOError as error:
-        raise LockedError(
-            f"another run ({_holder(descriptor)}) holds the table {table}: wait for its end, as score --wait does"
-        ) from error
+        os.pwrite(descriptor, holder.encode(), 0)
+    except BlockingIOError:
+        return False
     except OSError as error:
         raise unwritable(table, error) from error
-
-
-def _own_entry() -> bytes:
-    since = datetime.now(UTC).isoformat(timespec="seconds")
-    return json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": since}).encode()
+    return True
 
 
 def _holder(descriptor: int) -> str:

@@ -1,5 +1,7 @@
 """Schema of the table: its columns and their codes."""
 
+from functools import partial
+
 import pyarrow as pa
 
 from audiomnist.core.digits import PROBABILITIES
@@ -32,16 +34,14 @@ REASONS = {
 }
 
 # Former codes, which older rows have, and the current ones.
-FORMER_REASONS = {"not_a_file": "not_regular_file"}
+FORMER_REASONS = {"not_a_file": "not_regular_file", "lying_sizes": "inconsistent_header"}
 
 
 def _column(name: str, kind: pa.DataType, description: str, *, nullable: bool = True) -> pa.Field:
     return pa.field(name, kind, nullable, metadata={"description": description})
 
 
-def _required(name: str, kind: pa.DataType, description: str) -> pa.Field:
-    return _column(name, kind, description, nullable=False)
-
+_required = partial(_column, nullable=False)
 
 SCHEMA = pa.schema(
     [

@@ -20,6 +20,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction, WriterPropertie
 from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
+from audiomnist.core.atomic import sync
 from audiomnist.core.text import listed
 from audiomnist.scoring.table import delta_files, formats, history
 from audiomnist.scoring.table.formats import OutputError
@@ -93,10 +94,8 @@ class Table:
             TableError: for the reasons of `find`.
             TableWriteError: the folder cannot be written.
         """
-        return cls.find(path) or cls._created(path)
-
-    @classmethod
-    def _created(cls, path: Path) -> "Table":
+        if table := cls.find(path):
+            return table
         with _writing(path):
             path.mkdir(parents=True, exist_ok=True)
             DeltaTable.create(
@@ -108,7 +107,7 @@ class Table:
                 configuration=_PROPERTIES,
             )
             delta_files.sync_commit(path, 0)
-            delta_files.sync(path.parent)
+            sync(path.parent)
         return cls.open(path)
 
     @property

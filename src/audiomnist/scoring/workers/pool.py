@@ -13,12 +13,9 @@ _QUEUED_PER_WORKER = 2
 
 
 def scored_chunks(task: ScoringTask, chunks: Iterable[Chunk], workers: int) -> Generator[ScoredChunk, None, None]:
-    """Score chunks of files, in order; a few chunks per worker are in memory at a time.
+    """Score chunks of files, in order, with processes that start with their first chunk.
 
-    Args:
-        task: folders, model and limits.
-        chunks: consumed as workers become free.
-        workers: number of processes, each started with its first chunk.
+    Chunks are consumed as workers become free; a few per worker are in memory at a time.
     """
     pending: deque[Future[ScoredChunk]] = deque()
     with _processes(task, workers) as submit:

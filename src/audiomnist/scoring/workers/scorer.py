@@ -27,7 +27,7 @@ from audiomnist.scoring.inbox import discover, paths
 from audiomnist.scoring.inbox.discover import Candidate, Deferred, NotReadError, Unusable
 from audiomnist.scoring.records import FileInfo, Outcome, RunInfo
 from audiomnist.scoring.table.schema import SCHEMA
-from audiomnist.serving.predictor import Predict, Prediction
+from audiomnist.serving.predictor import Predict
 
 # Files that are scored together, including those that are rejected without being read.
 Chunk = Sequence[Candidate | Unusable]
@@ -35,20 +35,14 @@ Chunk = Sequence[Candidate | Unusable]
 # Faults of a file that is still being written; a file modified this recently is read again before it is rejected.
 _UNFINISHED = {"empty", "not_audio", "truncated", "inconsistent_header", "undecodable"}
 _SETTLED_S = 2.0
+_RECOGNIZER_FAILED = ("recognizer_failed", "was read, but the speech recognizer failed on it")
 # Decoded samples in memory before the model is called; compressed files may be small.
 _PORTION_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
 class ScoringTask:
-    """Everything that scoring needs besides the files; picklable, for worker processes.
-
-    Attributes:
-        inbox: the folder that paths are relative to.
-        bundle: folder of the model bundle.
-        run: what all rows of the run have in common.
-        limits: limits for files and their audio.
-    """
+    """Everything that scoring needs besides the files, whose paths are relative to `inbox`; picklable, for workers."""
 
     inbox: Path
     bundle: Path
@@ -58,13 +52,7 @@ class ScoringTask:
 
 @dataclass(frozen=True)
 class ScoredChunk:
-    """Results for some files, each of which has a row or is deferred.
-
-    Attributes:
-        rows: rows of the table.
-        seconds: processing time of each row.
-        deferred: files without a row.
-    """
+    """Results for some files, each of which has a row, with its processing time, or is deferred."""
 
     rows: pa.Table
     seconds: list[float]
@@ -77,11 +65,8 @@ class ScoredChunk:
 
     def joined(self, other: "ScoredChunk") -> "ScoredChunk":
         """Return the results of both."""
-        return ScoredChunk(
-            pa.concat_tables([self.rows, other.rows]),
-            self.seconds + other.seconds,
-            self.deferred + other.deferred,
-        )
+        rows = pa.concat_tables([self.rows, other.rows])
+        return ScoredChunk(rows, self.seconds + other.seconds, self.deferred + other.deferred)
 
 
 class _ReadFile(NamedTuple):
@@ -97,26 +82,20 @@ class _ReadFile(NamedTuple):
     seconds: float
 
 
-class _ScoredFile(NamedTuple):
-    info: FileInfo
-    outcome: Outcome
-    seconds: float
-
-
 class Scorer:
     """Scores files with a model; for use by one thread."""
 
     def __init__(self, task: ScoringTask, predict: Predict) -> None:
-        """Create a scorer; `predict` is the predictor of the task's model."""
+        """Score with `predict`, the predictor of the task's model."""
         self._task = task
         self._predict = predict
 
     def score(self, files: Chunk) -> ScoredChunk:
         """Read files and predict their digits."""
-        parts = [self._scored(self._settled(portion)) for portion in self._portions(files)]
-        return reduce(ScoredChunk.joined, parts) if parts else ScoredChunk.all_deferred([])
+        portions = (self._scored(self._settled(portion)) for portion in self._portions(files))
+        return reduce(ScoredChunk.joined, portions, ScoredChunk.all_deferred([]))
 
-    def _portions(self, files: Chunk) -> Iterator[list["_ReadFile | Deferred"]]:
+    def _portions(self, files: Chunk) -> Iterator[list[_ReadFile | Deferred]]:
         """Read files; yield them in portions of bounded memory."""
         portion: list[_ReadFile | Deferred] = []
         size_bytes = 0
@@ -130,15 +109,6 @@ class Scorer:
                 portion, size_bytes = [], 0
         if portion:
             yield portion
-
-    def _scored(self, portion: list["_ReadFile | Deferred"]) -> ScoredChunk:
-        results = self._predicted([file for file in portion if isinstance(file, _ReadFile)])
-        scored = [result for result in results if isinstance(result, _ScoredFile)]
-        return ScoredChunk(
-            records.table([(file.info, file.outcome) for file in scored], self._task.run, datetime.now(UTC)),
-            [file.seconds for file in scored],
-            [file for file in (*portion, *results) if isinstance(file, Deferred)],
-        )
 
     def _read(self, candidate: Candidate | Unusable) -> _ReadFile | Deferred:
         read_at, start = time.time(), time.perf_counter()
@@ -178,28 +148,26 @@ class Scorer:
             for file in portion
         ]
 
-    def _predicted(self, files: Sequence[_ReadFile]) -> list[_ScoredFile | Deferred]:
-        """Return the results of files that were read, in order; the model is called once."""
+    def _scored(self, portion: list[_ReadFile | Deferred]) -> ScoredChunk:
+        """Return the results for files that were read; the model is called once."""
+        deferred = [file for file in portion if isinstance(file, Deferred)]
+        files = [file for file in portion if isinstance(file, _ReadFile)]
         clips = [file.audio for file in files if isinstance(file.audio, Waveform)]
         start = time.perf_counter()
         predictions = iter(self._predict(clips) if clips else [])
-        seconds = (time.perf_counter() - start) / max(1, len(clips))
-        results: list[_ScoredFile | Deferred] = []
+        seconds_per_clip = (time.perf_counter() - start) / max(1, len(clips))
+        outcomes: list[tuple[FileInfo, Outcome]] = []
+        seconds: list[float] = []
         for file in files:
             if isinstance(file.audio, FaultError):
-                outcome = records.rejected(file.info.path, file.audio.reason, file.audio.detail)
-                results.append(_ScoredFile(file.info, outcome, file.seconds))
+                outcomes.append((file.info, records.rejected(file.info.path, file.audio.reason, file.audio.detail)))
+                seconds.append(file.seconds)
+            elif (prediction := next(predictions)) is not None:
+                outcomes.append((file.info, records.predicted(prediction, self._task.run.min_confidence)))
+                seconds.append(file.seconds + seconds_per_clip)
             else:
-                results.append(self._result(file, next(predictions), seconds))
-        return results
-
-    def _result(self, file: _ReadFile, prediction: Prediction | None, seconds: float) -> _ScoredFile | Deferred:
-        if prediction is None:
-            return Deferred(
-                file.candidate.path, "recognizer_failed", "was read, but the speech recognizer failed on it"
-            )
-        outcome = records.predicted(prediction, self._task.run.min_confidence)
-        return _ScoredFile(file.info, outcome, file.seconds + seconds)
+                deferred.append(Deferred(file.candidate.path, *_RECOGNIZER_FAILED))
+        return ScoredChunk(records.table(outcomes, self._task.run, datetime.now(UTC)), seconds, deferred)
 
 
 def _described(info: FileInfo, sound: PcmAudio, amplitude: Amplitude) -> FileInfo:

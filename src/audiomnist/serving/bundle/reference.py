@@ -25,7 +25,7 @@ def _ascending(edges: tuple[float, ...]) -> tuple[float, ...]:
 
 def _sum_to_1(shares: tuple[float, ...]) -> tuple[float, ...]:
     if abs(fsum(shares) - 1) > _SUM_TOLERANCE:
-        raise ValueError(f"the sum of the shares must be 1, and is {fsum(shares)}")
+        raise ValueError(f"the shares must sum to 1, but sum to {fsum(shares)}")
     return shares
 
 

@@ -1,4 +1,4 @@
-"""Packages that the base install lacks."""
+"""Packages that only an extra of pyproject.toml installs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ class MissingExtraError(AudiomnistError):
 
 @contextmanager
 def explained(extra: str) -> Iterator[None]:
-    """Turn the import of a package that is absent into a MissingExtraError that says which extra to install."""
+    """Raise MissingExtraError, which names the extra to install, if the import of a package fails."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -20,5 +20,5 @@ def explained(extra: str) -> Iterator[None]:
         if package == "audiomnist":
             raise
         raise MissingExtraError(
-            f"the package {package} is not installed: pip install 'audiomnist[{extra}]' brings it"
+            f"the package {package} is not installed: pip install 'audiomnist[{extra}]' installs it"
         ) from error

@@ -1,0 +1,135 @@
+"""The command `audiomnist score` without its options: a run, its progress, its report and its exit status."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TextIO, cast
+
+import typer
+from rich.console import Console
+
+from audiomnist.asr.recognizer import RecognitionError
+from audiomnist.core import extras
+from audiomnist.scoring import run
+from audiomnist.scoring.inbox.discover import InboxError
+from audiomnist.scoring.progress import progress
+from audiomnist.scoring.run import ScoringConfig
+from audiomnist.scoring.shutdown import INTERRUPTED, stoppable
+from audiomnist.scoring.summary import Summary, render
+from audiomnist.scoring.table import formats
+from audiomnist.scoring.table.formats import OutputError
+from audiomnist.scoring.table.location import TableError, TableWriteError
+from audiomnist.scoring.table.lock import LockedError
+from audiomnist.scoring.table.schema import SCHEMA
+from audiomnist.scoring.table.table import Table
+from audiomnist.serving import revision
+from audiomnist.serving.bundle.description import BundleError
+
+USAGE = 2
+TOO_MANY_REJECTED = 3
+MODEL_UNUSABLE = 4
+TABLE_HELD = 5
+TABLE_UNWRITABLE = 6
+NEEDS_ATTENTION = 7
+_STATUSES: dict[type[Exception], int] = {
+    InboxError: USAGE,
+    BundleError: MODEL_UNUSABLE,
+    RecognitionError: MODEL_UNUSABLE,
+    extras.MissingExtraError: MODEL_UNUSABLE,
+    LockedError: TABLE_HELD,
+    TableError: TABLE_UNWRITABLE,
+    TableWriteError: TABLE_UNWRITABLE,
+    OutputError: TABLE_UNWRITABLE,
+}
+
+
+def score(
+    config: ScoringConfig,
+    rev: str | None,
+    csv: Path | None,
+    max_rejected_fraction: float,
+    *,
+    dry_run: bool,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Score an inbox and report the run; return the exit status. The arguments are the options of the command."""
+    console = Console(file=cast("TextIO", _CheckedStream(sys.stderr, "stderr")), quiet=quiet)
+    bundle = revision.bundle_of(config.model, rev) if rev else nullcontext(config.model)
+    try:
+        with extras.explained("pipeline" if rev else "asr"), bundle as model, stoppable() as stop:
+            with progress(config.inbox, console) as show:
+                summary = (run.preview if dry_run else run.score)(replace(config, model=model), show, stop)
+            with _rows_in_error(summary):
+                if as_json:
+                    print(summary.to_json(), file=_CheckedStream(sys.stdout, "stdout"), flush=True)
+                else:
+                    render(summary, console)
+                if csv and not dry_run:
+                    formats.write(csv, SCHEMA, Table.open(config.table).scan(only={"run_id": [summary.run_id]}))
+    except tuple(_STATUSES) as error:
+        _print_error(str(error))
+        return _STATUSES[type(error)]
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return _status(summary, max_rejected_fraction)
+
+
+@contextmanager
+def _rows_in_error(summary: Summary) -> Iterator[None]:
+    """Add the number of committed rows to the message of an output error."""
+    try:
+        yield
+    except OutputError as error:
+        raise OutputError(f"{error} (the table has all {summary.rows:,} rows of run {summary.run_id})") from error
+
+
+def _status(summary: Summary, max_rejected_fraction: float) -> int:
+    """Return the exit status of a run that ended; print the reason unless it is 0 or the run was interrupted."""
+    if summary.interrupted:
+        return INTERRUPTED
+    if summary.rejected > max_rejected_fraction * summary.rows:
+        _print_error(f"{summary.rejected:,} of {summary.rows:,} new files were rejected")
+        return TOO_MANY_REJECTED
+    if summary.needs_attention:
+        reasons = ", ".join(f"{files:,} {reason}" for reason, files in summary.needs_attention.items())
+        _print_error(f"deferred files need attention: {reasons}")
+        return NEEDS_ATTENTION
+    return 0
+
+
+def _print_error(message: str) -> None:
+    with suppress(OSError):
+        typer.echo(f"audiomnist score: {message}", err=True)
+
+
+class _CheckedStream:
+    """A text stream that raises OutputError if it cannot be written."""
+
+    def __init__(self, stream: TextIO | None, name: str) -> None:
+        """Wrap a stream (None if it is closed); `name` is used in error messages."""
+        self._stream, self._name = stream, name
+
+    def write(self, text: str) -> int:
+        """Write text."""
+        with self._checked() as stream:
+            return stream.write(text)
+
+    def flush(self) -> None:
+        """Flush the stream."""
+        with self._checked() as stream:
+            stream.flush()
+
+    @contextmanager
+    def _checked(self) -> Iterator[TextIO]:
+        if self._stream is None:
+            raise OutputError(f"{self._name} cannot be written: it is closed")
+        try:
+            yield self._stream
+        except OSError as error:
+            raise OutputError(f"{self._name} cannot be written: {error}") from error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
