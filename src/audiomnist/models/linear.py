@@ -23,12 +23,9 @@ class BaselineError(AudiomnistError):
 
 
 def predict(features: Path, clips: Sequence[Clip], params: BaselineParams) -> pd.DataFrame:
-    """Fit a multinomial logistic regression to the unaltered clips of the training subset and predict the test subset.
+    """Fit a multinomial logistic regression to the training subset of a split and predict its test subset.
 
-    Args:
-        features: folder of the MFCC tensor and its index.
-        clips: the split.
-        params: parameters of the regression.
+    Both are read unaltered from the folder `features` of the MFCC tensor and its index.
 
     Returns:
         a row per test clip: `file`, `speaker`, `digit`, `predicted` and `p0` to `p9`.

@@ -13,8 +13,7 @@ from torch.utils.data import DataLoader
 from audiomnist.corpus.splits import Clip
 from audiomnist.models.common.base import ClipDataset
 
-# Standard deviation of the logarithm of the noise that lengths are multiplied by before clips are sorted by length:
-# batches need little padding, and differ between epochs.
+# Lengths are multiplied by log-normal noise before clips are sorted, so that batches differ between epochs.
 _LENGTH_NOISE = 0.15
 
 Example = tuple[Tensor, int]

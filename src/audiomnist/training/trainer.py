@@ -70,13 +70,10 @@ class TrainingJob:
 
 
 def train_network(job: TrainingJob, dataset: ClipDataset, on_epoch: OnEpoch | None = None) -> Network:
-    """Train a network.
+    """Train a network on the dataset of a job.
 
-    Args:
-        job: the training.
-        dataset: its inputs.
-        on_epoch: is called with each epoch's number, from 1, and the metrics of the three subsets; those of the
-            training subset are of the augmented clips.
+    `on_epoch` is called with each epoch's number, from 1, and the metrics of the three subsets; those of the training
+    subset are of the augmented clips.
 
     Returns:
         the network with the checkpoint's weights (see `TrainParams.checkpoint_from_last`), on the CPU, in evaluation
@@ -141,11 +138,11 @@ class Trainer:
         self.network = network.to(self.device)
         self.rng = np.random.default_rng(self.params.seed)
         augmented = job.epoch_data(dataset)
-        count = round(self.params.epochs * (1 - self.params.clean_finetune_fraction))
-        self.epochs = [augmented] * count + [augmented.clean_only] * (self.params.epochs - count)
-        self.augmented_epochs = count
-        rate, decay = self.params.learning_rate, self.params.weight_decay
-        self.optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=decay)
+        self.augmented_epochs = round(self.params.epochs * (1 - self.params.clean_finetune_fraction))
+        clean_epochs = self.params.epochs - self.augmented_epochs
+        self.epochs = [augmented] * self.augmented_epochs + [augmented.clean_only] * clean_epochs
+        rate = self.params.learning_rate
+        self.optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=self.params.weight_decay)
         steps = sum(data.steps(self.params.batch_size) for data in self.epochs)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, rate, total_steps=steps)
 

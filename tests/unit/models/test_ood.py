@@ -1,4 +1,4 @@
-"""Novelty: that it is the formula, that training clips are the measure, and that what is far away is strange."""
+"""Novelty: that it is the formula, that training clips are the measure, and that what is far away scores high."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def clouds(
 
 
 def fitted_classifier(features: Tensor, labels: Tensor) -> OodClassifier:
-    """Let a network of random weights judge by these training clips."""
+    """Return a classifier of random weights, fitted to these training clips."""
     torch.manual_seed(0)
     return OodClassifier.fitted(Given(features.shape[1]), features, labels).eval()
 
@@ -137,8 +137,8 @@ def test_features_that_no_training_clip_has_score_higher_than_those_of_new_clips
     new, _ = clouds(60, 200)
     elsewhere = known.mean(dim=0) + known.std(dim=0) * torch.randn(200, 60, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
-        familiar, strange = classifier.classify_features(new)[1], classifier.classify_features(elsewhere)[1]
-    assert strange.quantile(0.05) > familiar.quantile(0.95)
+        familiar, other = classifier.classify_features(new)[1], classifier.classify_features(elsewhere)[1]
+    assert other.quantile(0.05) > familiar.quantile(0.95)
 
 
 def test_a_digit_that_does_not_occur_is_no_trouble() -> None:

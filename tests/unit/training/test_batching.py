@@ -141,14 +141,14 @@ def test_inputs_lengths_and_digits_of_a_batch_belong_to_its_clips(
     clips: int, voices: int, batch_size: int, seed: int
 ) -> None:
     """Each input is whole; the batch is as long as its longest clip, and zero after each clip's end."""
-    own, strange = Numbered(), Numbered(longest=90)
+    own, other = Numbered(), Numbered(longest=90)
     for inputs, lengths, digits in batches_of(epoch_data(clips, voices, 20), batch_size, seed):
         assert (inputs.dtype, lengths.dtype, digits.dtype) == (torch.float32, torch.int64, torch.int64)
         assert inputs.is_contiguous()
         assert inputs.shape == (len(digits), 2, lengths.max())
         for row, length, digit in zip(inputs, lengths.tolist(), digits.tolist(), strict=True):
             number = int(row[0, 0])
-            assert length == (strange if number > 1000 else own).length(number)
+            assert length == (other if number > 1000 else own).length(number)
             assert (row[:, :length] == number).all()
             assert not row[:, length:].any()
             assert digit == number % 10

@@ -193,12 +193,12 @@ def test_the_temperature_is_that_of_the_faded_logits(known: float) -> None:
     logits, labels = calibrated(20_000)
     novelty = novelties(len(logits))
     novelty = torch.where(novelty > novelty.quantile(0.96), 50 * novelty, novelty)
-    typical, strange = np.quantile(novelty.double().numpy(), [0.5, 0.95])
-    fading = ((novelty - typical) / (strange - typical)).clamp(min=1).unsqueeze(1).float()
+    median, p95 = np.quantile(novelty.double().numpy(), [0.5, 0.95])
+    fading = ((novelty - median) / (p95 - median)).clamp(min=1).unsqueeze(1).float()
     found = calibrate(at(novelty, known * fading * logits, labels))
     assert found.temperature == pytest.approx(known, rel=0.03)
-    assert found.ood_median == pytest.approx(typical)
-    assert found.ood_p95 == pytest.approx(strange)
+    assert found.ood_median == pytest.approx(median)
+    assert found.ood_p95 == pytest.approx(p95)
 
 
 def test_calibration_takes_over_confidence_away() -> None:
@@ -245,9 +245,9 @@ def test_familiar_clips_that_are_strange_are_faded_by_the_scale_of_the_new_ones(
     """Their certainty counts as it will be in service."""
     logits, labels = calibrated(20_000)
     novelty = novelties(len(logits))
-    typical, strange = np.quantile(novelty.double().numpy(), [0.5, 0.95])
+    median, p95 = np.quantile(novelty.double().numpy(), [0.5, 0.95])
     odd = 3 * novelty
-    fading = [((some - typical) / (strange - typical)).clamp(min=1).unsqueeze(1).float() for some in (novelty, odd)]
+    fading = [((some - median) / (p95 - median)).clamp(min=1).unsqueeze(1).float() for some in (novelty, odd)]
     new, familiar = (at(some, 2.5 * fade * logits, labels) for some, fade in zip((novelty, odd), fading, strict=True))
     assert calibrate(new, familiar).temperature == pytest.approx(2.5, rel=0.03)
 

@@ -1,4 +1,4 @@
-"""Voices that are left out: who is left out of what, and how the networks that never heard them answer."""
+"""Cross-validation by speaker: which speakers a fold holds out, and the outputs for them."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,16 +101,16 @@ def speakers_of(clips: list[Clip]) -> set[str]:
 
 @given(clips=SPLITS, count=st.integers(2, 10))
 def test_each_voice_is_left_out_once(clips: list[Clip], count: int) -> None:
-    """Of those that are heard in training or validation, as far as there are others to train on and to choose by."""
-    heard = [clip for clip in clips if clip.subset != "test"]
-    dealt = folds(job_of(clips, calibration_folds=count))
-    speakers = sorted(speakers_of(heard))
+    """Of the speakers in training or validation, as far as there are others to train on and to choose by."""
+    known = [clip for clip in clips if clip.subset != "test"]
+    all_folds = folds(job_of(clips, calibration_folds=count))
+    speakers = sorted(speakers_of(known))
     folds_in_all = min(count, len(speakers)) if len(speakers) > 1 else 0
     wanted = [set(speakers[number::folds_in_all]) for number in range(folds_in_all)]
-    assert [speakers_of(fold.held_out) for fold in dealt] == [
+    assert [speakers_of(fold.held_out) for fold in all_folds] == [
         some
         for some in wanted
-        if {"train", "validation"} <= {clip.subset for clip in heard if clip.speaker not in some}
+        if {"train", "validation"} <= {clip.subset for clip in known if clip.speaker not in some}
     ]
 
 
@@ -118,13 +118,13 @@ def test_each_voice_is_left_out_once(clips: list[Clip], count: int) -> None:
 def test_a_fold_has_every_clip_but_the_test_parts_on_one_side(clips: list[Clip], count: int) -> None:
     """No voice is on both sides, no clip changes its part, and clips keep their order."""
     job = job_of(clips, calibration_folds=count)
-    heard = [clip for clip in clips if clip.subset != "test"]
+    known = [clip for clip in clips if clip.subset != "test"]
     for fold in folds(job):
         inside, outside = speakers_of(fold.job.clips), speakers_of(fold.held_out)
         assert not inside & outside
-        assert fold.job.clips == [clip for clip in heard if clip.speaker in inside]
-        assert fold.held_out == [clip for clip in heard if clip.speaker in outside]
-        assert len(fold.job.clips) + len(fold.held_out) == len(heard)
+        assert fold.job.clips == [clip for clip in known if clip.speaker in inside]
+        assert fold.held_out == [clip for clip in known if clip.speaker in outside]
+        assert len(fold.job.clips) + len(fold.held_out) == len(known)
         assert fold.job.params == job.params
 
 
@@ -137,17 +137,17 @@ def test_a_single_voice_makes_no_fold() -> None:
 def test_a_held_out_voice_stands_in_no_fold() -> None:
     """Neither among those who are learned from nor among the held_out."""
     held_out = [Clip(f"{digit}_eve_0", digit, "eve", "test") for digit in range(10)]
-    dealt = folds(job_of([*clips_of("ada", "ben", "cyd"), *held_out], calibration_folds=10))
-    assert [speakers_of(fold.held_out) for fold in dealt] == [{"ada"}, {"ben"}, {"cyd"}]
-    assert all("eve" not in speakers_of(fold.job.clips) for fold in dealt)
+    all_folds = folds(job_of([*clips_of("ada", "ben", "cyd"), *held_out], calibration_folds=10))
+    assert [speakers_of(fold.held_out) for fold in all_folds] == [{"ada"}, {"ben"}, {"cyd"}]
+    assert all("eve" not in speakers_of(fold.job.clips) for fold in all_folds)
 
 
 def test_the_order_of_the_split_deals_no_voice_elsewhere() -> None:
     """Folds follow from the names."""
     clips = clips_of("ada", "ben", "cyd", "dan", "eve")
-    dealt, again = (folds(job_of(order, calibration_folds=3)) for order in (clips, clips[::-1]))
-    assert [speakers_of(fold.held_out) for fold in dealt] == [{"ada", "dan"}, {"ben", "eve"}, {"cyd"}]
-    assert [speakers_of(fold.held_out) for fold in again] == [speakers_of(fold.held_out) for fold in dealt]
+    all_folds, again = (folds(job_of(order, calibration_folds=3)) for order in (clips, clips[::-1]))
+    assert [speakers_of(fold.held_out) for fold in all_folds] == [{"ada", "dan"}, {"ben", "eve"}, {"cyd"}]
+    assert [speakers_of(fold.held_out) for fold in again] == [speakers_of(fold.held_out) for fold in all_folds]
 
 
 def test_a_network_is_asked_about_strangers_once_it_is_trained_and_never_about_the_test_part() -> None:
@@ -226,7 +226,7 @@ def test_outputs_of_several_folds_are_concatenated_in_order() -> None:
 
 
 def test_new_voices_are_stranger_than_the_training_clips(toy: Path) -> None:
-    """That is what they are asked for: by the clips that it was trained on a network would be judged too well."""
+    """That is what they are asked for: by the clips that it was trained on a network would be rated too well."""
     chosen = architecture("rnn")
     network_params = params.section(toy / "params.yaml", "models.rnn", chosen.params)
     how = params.section(toy / "params.yaml", "train", TrainParams)

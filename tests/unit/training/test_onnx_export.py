@@ -118,10 +118,10 @@ def answered(
     """Return a scale beyond which two in five clips lie, and what the network answers on it in PyTorch."""
     with torch.inference_mode():
         logits, novelty = network(torch.from_numpy(np.ascontiguousarray(inputs)), torch.from_numpy(lengths))
-    typical, strange = novelty.quantile(torch.tensor([0.2, 0.6])).tolist()
-    ood_scores = (novelty - typical) / (strange - typical)
+    median, p95 = novelty.quantile(torch.tensor([0.2, 0.6])).tolist()
+    ood_scores = (novelty - median) / (p95 - median)
     probabilities = (logits / (TEMPERATURE * ood_scores.clamp(min=1)).unsqueeze(1)).softmax(dim=1)
-    return Calibration(temperature=TEMPERATURE, ood_median=typical, ood_p95=strange), Predictions(
+    return Calibration(temperature=TEMPERATURE, ood_median=median, ood_p95=p95), Predictions(
         probabilities.numpy(), ood_scores.numpy()
     )
 

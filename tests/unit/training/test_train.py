@@ -51,7 +51,7 @@ class Script(StubDataset):
 
     margins: list[float]
     fails_in: int = 1000
-    judged: int = 0
+    validations: int = 0
     drawings: int = 0
     seen: list[list[str]] = field(default_factory=list)
 
@@ -59,8 +59,8 @@ class Script(StubDataset):
         """Return the logits that the network hands on."""
         margin = 0.0
         if files[0].startswith("validation"):
-            margin = self.margins[min(self.judged, len(self.margins) - 1)]
-            self.judged += 1
+            margin = self.margins[min(self.validations, len(self.margins) - 1)]
+            self.validations += 1
         digits = [int(file[-1]) for file in files]
         return (margin * np.eye(10)[digits]).astype(np.float32), np.full(len(files), 10, dtype=np.int64)
 
@@ -207,13 +207,13 @@ def test_a_model_is_calibrated_by_voices_that_were_new_to_networks_like_it(
     job = job_of(model, toy, read_split(toy / "split.csv"))
     folds = cross_validation.folds(job)
     assert len(folds) == 2
-    unheard = cross_validation.concatenate([cross_validation.out_of_fold_outputs(fold) for fold in folds])
+    unseen = cross_validation.concatenate([cross_validation.out_of_fold_outputs(fold) for fold in folds])
     dataset = job.open_dataset()
     network = train_network(job, dataset)
     own = cross_validation.outputs_of(
         cross_validation.ood_classifier(network, job, dataset), dataset, job.subset("validation")
     )
-    expected = calibration.calibrate(unheard, own)
+    expected = calibration.calibrate(unseen, own)
     description = bundle.describe_training(trained / model)
     assert description.calibration == expected
     assert description.reference.confidence == histogram_of(calibration.confidence(own, expected).numpy())
@@ -238,31 +238,31 @@ def test_the_model_of_a_single_voice_is_calibrated_by_its_validation_part(toy: P
 @pytest.mark.usefixtures("here")
 def test_without_folds_a_model_is_calibrated_by_its_validation_part(toy: Path, trained: Path, tmp_path: Path) -> None:
     """Whether params.yaml says so or the caller does, who goes before it; the network and its curves stay."""
-    trained_again("lstm", toy, tmp_path / "said", calibration_folds=0)
+    trained_again("lstm", toy, tmp_path / "section", calibration_folds=0)
     train(
         "lstm",
         toy / "params.yaml",
         toy / "transcripts",
         toy / "split.csv",
         toy / "data.json",
-        tmp_path / "told",
-        tmp_path / "told.csv",
+        tmp_path / "argument",
+        tmp_path / "argument.csv",
         calibration_folds=0,
     )
     for file in (checkpoint.WEIGHTS, bundle.DESCRIPTION):
-        assert (tmp_path / "told" / file).read_bytes() == (tmp_path / "said" / "out" / file).read_bytes()
+        assert (tmp_path / "argument" / file).read_bytes() == (tmp_path / "section" / "out" / file).read_bytes()
     job = job_of("lstm", toy, read_split(toy / "split.csv"))
     dataset = job.open_dataset()
     network = train_network(job, dataset)
     own = cross_validation.outputs_of(
         cross_validation.ood_classifier(network, job, dataset), dataset, job.subset("validation")
     )
-    description = bundle.describe_training(tmp_path / "told")
+    description = bundle.describe_training(tmp_path / "argument")
     assert description.calibration == calibration.calibrate(own)
     assert description.parameters["train"]["calibration_folds"] == 0
-    weights = [(folder / checkpoint.WEIGHTS).read_bytes() for folder in (tmp_path / "told", trained / "lstm")]
+    weights = [(folder / checkpoint.WEIGHTS).read_bytes() for folder in (tmp_path / "argument", trained / "lstm")]
     assert weights[0] == weights[1]
-    assert (tmp_path / "told.csv").read_bytes() == (trained / "lstm.csv").read_bytes()
+    assert (tmp_path / "argument.csv").read_bytes() == (trained / "lstm.csv").read_bytes()
 
 
 @pytest.mark.usefixtures("here")
@@ -271,7 +271,7 @@ def test_a_bundle_says_by_what_its_split_was_made_where_that_is_not_the_section(
     section = params.section(toy / "params.yaml", "split", SplitParams)
     made_by = section.model_copy(update={"scheme": "speaker", "test_speaker": "ada", "max_train_speakers": 2})
     bundles = []
-    for name, how in (("told", made_by), ("untold", None)):
+    for name, how in (("argument", made_by), ("section", None)):
         train(
             "lstm",
             toy / "params.yaml",

@@ -1,4 +1,4 @@
-"""Synthetic voices in training: they teach, and are in no part that chooses, calibrates or judges."""
+"""Synthetic speakers in training: in the training subset alone, and never in validation, calibration or evaluation."""
 
 import json
 from dataclasses import dataclass, field
@@ -118,7 +118,7 @@ def job_of(inputs: Path, library: Library, **changes: Any) -> TrainingJob:
 
 
 def trained(job: TrainingJob) -> Network:
-    """Train a recipe's network."""
+    """Train the network of a job."""
     return train_network(job, job.open_dataset())
 
 
@@ -175,11 +175,11 @@ def test_the_networks_that_calibrate_are_taught_by_voices_and_asked_about_record
     """Strangers are speakers who were recorded; no fold leaves a voice out, and none answers for one."""
     library = Library()
     job = job_of(inputs, library)
-    dealt = folds(job)
-    assert [{clip.speaker for clip in fold.held_out} for fold in dealt] == [{name} for name in SPEAKERS]
-    assert not any(clip.speaker.startswith("voice") for fold in dealt for clip in [*fold.job.clips, *fold.held_out])
-    found = out_of_fold_outputs(dealt[0])
-    assert len(found.labels) == len(dealt[0].held_out) == 20
+    all_folds = folds(job)
+    assert [{clip.speaker for clip in fold.held_out} for fold in all_folds] == [{name} for name in SPEAKERS]
+    assert not any(clip.speaker.startswith("voice") for fold in all_folds for clip in [*fold.job.clips, *fold.held_out])
+    found = out_of_fold_outputs(all_folds[0])
+    assert len(found.labels) == len(all_folds[0].held_out) == 20
     assert [len(files) for files in library.synthetic.drawings] == [10, 10]
     assert library.synthetic.clean_files == []
     assert not any("_ada_" in file for file in library.own.drawn_files)
@@ -206,45 +206,49 @@ def trained_bundle(model: str, toy: Path, folder: Path, **changes: Any) -> Path:
 
 
 @pytest.fixture(scope="module")
-def taught(toy_with_voices: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def with_synthetic(toy_with_voices: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Train the cnn with voices; return its bundle."""
-    return trained_bundle("cnn", toy_with_voices, tmp_path_factory.mktemp("taught") / "cnn")
+    return trained_bundle("cnn", toy_with_voices, tmp_path_factory.mktemp("with_synthetic") / "cnn")
 
 
-def test_a_bundle_says_which_synthetic_voices_taught_it(taught: Path) -> None:
-    """All that they were drawn by, and who synthesised them."""
-    told = description.describe_training(taught).synthetic_voices
-    assert told is not None
-    assert told.pop("synthesizer") == "eSpeak NG"
-    voices = SyntheticSpeakersParams.model_validate(told)
+def test_a_bundle_says_which_synthetic_speakers_it_was_trained_on(with_synthetic: Path) -> None:
+    """All that they were drawn by, and the synthesizer."""
+    synthetic = description.describe_training(with_synthetic).synthetic_voices
+    assert synthetic is not None
+    assert synthetic.pop("synthesizer") == "eSpeak NG"
+    voices = SyntheticSpeakersParams.model_validate(synthetic)
     assert voices.count == 3
     assert len(voices.espeak_languages) > 1
 
 
 @pytest.mark.usefixtures("here")
-def test_with_voices_two_runs_write_the_same_bundle(taught: Path, toy_with_voices: Path, tmp_path: Path) -> None:
+def test_with_voices_two_runs_write_the_same_bundle(
+    with_synthetic: Path, toy_with_voices: Path, tmp_path: Path
+) -> None:
     """One ran in processes of its own, the other in this one."""
     again = trained_bundle("cnn", toy_with_voices, tmp_path / "again")
     for file in (checkpoint.WEIGHTS, description.DESCRIPTION):
-        assert (again / file).read_bytes() == (taught / file).read_bytes()
-    assert (again.parent / "curves.csv").read_bytes() == (taught.parent / "curves.csv").read_bytes()
+        assert (again / file).read_bytes() == (with_synthetic / file).read_bytes()
+    assert (again.parent / "curves.csv").read_bytes() == (with_synthetic.parent / "curves.csv").read_bytes()
 
 
 @pytest.mark.usefixtures("here")
-def test_a_bundle_that_no_voice_taught_says_so(taught: Path, toy: Path, toy_with_voices: Path, tmp_path: Path) -> None:
+def test_a_bundle_that_no_voice_taught_says_so(
+    with_synthetic: Path, toy: Path, toy_with_voices: Path, tmp_path: Path
+) -> None:
     """Where none was wanted and where there is none it is the same model; with voices it is another."""
     unwanted = trained_bundle("cnn", toy_with_voices, tmp_path / "unwanted", synthetic_ratio=0)
     absent = trained_bundle("cnn", toy, tmp_path / "absent")
-    weights = [(folder / checkpoint.WEIGHTS).read_bytes() for folder in (unwanted, absent, taught)]
+    weights = [(folder / checkpoint.WEIGHTS).read_bytes() for folder in (unwanted, absent, with_synthetic)]
     assert weights[0] == weights[1] != weights[2]
     for folder in (unwanted, absent):
         assert description.describe_training(folder).synthetic_voices is None
     assert description.describe_training(unwanted).reference == description.describe_training(absent).reference
 
 
-def test_the_shares_of_the_digits_and_the_durations_are_those_of_recordings(taught: Path, toy: Path) -> None:
+def test_the_shares_of_the_digits_and_the_durations_are_those_of_recordings(with_synthetic: Path, toy: Path) -> None:
     """What drift is measured against."""
-    reference = description.describe_training(taught).reference
+    reference = description.describe_training(with_synthetic).reference
     deciles = json.loads((toy / "data.json").read_text(encoding="utf-8"))["corpus"]["duration_s"]
     assert reference.labels == pytest.approx([0.1] * 10)
     assert reference.duration_s.edges == tuple(deciles.values())

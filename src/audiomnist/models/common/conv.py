@@ -1,7 +1,4 @@
-"""Convolutional layers whose outputs do not depend on padding.
-
-Layers get the lengths of the clips in a batch and mask the padding; lengths are None if there is none.
-"""
+"""Convolutional layers that mask the padding of clips; lengths are None if there is none."""
 
 import math
 from collections.abc import Sequence

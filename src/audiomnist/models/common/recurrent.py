@@ -1,7 +1,4 @@
-"""Recurrent layers and pooling over padded sequences.
-
-Outputs do not depend on padding; lengths are None if there is none, and then nothing is masked.
-"""
+"""Recurrent layers and pooling that mask the padding of sequences; lengths are None if there is none."""
 
 import torch
 from torch import Tensor, nn
