@@ -1,4 +1,4 @@
-"""One model: its weights, and loss and accuracy by epoch."""
+"""Weights of one model, and its loss and accuracy by epoch."""
 
 from pathlib import Path
 

@@ -19,7 +19,7 @@ from audiomnist.features.mfcc import FrontEnd
 from audiomnist.features.params import FeatureParams
 from audiomnist.models.cnn import Cnn
 from audiomnist.models.common.base import Network
-from audiomnist.models.common.conv import Convolutions
+from audiomnist.models.common.conv import ConvStack
 from audiomnist.models.common.ood import OodClassifier
 from audiomnist.models.common.params import LogMelInputParams
 from audiomnist.models.common.spectrogram import LogMelInput
@@ -94,11 +94,20 @@ def stirred(network: nn.Module) -> None:
 
 def spectrum(**changes: float) -> LogMelInput:
     """Return a network's first step, whose mean and deviation make the padding anything but zero."""
-    front_end = front_end_params().model_copy(update={"n_mels": COEFFICIENTS, "n_mfcc": COEFFICIENTS})
-    made = LogMelInput(LogMelInputParams.model_validate(SPECTRUM | changes), front_end)
-    made.fit(*known_mfccs())
-    made.mean += torch.linspace(-2, 2, COEFFICIENTS).reshape(1, -1, 1)
+    made = LogMelInput(LogMelInputParams.model_validate(SPECTRUM | changes), small_front_end())
+    fit(made)
     return made
+
+
+def fit(layer: LogMelInput) -> None:
+    """Set mean and deviation of a network's first step to such that make the padding anything but zero."""
+    layer.fit(*known_mfccs())
+    layer.mean += torch.linspace(-2, 2, COEFFICIENTS).reshape(1, -1, 1)
+
+
+def small_front_end() -> FrontEndParams:
+    """Return a front end of few coefficients, and as many bands."""
+    return front_end_params().model_copy(update={"n_mels": COEFFICIENTS, "n_mfcc": COEFFICIENTS})
 
 
 def judged(network: Network, inputs: Tensor, lengths: Tensor) -> OodClassifier:
@@ -113,7 +122,9 @@ def judged(network: Network, inputs: Tensor, lengths: Tensor) -> OodClassifier:
 def cnn(index: int) -> nn.Module:
     """Return one of the convolutional networks."""
     torch.manual_seed(index)
-    return judged(Cnn(CNNS[index], spectrum()), *known_mfccs())
+    network = Cnn(CNNS[index], small_front_end())
+    fit(network.spectrum)
+    return judged(network, *known_mfccs())
 
 
 @lru_cache
@@ -128,14 +139,16 @@ def rnn(cell: str, channels: tuple[int, ...]) -> nn.Module:
         "hidden_sizes": (6, 5),
         "dropout": 0.5,
     }
-    return judged(Rnn(RnnParams.model_validate(how), spectrum()), *known_mfccs())
+    network = Rnn(RnnParams.model_validate(how), small_front_end())
+    fit(network.spectrum)
+    return judged(network, *known_mfccs())
 
 
 @lru_cache
-def convolutions(channels: tuple[int, ...], kernel: int, downsampling: str, blocks: int) -> Convolutions:
+def convolutions(channels: tuple[int, ...], kernel: int, downsampling: str, blocks: int) -> ConvStack:
     """Return convolutions as if they were trained."""
     torch.manual_seed(0)
-    layers = Convolutions(channels, kernel, downsampling, [blocks] * len(channels))
+    layers = ConvStack(channels, kernel, downsampling, [blocks] * len(channels))
     stirred(layers)
     return layers
 
@@ -184,16 +197,15 @@ def served(kind: str) -> nn.Module:
     front_end = FrontEnd(front_end_params())
     known = front_end(waveforms(KNOWN_SAMPLES, 0, 0), torch.tensor(KNOWN_SAMPLES))
     how = SPECTRUM | {"top_db": 30.0, "channels": (4, 6), "kernel_size": 3, "residual_blocks": (1, 1), "dropout": 0.0}
-    first = LogMelInput(LogMelInputParams.model_validate(SPECTRUM | {"top_db": 30.0}), front_end_params())
-    first.fit(*known)
     networks: dict[str, Network] = {
-        "cnn": Cnn(CnnParams.model_validate(how | {"downsampling": "stride"}), first),
-        "rnn": Rnn(RnnParams.model_validate(how | {"cell": "gru", "hidden_sizes": (6,)}), first),
+        "cnn": Cnn(CnnParams.model_validate(how | {"downsampling": "stride"}), front_end_params()),
+        "rnn": Rnn(RnnParams.model_validate(how | {"cell": "gru", "hidden_sizes": (6,)}), front_end_params()),
     }
-    return WithFrontEnd(front_end, judged(networks[kind], *known)).eval()
+    networks[kind].scale_by(*known)
+    return WaveformModel(front_end, judged(networks[kind], *known)).eval()
 
 
-class WithFrontEnd(nn.Module):
+class WaveformModel(nn.Module):
     """Waveforms of any lengths in one batch, through the front end and a network."""
 
     def __init__(self, front_end: FrontEnd, network: nn.Module) -> None:
@@ -291,7 +303,7 @@ def test_padding_changes_no_spectrum(
     for row, length in zip(filled, lengths, strict=True):
         row[:, length:] = rubbish
     made = first(filled, torch.tensor(lengths))
-    largest = torch.matmul(first.to_bands, batch).abs().amax() / first.deviation.amin()
+    largest = torch.matmul(first.to_bands, batch).abs().amax() / first.std.amin()
     tolerance = 46 * torch.finfo(torch.float32).eps * float(largest)
     for row, length, own in zip(batch, lengths, made, strict=True):
         alone = first(row[None, :, :length], None)

@@ -1,4 +1,4 @@
-"""Which recordings train, choose and judge: what holds for every corpus and scheme."""
+"""Splits: properties that hold for every corpus and scheme."""
 
 import random
 import re
@@ -37,7 +37,7 @@ CORPORA = st.builds(with_copies, DISTINCT, st.lists(st.tuples(st.integers(0, 999
 
 
 def parameters(*schemes: str) -> st.SearchStrategy[SplitParams]:
-    """Return what leaves no part empty in these corpora."""
+    """Return what leaves no subset empty in these corpora."""
     return st.builds(
         SplitParams,
         scheme=st.sampled_from(schemes),
@@ -53,30 +53,30 @@ ANY_SCHEME = parameters("random", "official", "speaker")
 
 
 @given(rows=DISTINCT, params=ANY_SCHEME)
-def test_every_file_stands_in_exactly_one_part_and_no_part_is_empty(rows: list[Recording], params: SplitParams) -> None:
-    """The parts are train, validation and test, and together they are the corpus."""
-    parts = splits.assign(rows, params)
-    assert parts.keys() == {row.file for row in rows}
-    assert set(parts.values()) == set(SUBSETS)
+def test_every_file_is_in_exactly_one_subset_and_none_is_empty(rows: list[Recording], params: SplitParams) -> None:
+    """The subsets are train, validation and test, and together they are the corpus."""
+    subsets = splits.assign(rows, params)
+    assert subsets.keys() == {row.file for row in rows}
+    assert set(subsets.values()) == set(SUBSETS)
 
 
 @given(rows=CORPORA, params=ANY_SCHEME)
-def test_no_content_stands_on_both_sides(rows: list[Recording], params: SplitParams) -> None:
+def test_no_content_is_in_two_subsets(rows: list[Recording], params: SplitParams) -> None:
     """Copies of a recording go where it goes; where a scheme tears them apart, there is no split."""
     try:
-        parts = splits.assign(rows, params)
+        subsets = splits.assign(rows, params)
     except SplitError as error:
         assert params.scheme != "random"
         assert "same content" in str(error)  # noqa: PT017 - an error is one of two right answers
     else:
-        assert len({(row.sha256, parts[row.file]) for row in rows}) == len({row.sha256 for row in rows})
+        assert len({(row.sha256, subsets[row.file]) for row in rows}) == len({row.sha256 for row in rows})
 
 
 @given(rows=DISTINCT, params=ANY_SCHEME, order=st.randoms(use_true_random=False))
 def test_a_split_depends_on_nothing_but_corpus_and_parameters(
     rows: list[Recording], params: SplitParams, order: random.Random
 ) -> None:
-    """The same call gives the same parts, and so does another order of the rows."""
+    """The same call gives the same subsets, and so does another order of the rows."""
     shuffled = order.sample(rows, len(rows))
     assert splits.assign(rows, params) == splits.assign(rows, params) == splits.assign(shuffled, params)
 
@@ -92,20 +92,20 @@ def test_the_order_of_the_rows_does_not_matter_where_contents_repeat(
 @given(rows=DISTINCT, params=parameters("random"))
 def test_each_digit_of_each_speaker_gives_its_share(rows: list[Recording], params: SplitParams) -> None:
     """Test and validation are within one recording of their fractions in every stratum."""
-    parts = splits.assign(rows, params)
-    counts = Counter((row.digit, row.speaker, parts[row.file]) for row in rows)
+    subsets = splits.assign(rows, params)
+    counts = Counter((row.digit, row.speaker, subsets[row.file]) for row in rows)
     for digit, speaker in {(row.digit, row.speaker) for row in rows}:
-        train, validation, test = (counts[digit, speaker, part] for part in SUBSETS)
+        train, validation, test = (counts[digit, speaker, subset] for subset in SUBSETS)
         assert abs(test - params.test_fraction * (train + validation + test)) < 1
         assert abs(validation - params.validation_fraction * (train + validation)) < 1
 
 
 @given(rows=DISTINCT, params=parameters("speaker"))
 def test_the_held_out_speaker_is_the_test_and_nothing_else(rows: list[Recording], params: SplitParams) -> None:
-    """All of their recordings judge, and nobody else's do."""
-    parts = splits.assign(rows, params)
+    """The test set has all of their recordings, and no others."""
+    subsets = splits.assign(rows, params)
     assert {row.file for row in rows if row.speaker == params.test_speaker} == {
-        file for file, part in parts.items() if part == "test"
+        file for file, subset in subsets.items() if subset == "test"
     }
 
 
@@ -115,21 +115,21 @@ def test_the_held_out_speaker_is_the_test_and_nothing_else(rows: list[Recording]
     max_train_speakers=st.integers(1, 5),
     order=st.randoms(use_true_random=False),
 )
-def test_the_speakers_who_are_heard_follow_the_held_out_one_by_name_and_round_to_the_beginning(
+def test_the_training_speakers_follow_the_test_speaker_in_the_cyclic_order_of_names(
     rows: list[Recording], params: SplitParams, max_train_speakers: int, order: random.Random
 ) -> None:
-    """As many as asked for, or all; each of them is heard whole, and the others stand in no part."""
+    """As many as requested, or all, with all their recordings; the others are in no subset."""
     few = params.model_copy(update={"max_train_speakers": max_train_speakers})
-    parts = splits.assign(order.sample(rows, len(rows)), few)
+    subsets = splits.assign(order.sample(rows, len(rows)), few)
     speakers = sorted({row.speaker for row in rows})
     after = [*speakers[speakers.index(params.test_speaker) + 1 :], *speakers[: speakers.index(params.test_speaker)]]
-    heard = set(after[:max_train_speakers])
-    assert parts.keys() == {row.file for row in rows if row.speaker in heard | {params.test_speaker}}
-    assert {row.speaker for row in rows if parts.get(row.file) in {"train", "validation"}} == heard
+    used = set(after[:max_train_speakers])
+    assert subsets.keys() == {row.file for row in rows if row.speaker in used | {params.test_speaker}}
+    assert {row.speaker for row in rows if subsets.get(row.file) in {"train", "validation"}} == used
     assert {row.file for row in rows if row.speaker == params.test_speaker} == {
-        file for file, part in parts.items() if part == "test"
+        file for file, subset in subsets.items() if subset == "test"
     }
-    assert set(parts.values()) == set(SUBSETS)
+    assert set(subsets.values()) == set(SUBSETS)
 
 
 @given(rows=DISTINCT, params=parameters("speaker"), more=st.integers(0, 3))
@@ -143,15 +143,15 @@ def test_as_many_training_speakers_as_there_are_is_the_split_of_all(
 
 
 @given(rows=DISTINCT, params=parameters("speaker"), data=st.data())
-def test_a_speaker_more_alters_no_part_of_those_who_were_heard_before(
+def test_one_more_speaker_changes_no_subset_of_the_others(
     rows: list[Recording], params: SplitParams, data: st.DataObject
 ) -> None:
-    """Every speaker is in the training part already where fewer are heard: a learning curve only adds speakers."""
+    """Every speaker is in the training set already if fewer are used: a learning curve only adds speakers."""
     others = len({row.speaker for row in rows}) - 1
     few = data.draw(st.integers(1, others))
     speakers = [
-        {row.speaker for row in rows if parts.get(row.file) == "train"}
-        for parts in (
+        {row.speaker for row in rows if subsets.get(row.file) == "train"}
+        for subsets in (
             splits.assign(rows, params.model_copy(update={"max_train_speakers": count})) for count in (few, few + 1)
         )
     ]
@@ -163,7 +163,7 @@ def test_a_speaker_more_alters_no_part_of_those_who_were_heard_before(
 def test_other_schemes_do_not_look_at_the_number_of_training_speakers(
     rows: list[Recording], params: SplitParams, max_train_speakers: int
 ) -> None:
-    """They hear all."""
+    """All speakers are used."""
     few = params.model_copy(update={"max_train_speakers": max_train_speakers})
     assert splits.assign(rows, few) == splits.assign(rows, params)
 
@@ -171,8 +171,8 @@ def test_other_schemes_do_not_look_at_the_number_of_training_speakers(
 @given(rows=DISTINCT, params=parameters("official"))
 def test_the_official_test_is_takes_0_to_4(rows: list[Recording], params: SplitParams) -> None:
     """Upstream's own split, whatever the seed."""
-    parts = splits.assign(rows, params)
-    assert {row.file for row in rows if row.take <= 4} == {file for file, part in parts.items() if part == "test"}
+    subsets = splits.assign(rows, params)
+    assert {row.file for row in rows if row.take <= 4} == {file for file, subset in subsets.items() if subset == "test"}
 
 
 @given(seeds=st.tuples(st.integers(0, 2**32), st.integers(0, 2**32)).filter(lambda pair: pair[0] != pair[1]))
@@ -185,7 +185,7 @@ def test_another_seed_is_another_split(seeds: tuple[int, int]) -> None:
 
 
 def test_a_part_that_would_be_empty_is_an_error() -> None:
-    """The message names each empty part."""
+    """The message names each empty subset."""
     with pytest.raises(SplitError, match=r"no recording for: validation$"):
         _assigned(recorded(2, 1, 8), validation_fraction=0.01)
     with pytest.raises(SplitError, match=r"no recording for: train, validation$"):
@@ -202,21 +202,21 @@ def test_an_unknown_speaker_cannot_be_held_out() -> None:
 
 @pytest.mark.parametrize("scheme", ["official", "speaker"])
 def test_a_copy_across_a_fixed_border_is_an_error_that_names_the_file(scheme: str) -> None:
-    """Take 7 of bob is take 0 of ada: these schemes would judge by what was learned."""
+    """Take 7 of bob is take 0 of ada: these schemes would leak."""
     rows = with_copies(recorded(2, 1, 8), [(15, 0)])
     with pytest.raises(SplitError, match=r"^0_bob_7\.wav has the same content"):
         _assigned(rows, scheme=scheme)
 
 
 def test_the_file_has_a_row_per_recording_in_the_order_of_the_manifest(tmp_path: Path) -> None:
-    """What is read back is the manifest with its parts."""
+    """What is read back is the manifest with its subsets."""
     rows = recorded(2, 3, 8)[::-1]
     params = _params()
     manifest.write(tmp_path / "manifest.csv", rows)
     splits.split(tmp_path / "manifest.csv", params, tmp_path / "split.csv")
-    parts = splits.assign(rows, params)
+    subsets = splits.assign(rows, params)
     assert splits.read(tmp_path / "split.csv") == [
-        splits.Clip(row.file, row.digit, row.speaker, parts[row.file]) for row in rows
+        splits.Clip(row.file, row.digit, row.speaker, subsets[row.file]) for row in rows
     ]
     assert (
         (tmp_path / "split.csv").read_text(encoding="utf-8").startswith("file,digit,speaker,subset\n2_bob_7.wav,2,bob")
@@ -224,7 +224,7 @@ def test_the_file_has_a_row_per_recording_in_the_order_of_the_manifest(tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (None, "cannot be read (No such file or directory): dvc checkout or dvc repro brings it"),
         (
@@ -239,17 +239,17 @@ def test_the_file_has_a_row_per_recording_in_the_order_of_the_manifest(tmp_path:
         ("file,digit,speaker,subset\n\xff\xfe", "is no split"),
     ],
 )
-def test_a_file_that_is_no_split_is_named(content: str | None, said: str, tmp_path: Path) -> None:
+def test_a_file_that_is_no_split_is_named(content: str | None, message: str, tmp_path: Path) -> None:
     """With the reason, and where there is one the remedy."""
     path = tmp_path / "split.csv"
     if content is not None:
         path.write_text(content, encoding="utf-8")
-    with pytest.raises(SplitError, match=re.escape(f"{path} {said}")):
+    with pytest.raises(SplitError, match=re.escape(f"{path} {message}")):
         splits.read(path)
 
 
-def test_a_copy_by_a_speaker_who_is_not_heard_tears_nothing_apart() -> None:
-    """Take 7 of zoe is take 0 of ada, who is held out: where zoe stands in no part there is nothing that leaks."""
+def test_a_copy_by_an_unused_speaker_is_no_leak() -> None:
+    """Take 7 of zoe is take 0 of ada, who is held out: where zoe is in no subset there is nothing that leaks."""
     rows = with_copies(recorded(4, 1, 8), [(31, 0)])
     assert rows[31].speaker == "zoe"
     with pytest.raises(SplitError, match="same content"):
@@ -257,12 +257,12 @@ def test_a_copy_by_a_speaker_who_is_not_heard_tears_nothing_apart() -> None:
     assert _assigned(rows, scheme="speaker", max_train_speakers=1).keys() == {row.file for row in rows[:16]}
 
 
-def test_the_file_has_no_row_for_a_recording_that_stands_in_no_part(tmp_path: Path) -> None:
+def test_the_file_has_no_row_for_a_recording_that_is_in_no_subset(tmp_path: Path) -> None:
     """Those that are left keep the order of the manifest."""
     rows = recorded(4, 2, 8)[::-1]
     manifest.write(tmp_path / "manifest.csv", rows)
-    how = _params(scheme="speaker", test_speaker="eve", max_train_speakers=2)
-    splits.split(tmp_path / "manifest.csv", how, tmp_path / "split.csv")
+    params = _params(scheme="speaker", test_speaker="eve", max_train_speakers=2)
+    splits.split(tmp_path / "manifest.csv", params, tmp_path / "split.csv")
     found = splits.read(tmp_path / "split.csv")
     assert [clip.file for clip in found] == [row.file for row in rows if row.speaker != "bob"]
     assert {clip.speaker for clip in found if clip.subset == "test"} == {"eve"}

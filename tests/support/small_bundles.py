@@ -1,7 +1,6 @@
 """Small bundles with random weights, made in a second: the scorer's part of the work is the same as with good ones."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,7 @@ from audiomnist.models.common import checkpoint
 from audiomnist.models.common.base import ClipDataset
 from audiomnist.models.common.ood import OodClassifier
 from audiomnist.models.common.registry import architecture
-from audiomnist.serving.bundle.description import Training
-from audiomnist.training.calibration import Calibration
+from audiomnist.serving.bundle.description import Calibration, Training
 from audiomnist.training.trainer import embed, labels_of
 from audiomnist.transcripts import table as transcripts
 
@@ -68,11 +66,11 @@ def write(model: str, folder: Path, seed: int = 0, features: dict[str, Any] | No
     judge = _network(model, how, examples, seed)
     content = {
         "model": model,
-        "input": examples.service(),
+        "input": examples.input_spec(),
         "dataset": Dataset("noises", "1"),
         "split": {},
         "parameters": {"seed": seed, "model": how.model_dump()},
-        "calibration": asdict(_calibration(judge, examples)),
+        "calibration": _calibration(judge, examples),
         "reference": _REFERENCE,
     }
     (folder / "trained").mkdir()
@@ -91,7 +89,7 @@ def _heard(folder: Path, changes: dict[str, Any]) -> ClipDataset:
     how = params.section(COMMITTED, "features", FeatureParams)
     clean = how.model_copy(update={"augment": how.augment.model_copy(update={"copies_per_clip": 0}), **changes})
     featurize(folder / "manifest.csv", folder / "raw", clean, folder / "features")
-    return architecture("cnn").examples(folder / "features")
+    return architecture("cnn").open_dataset(folder / "features")
 
 
 def _transcribed(folder: Path) -> ClipDataset:
@@ -109,7 +107,7 @@ def _transcribed(folder: Path) -> ClipDataset:
     ]
     table = pa.Table.from_pylist(rows, schema=transcripts.SCHEMA)
     transcripts.write(folder, table.replace_schema_metadata({transcripts.METADATA_KEY: json.dumps(WHISPER)}))
-    return architecture("lstm").examples(folder)
+    return architecture("lstm").open_dataset(folder)
 
 
 def _parameters(model: str, changes: dict[str, Any]) -> Section:
@@ -119,7 +117,7 @@ def _parameters(model: str, changes: dict[str, Any]) -> Section:
 
 def _network(model: str, how: Section, examples: ClipDataset, seed: int) -> OodClassifier:
     torch.manual_seed(seed)
-    network = architecture(model).build(how, examples.service())
+    network = architecture(model).build(how, examples.input_spec())
     network.scale_by(*_clean(examples))
     for module in network.modules():
         if isinstance(module, nn.Linear):
@@ -133,9 +131,9 @@ def _calibration(judge: OodClassifier, examples: ClipDataset) -> Calibration:
     with torch.inference_mode():
         _, novelty = judge(*_clean(examples))
     typical = float(novelty.median())
-    return Calibration(_TEMPERATURE, typical, typical + _TOLERATED_NOVELTY)
+    return Calibration(temperature=_TEMPERATURE, ood_median=typical, ood_p95=typical + _TOLERATED_NOVELTY)
 
 
 def _clean(examples: ClipDataset) -> tuple[Tensor, Tensor]:
-    inputs, lengths = (torch.from_numpy(np.ascontiguousarray(array)) for array in examples.clean(_FILES))
+    inputs, lengths = (torch.from_numpy(np.ascontiguousarray(array)) for array in examples.get(_FILES))
     return inputs, lengths

@@ -1,4 +1,4 @@
-"""What tests of training share: parameters with nothing but the training loop, and examples that are never served."""
+"""What tests of training share: parameters with nothing but the training loop, and dataset that are never served."""
 
 from typing import Any
 
@@ -24,13 +24,13 @@ BARE = TrainParams(
 )
 
 
-class Unserved:
-    """The part of examples that training does not ask for, only the description of what was trained."""
+class StubDataset:
+    """The part of dataset that training does not ask for, only the description of what was trained."""
 
     def synthetic(self) -> tuple[ClipDataset, list[Clip], dict[str, Any]] | None:
         """Return None: there are no synthetic speakers."""
         return None
 
-    def service(self) -> dict[str, Any]:
+    def input_spec(self) -> dict[str, Any]:
         """Return nothing."""
         return {}

@@ -1,1 +1,1 @@
-"""From bytes to samples: reading WAV files, preparing waveforms, augmenting them."""
+"""Audio: reading WAV files, and preparing and augmenting waveforms."""

@@ -1,7 +1,7 @@
 """Waveform augmentation: tempo, pitch, spectral tilt, silence at the ends, reverberation and noise.
 
-Each effect takes float32 samples `(samples,)` in [-1, 1] and draws its strength from the given generator, so that a
-copy depends on its seed alone.
+Each effect takes float32 samples `(samples,)` in [-1, 1] and draws its strength from a generator, so that a copy
+depends on its seed alone.
 """
 
 from typing import Annotated
@@ -26,8 +26,8 @@ class AugmentParams(Section):
         tempo: factor of the tempo; the pitch stays.
         pitch_semitones: shift of pitch and formants; the tempo stays.
         tilt_db_per_octave: slope of the spectrum about 1 kHz.
-        padding_s: silence before and after the speech, drawn separately, with noise like the rest. It stands for
-            endpoint detection, which differs between microphones.
+        padding_s: silence before and after the speech, drawn separately, with noise like the rest, since endpoint
+            detection differs between microphones.
         reverb_prob: probability of reverberation.
         reverb_rt60_s: time in which the reverberation falls by 60 dB.
         noise_snr_db: level of the speech above noise, whose spectrum is between white and pink.

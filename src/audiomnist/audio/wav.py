@@ -123,7 +123,7 @@ def parse(content: bytes | memoryview, max_duration_s: float = math.inf) -> PcmA
     if len(data) == 0:
         raise WavError("empty", "holds no sound: its data chunk has no bytes")
     if fmt is None:
-        raise WavError("not_audio", "has no fmt chunk before its data: nothing says what the bytes mean")
+        raise WavError("not_audio", "has no fmt chunk before its data, and so no encoding")
     form = _format(bytes(fmt[: _EXTENSION.size]))
     if len(data) % form.frame_bytes:
         raise _inconsistent(f"{len(data)} bytes of sound are no whole number of frames of {form.frame_bytes}")

@@ -9,10 +9,10 @@ FSDD = "Free Spoken Digit Dataset"
 SYNTHETIC = "synthetic voices (eSpeak NG)"
 
 _LATEST_FSDD = "1.0.10"
-_FSDD_SPEAKERS = {
-    "1.0.8": {"jackson", "nicolas", "theo"},
-    "1.0.9": {"jackson", "nicolas", "theo", "george", "yweweler"},
-    _LATEST_FSDD: {"jackson", "nicolas", "theo", "george", "yweweler", "lucas"},
+_FSDD_VERSIONS = {
+    ("jackson", "nicolas", "theo"): "1.0.8",
+    ("george", "jackson", "nicolas", "theo", "yweweler"): "1.0.9",
+    ("george", "jackson", "lucas", "nicolas", "theo", "yweweler"): _LATEST_FSDD,
 }
 
 
@@ -26,11 +26,8 @@ class Dataset:
 
 def fsdd_version(speakers: Iterable[str]) -> str:
     """Return the upstream version that has exactly these speakers, or else the latest one with their names."""
-    names = set(speakers)
-    for version, known in _FSDD_SPEAKERS.items():
-        if names == known:
-            return version
-    return f"{_LATEST_FSDD}, only {', '.join(sorted(names))}"
+    names = tuple(sorted(set(speakers)))
+    return _FSDD_VERSIONS.get(names, f"{_LATEST_FSDD}, only {', '.join(names)}")
 
 
 def read(report: Path) -> Dataset:

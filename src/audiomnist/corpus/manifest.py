@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from audiomnist.core import atomic
@@ -56,9 +56,9 @@ def describe_folder(folder: Path) -> list[Recording]:
 def write(path: Path, recordings: Iterable[Recording]) -> None:
     """Write a manifest as CSV with a header line."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(recording) for recording in recordings)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    writer.writerows(map(astuple, recordings))
     atomic.write_text(path, text.getvalue())
 
 
@@ -66,8 +66,8 @@ def read(path: Path) -> list[Recording]:
     """Read a manifest; raises ManifestError if a row contradicts its file name or is repeated."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            recordings = [_checked(row) for row in _rows(csv.DictReader(file))]
-    except (OSError, UnicodeDecodeError) as error:
+            recordings = _recordings(csv.reader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ManifestError(f"{path} cannot be read: {error}") from error
     except ManifestError as error:
         raise ManifestError(f"{path} is not a manifest: {error}") from error
@@ -91,22 +91,19 @@ def verify(folder: Path, recordings: Sequence[Recording], source: str) -> None:
     }
     if any(problems.values()):
         lines = [f"  {len(names)} {kind}: {', '.join(names)}" for kind, names in problems.items() if names]
-        raise ManifestError("\n".join([f"{source} is not what the manifest says:", *lines]))
+        raise ManifestError("\n".join([f"{source} differs from the manifest:", *lines]))
 
 
-def _rows(reader: "csv.DictReader[str]") -> Iterator[dict[str, str]]:
-    if reader.fieldnames != _COLUMNS:
+def _recordings(rows: Iterator[list[str]]) -> list[Recording]:
+    if next(rows, None) != _COLUMNS:
         raise ManifestError(f"its columns are not {','.join(_COLUMNS)}")
-    for row in reader:
-        if None in row or None in row.values():
-            raise ManifestError(f"line {reader.line_num} has not {len(_COLUMNS)} fields")
-        yield row
+    return [_recording(row) for row in rows if row]
 
 
-def _checked(row: dict[str, str]) -> Recording:
-    recording = parse_name(row["file"], row["sha256"])
+def _recording(row: list[str]) -> Recording:
+    recording = parse_name(row[0], row[-1])
     if not _SHA256.fullmatch(recording.sha256):
         raise ManifestError(f"the row of {recording.file} has no SHA-256")
-    if {key: str(value) for key, value in asdict(recording).items()} != row:
+    if [str(value) for value in astuple(recording)] != row:
         raise ManifestError(f"the row of {recording.file} contradicts its name")
     return recording

@@ -40,7 +40,7 @@ class SplitParams(Section):
         test_fraction: fraction of the recordings in the test set, for `random`.
         validation_fraction: fraction of the other recordings in the validation set, which chooses the checkpoint.
         test_speaker: the speaker of the test set, for `speaker`.
-        max_train_speakers: for `speaker`, how many of the other speakers are in the training and validation set: the
+        max_train_speakers: for `speaker`, number of other speakers in the training and validation set: the
             next ones after `test_speaker` in the cyclic order of names. The rest is in no subset. None for all.
     """
 

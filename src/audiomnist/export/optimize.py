@@ -36,8 +36,6 @@ _CALIBRATION_CLIPS = 400
 _FOURIER_OPS = {"Pad", "Slice", "Reshape", "Concat", "MatMul"}
 _TEXT_LENGTHS = (30, 2, 1)
 
-Batches = Sequence[NDArray[Any]]
-
 
 class ExportError(AudiomnistError):
     """An exported graph does not give the outputs of its network."""
@@ -71,19 +69,19 @@ def export_bundle(trained: Path, raw: Path, split: Path, out: Path) -> None:
     """
     network, description = checkpoint.load(trained)
     if isinstance(description.input, WaveformInput):
-        front_end = FrontEndParams.model_validate(description.input.front_end)
-        batches = _waveforms(front_end, raw, split)
-        graph = quantized(exported(WaveformModel(FrontEnd(front_end), network), batches), batches)
+        params = FrontEndParams.model_validate(description.input.front_end)
+        batches = _waveforms(params, raw, split)
+        graph = quantized(exported(WaveformModel(FrontEnd(params), network), batches), batches)
     else:
         # Token ids forwards and backwards, int64 `(2, tokens)`.
         graph = exported(network, [np.stack([np.arange(size), np.arange(size)[::-1]]) for size in _TEXT_LENGTHS])
     with atomic.replaced_directory(out) as folder:
         (folder / GRAPH).write_bytes(graph)
-        digest = hashlib.sha256(graph).hexdigest()
-        write_description(folder, Description(**description.model_dump(), graph_sha256=digest))
+        sha256 = hashlib.sha256(graph).hexdigest()
+        write_description(folder, Description(**description.model_dump(), graph_sha256=sha256))
 
 
-def exported(network: nn.Module, batches: Batches) -> bytes:
+def exported(network: nn.Module, batches: Sequence[NDArray[Any]]) -> bytes:
     """Return a float32 graph with the input `inputs`, of any batch size and length, and the network's outputs.
 
     Args:
@@ -111,7 +109,7 @@ def exported(network: nn.Module, batches: Batches) -> bytes:
     return graph
 
 
-def _check(network: nn.Module, graph: bytes, batches: Batches) -> None:
+def _check(network: nn.Module, graph: bytes, batches: Sequence[NDArray[Any]]) -> None:
     opened = session(graph, threads=1)
     for inputs in batches:
         with torch.inference_mode():
@@ -122,7 +120,7 @@ def _check(network: nn.Module, graph: bytes, batches: Batches) -> None:
                 raise ExportError(f"the exported graph differs from the network by {difference:.2g} in its {name}")
 
 
-def quantized(graph: bytes, batches: Batches) -> bytes:
+def quantized(graph: bytes, batches: Sequence[NDArray[Any]]) -> bytes:
     """Return a graph with its Fourier transform and inner convolutions in 8-bit integers.
 
     Weights have 7 bits, so that no sum overflows on processors without 8-bit dot products.
@@ -169,21 +167,20 @@ def _nodes_to_quantize(graph: Any) -> list[str]:
 class _CalibrationReader:
     """Feeds for the quantizer, one per call."""
 
-    def __init__(self, batches: Batches) -> None:
+    def __init__(self, batches: Sequence[NDArray[Any]]) -> None:
         self._feeds = iter([{"inputs": batch} for batch in batches])
 
     def get_next(self) -> dict[str, NDArray[Any]] | None:
         return next(self._feeds, None)
 
 
-def _waveforms(front_end: FrontEndParams, raw: Path, split: Path) -> list[Samples]:
+def _waveforms(params: FrontEndParams, raw: Path, split: Path) -> list[Samples]:
     """Return batches of training recordings, float32 `(batch, samples)` each, the largest batch first."""
     files = [clip.file for clip in splits.read(split) if clip.subset == "train"]
+    step = len(files) // _CALIBRATION_CLIPS + 1
+    recordings = [waveform.read(raw / file) for file in track(files[::step], "export")]
     clips = [
-        waveform.prepare(
-            waveform.read(raw / file), front_end.sample_rate_hz, front_end.trim_top_db, front_end.max_samples
-        )
-        for file in track(files[:: len(files) // _CALIBRATION_CLIPS + 1], "export")
+        waveform.prepare(clip, params.sample_rate_hz, params.trim_top_db, params.max_samples) for clip in recordings
     ]
-    batches = [samples for _, samples in batching.batches(clips, front_end.win_length, front_end.hop_length)]
+    batches = [samples for _, samples in batching.batches(clips, params.win_length, params.hop_length)]
     return sorted(batches, key=len, reverse=True)

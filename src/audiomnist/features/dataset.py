@@ -1,4 +1,4 @@
-"""The versioned MFCC tensors as training examples."""
+"""Dataset of MFCC tensors for training and evaluation."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ from audiomnist.features.store import CLIPS, INDEX, SETTINGS, SPEAKERS, SYNTHETI
 
 
 class FeatureExamples:
-    """The versioned tensors as training examples; a training batch draws one copy of each clip."""
+    """MFCC tensors in a folder; a training batch samples one version of each clip."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -31,32 +31,31 @@ class FeatureExamples:
         }
 
     def synthetic(self) -> "tuple[FeatureExamples, list[Clip], dict[str, Any]] | None":
-        """Return the tensors of synthetic speakers, their clips, and how they were made; None where there are none."""
+        """Return the tensors of synthetic speakers, their clips and their parameters; None if there are none."""
         folder = self._folder / SYNTHETIC
         if not folder.is_dir():
             return None
         description = json.loads((folder / SPEAKERS).read_text(encoding="utf-8"))
         return FeatureExamples(folder), splits.read(folder / CLIPS), description
 
-    def clean(self, files: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def get(self, files: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return the unaltered MFCCs `(batch, coefficients, frames)` and frames `(batch,)`."""
         return self._take(np.array([self._rows[file][0] for file in files], dtype=np.int64))
 
-    def drawn(
+    def sample(
         self, files: list[str], clean_prob: float, rng: Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Return each file as it is, with the probability `clean_prob`, or one of its augmented copies."""
+        """Return each file unaltered with probability `clean_prob`, or else one of its augmented copies."""
         is_clean = rng.random(len(files)) < clean_prob
         rows = [self._drawn_row(self._rows[file], clean, rng) for file, clean in zip(files, is_clean, strict=True)]
         return self._take(np.array(rows, dtype=np.int64))
 
     def _drawn_row(self, rows: NDArray[np.int64], clean: np.bool_, rng: Generator) -> np.int64:
         copies = rows[self._copies[rows] > 0]
-        wanted = rows[:1] if clean or len(copies) == 0 else copies
-        drawn: np.int64 = rng.choice(wanted)
-        return drawn
+        row: np.int64 = rng.choice(rows[:1] if clean or len(copies) == 0 else copies)
+        return row
 
-    def service(self) -> dict[str, Any]:
+    def input_spec(self) -> dict[str, Any]:
         """Return what the scorer has to know to prepare inputs: the bundle's `input` section."""
         return {"kind": "waveform", "front_end": json.loads(self.front_end.model_dump_json())}
 

@@ -95,7 +95,7 @@ def _safe_name(archive: Path, name: str) -> str:
 def _write(target: Path, content: IO[bytes], size: int) -> None:
     data = content.read(size + 1)
     if len(data) > size:
-        raise ArchiveError(f"member {target.name} holds more bytes than the archive says")
+        raise ArchiveError(f"member {target.name} has more bytes than its header in the archive")
     try:
         with target.open("xb") as file:
             file.write(data)

@@ -7,8 +7,7 @@ pinned commit is downloaded.
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import requests
@@ -42,8 +41,13 @@ def fetch(folder: Path) -> str:
     configured = os.environ.get(SOURCE_VARIABLE)
     if configured:
         return _fetch_local(Path(configured).absolute(), folder)
-    with _downloaded() as downloaded:
-        archive.extract_recordings(downloaded, folder)
+    with tempfile.TemporaryDirectory() as temporary:
+        target = Path(temporary) / "upstream.tar.gz"
+        try:
+            _download_with_restarts(target)
+        except requests.RequestException as error:
+            raise SourceError(f"{UPSTREAM_URL} cannot be reached ({type(error).__name__}). {REMEDIES}") from error
+        archive.extract_recordings(target, folder)
     return UPSTREAM_URL
 
 
@@ -76,17 +80,6 @@ def _copy_recordings(source: Path, folder: Path) -> None:
         raise SourceError(f"the recordings in {source} cannot be copied to {folder.parent}: {error}") from error
 
 
-@contextmanager
-def _downloaded() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "upstream.tar.gz"
-        try:
-            _download_with_restarts(target)
-        except requests.RequestException as error:
-            raise SourceError(f"{UPSTREAM_URL} cannot be reached ({type(error).__name__}). {REMEDIES}") from error
-        yield target
-
-
 def _download_with_restarts(target: Path) -> None:
     """Download, and start again if the connection is interrupted."""
     for _ in range(_DOWNLOADS - 1):
@@ -97,18 +90,14 @@ def _download_with_restarts(target: Path) -> None:
 
 def _download(target: Path) -> None:
     retries = Retry(total=3, backoff_factor=1, status_forcelist=(429, 500, 502, 503, 504))
+    columns = TextColumn("download"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
     with requests.Session() as session:
         session.mount("https://", HTTPAdapter(max_retries=retries))
         with session.get(UPSTREAM_URL, stream=True, timeout=(_CONNECT_S, _READ_S)) as response:
             response.raise_for_status()
-            _save(response, target)
-
-
-def _save(response: requests.Response, target: Path) -> None:
-    columns = TextColumn("download"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
-    size_bytes = int(response.headers.get("content-length", 0)) or None
-    with Progress(*columns) as progress, target.open("wb") as file:
-        task = progress.add_task("download", total=size_bytes)
-        for chunk in response.iter_content(_CHUNK_BYTES):
-            file.write(chunk)
-            progress.advance(task, len(chunk))
+            size_bytes = int(response.headers.get("content-length", 0)) or None
+            with Progress(*columns) as progress, target.open("wb") as file:
+                task = progress.add_task("download", total=size_bytes)
+                for chunk in response.iter_content(_CHUNK_BYTES):
+                    file.write(chunk)
+                    progress.advance(task, len(chunk))

@@ -1,1 +1,1 @@
-"""The networks, one module each, and the layers that they share."""
+"""Neural networks, one module each, a linear baseline, and the layers shared by the networks."""

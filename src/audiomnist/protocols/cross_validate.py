@@ -22,7 +22,8 @@ from audiomnist.serving.model import load
 from audiomnist.training.params import TrainParams
 from audiomnist.training.train import train
 
-_SPLIT, _HISTORY = "split.csv", "history.csv"
+_SPLIT = "split.csv"
+_HISTORY = "history.csv"
 _POLL_S = 1.0
 
 
@@ -80,8 +81,8 @@ def _run(
     folder: Path,
 ) -> pd.DataFrame:
     """Train a network on one split, export it and return its test predictions."""
-    clips, trained, served = folder / _SPLIT, folder / model, folder / "served"
-    history = folder / _HISTORY
+    clips, history = folder / _SPLIT, folder / _HISTORY
+    trained, served = folder / "trained", folder / "served"
     train(model, parameters, inputs, clips, corpus, trained, history, split.params, calibration_folds, processes)
     export_bundle(trained, raw, clips, served)
     test = [clip for clip in splits.read(clips) if clip.subset == "test"]
@@ -110,15 +111,15 @@ def _in_parallel(
                     raise ProtocolError(
                         f"a process of {title} {split.name} died, perhaps for want of memory: run the stage again"
                     ) from error
-                accuracy, count = (table["predicted"] == table["digit"]).mean(), f"{len(tables)} of {len(folders)}"
-                progress.console.print(f"{title} {split.name}: {accuracy:.1%}, {count} splits")
-            progress_of_running = sum(_epochs_done(folders[split]) for split in running.values()) / epochs
-            progress.update(task, completed=len(tables) + progress_of_running)
+                accuracy = (table["predicted"] == table["digit"]).mean()
+                count = f"{len(tables)} of {len(folders)} splits"
+                progress.console.print(f"{title} {split.name}: {accuracy:.1%}, {count}")
+            epochs_done = sum(_epochs_done(folders[split] / _HISTORY) for split in running.values())
+            progress.update(task, completed=len(tables) + epochs_done / epochs)
     return tables
 
 
-def _epochs_done(folder: Path) -> int:
-    history = folder / _HISTORY
+def _epochs_done(history: Path) -> int:
     return max(0, len(history.read_text(encoding="utf-8").splitlines()) - 1) if history.exists() else 0
 
 

@@ -14,7 +14,6 @@ from audiomnist.evaluation.plots import BLUE, ORANGE, save
 _TITLES = TITLES | {"linear": "Linear on MFCC"}
 _COLORS = (BLUE, ORANGE, "#3d8b58", "#7d7d7d", "#8a5aa3", "#b0a020")
 _MARKERS = "osD^vPX"
-_MEAN = "mean"
 _BETWEEN_MODELS = 0.17
 
 
@@ -47,7 +46,7 @@ def plot_unseen(accuracies: pd.DataFrame, report: Mapping[str, Any], target: Pat
             label=f"{_TITLES.get(model, model)}: {report[model]['mean']:.1%}",
         )
     axes.axvline(len(speakers) - 0.5, color="black", linewidth=0.8)
-    axes.set_xticks(range(len(speakers) + 1), [*speakers, _MEAN])
+    axes.set_xticks(range(len(speakers) + 1), [*speakers, "mean"])
     axes.set(xlabel="speaker, not among the training speakers", ylabel="accuracy, %", ylim=(None, 100.5))
     axes.grid(axis="y", alpha=0.3)
     figure.legend(loc="outside upper center", ncols=len(models), columnspacing=1.2, frameon=False)
@@ -68,7 +67,7 @@ def plot_learning_curve(curve: pd.DataFrame, model: str, target: Path) -> None:
     for place, speaker in enumerate(by_count):
         marker, color = _MARKERS[place % len(_MARKERS)], _COLORS[place % len(_COLORS)]
         axes.plot(by_count[speaker], color=color, marker=marker, markersize=3.5, linewidth=0.9, label=speaker)
-    axes.plot(by_count.mean(axis=1), color="black", marker="o", linewidth=2.6, label=_MEAN)
+    axes.plot(by_count.mean(axis=1), color="black", marker="o", linewidth=2.6, label="mean")
     axes.set(xlabel="training speakers", ylabel="accuracy on an unseen speaker, %", title=_TITLES.get(model, model))
     axes.set(xticks=by_count.index, ylim=(None, 100.5))
     axes.grid(alpha=0.3)

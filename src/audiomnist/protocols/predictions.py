@@ -68,7 +68,7 @@ def right_by_model(clips: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 
 def require_every_speaker(right: pd.DataFrame, by: str) -> None:
-    """Raise ProtocolError if a speaker is absent where an index level `by` has some value."""
+    """Raise ProtocolError if a speaker has no clips for a value of the index level `by`."""
     speakers = set(right.index.unique("speaker"))
     for value, rows in right.groupby(by):
         absent = sorted(speakers - set(rows.index.unique("speaker")))

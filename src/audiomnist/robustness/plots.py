@@ -47,13 +47,11 @@ def draw(conditions: Sequence[Condition], rows: pd.DataFrame, title: str, target
 
 def _labels(conditions: Sequence[Condition]) -> list[str]:
     """Return a label per row: its strength, after the name of the kind in the first row of each kind."""
-    groups = [list(group) for _, group in groupby(conditions, key=lambda condition: condition.kinds)]
-    named = [" ".join([*reversed(group[0].kinds), " ", group[0].strength]).strip() for group in groups]
-    return [
-        label
-        for name, group in zip(named, groups, strict=True)
-        for label in (name, *(condition.strength for condition in group[1:]))
-    ]
+    labels = []
+    for kinds, group in groupby(conditions, key=lambda condition: condition.kinds):
+        first, *others = (condition.strength for condition in group)
+        labels += [" ".join([*reversed(kinds), " ", first]).strip(), *others]
+    return labels
 
 
 def _separate_kinds(axes: Axes, conditions: Sequence[Condition]) -> None:

@@ -104,5 +104,5 @@ def _synthesized(library: Any, text: str) -> Samples:
     spoken = text.encode()
     status = library.espeak_Synth(spoken, len(spoken) + 1, 0, _BY_CHARACTER, 0, _UTF8, None, None)
     if status != 0:
-        raise SynthesisError(f"eSpeak NG cannot say {text!r}")
+        raise SynthesisError(f"eSpeak NG cannot synthesize {text!r}")
     return np.frombuffer(b"".join(chunks), dtype=np.int16).astype(np.float32) / np.float32(32768)

@@ -1,1 +1,1 @@
-"""Stage `train`: data loading, the training loop, calibration, ONNX export."""
+"""Stage `train`: batches, the training loop, cross-validation by speaker, and calibration."""

@@ -1,97 +1,89 @@
-"""What a network is taught with in one epoch: every training clip once, and clips of synthetic voices beside them."""
+"""Batches of training clips of similar length."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.random import Generator
-from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import DataLoader
 
 from audiomnist.corpus.splits import Clip
 from audiomnist.models.common.base import ClipDataset
 
-# Deviation of the logarithm by which lengths are blurred before clips are sorted by them: batches hold clips of
-# similar length, which saves padding, and are not the same ones in every epoch.
-_BLUR = 0.15
+# Lengths are multiplied by log-normal noise before clips are sorted, so that batches differ between epochs.
+_LENGTH_NOISE = 0.15
+
+Example = tuple[Tensor, int]
+Batch = tuple[Tensor, Tensor, Tensor]
+
+
+def length_batches(lengths: Sequence[int], batch_size: int, rng: Generator) -> list[list[int]]:
+    """Return batches of indices of clips of similar length, in random order.
+
+    A last batch of one clip is dropped, because batch normalization cannot use it.
+    """
+    noise = np.exp(rng.normal(0, _LENGTH_NOISE, len(lengths)))
+    order = np.argsort(lengths * noise, kind="stable")
+    return [
+        order[start : start + batch_size].tolist() for start in rng.permutation(range(0, len(order) - 1, batch_size))
+    ]
+
+
+def collate(examples: Sequence[Example]) -> Batch:
+    """Return inputs, padded with zeros at the end `(batch, ..., steps)`, lengths `(batch,)` and digits `(batch,)`."""
+    inputs = [example.movedim(-1, 0) for example, _ in examples]
+    padded = pad_sequence(inputs, batch_first=True).movedim(1, -1).contiguous()
+    return padded, torch.tensor([len(example) for example in inputs]), torch.tensor([digit for _, digit in examples])
 
 
 @dataclass(frozen=True)
-class Source:
-    """Clips, and where their inputs are.
+class ClipSource:
+    """Clips of a dataset; each is sampled unaltered with probability `clean_prob`, else as an augmented copy."""
 
-    Attributes:
-        examples: the inputs.
-        clips: which.
-        clean_prob: how often a clip is drawn as it was recorded, in [0, 1].
-    """
-
-    examples: ClipDataset
+    dataset: ClipDataset
     clips: Sequence[Clip]
     clean_prob: float = 0.0
 
-    def drawn(self, rng: Generator) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """Return a variation of each clip: inputs, padded `(clips, ...)`, and lengths `(clips,)`."""
-        return self.examples.drawn([clip.file for clip in self.clips], self.clean_prob, rng)
+    def sample(self, rng: Generator) -> list[Example]:
+        """Return one version of each clip: its inputs `(..., steps)` without padding, and its digit."""
+        inputs, lengths = self.dataset.sample([clip.file for clip in self.clips], self.clean_prob, rng)
+        return [
+            (torch.from_numpy(row[..., :length]), clip.digit)
+            for row, length, clip in zip(inputs, lengths, self.clips, strict=True)
+        ]
 
 
 @dataclass(frozen=True)
 class EpochData:
-    """What an epoch is made of.
+    """Clips of one epoch: each training clip once, and `synthetic_clips` of the synthetic ones, none of them twice."""
 
-    Attributes:
-        training: the training part.
-        synthetic: synthetic voices, of which `voices` clips are drawn per epoch.
-        voices: how many.
-    """
-
-    training: Source
-    synthetic: Source | None
-    voices: int
+    training: ClipSource
+    synthetic: ClipSource | None = None
+    synthetic_clips: int = 0
 
     @property
-    def plain(self) -> "EpochData":
-        """The training clips as they were recorded, and no others."""
-        return EpochData(replace(self.training, clean_prob=1.0), None, 0)
+    def clean_only(self) -> "EpochData":
+        """The unaltered training clips alone."""
+        return EpochData(replace(self.training, clean_prob=1.0))
 
-    @property
-    def clips(self) -> int:
-        """How many clips an epoch has."""
-        return len(self.training.clips) + self.voices
+    def steps(self, batch_size: int) -> int:
+        """Return the number of batches of an epoch."""
+        return len(range(0, len(self.training.clips) + self.synthetic_clips - 1, batch_size))
 
-    def starts(self, batch_size: int) -> range:
-        """Return where batches begin; batch normalization cannot learn from one clip alone."""
-        return range(0, self.clips - 1, batch_size)
-
-    def batches(self, batch_size: int, rng: Generator) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Yield inputs, padded `(batch, ...)`, lengths `(batch,)` and digits `(batch,)` of one epoch's batches."""
-        inputs, lengths, digits = self._drawn(rng)
-        order = np.argsort(lengths * np.exp(rng.normal(0, _BLUR, len(lengths))), kind="stable")
-        for start in rng.permutation(self.starts(batch_size)):
-            rows = order[start : start + batch_size]
-            longest = int(lengths[rows].max())
-            batch = np.ascontiguousarray(inputs[rows][..., :longest]), lengths[rows], digits[rows]
-            yield tuple(map(torch.from_numpy, batch))  # type: ignore[misc]
-
-    def _drawn(self, rng: Generator) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.int64]]:
+    def batches(self, batch_size: int, rng: Generator) -> DataLoader[Example]:
+        """Return the batches of one epoch: see `collate`."""
         sources = [self.training]
-        if self.synthetic is not None and self.voices:
-            chosen = rng.choice(len(self.synthetic.clips), self.voices, replace=False)
-            sources.append(Source(self.synthetic.examples, [self.synthetic.clips[index] for index in sorted(chosen)]))
-        drawn = [source.drawn(rng) for source in sources]
-        digits = np.array([clip.digit for source in sources for clip in source.clips], dtype=np.int64)
-        return _joined([inputs for inputs, _ in drawn]), np.concatenate([lengths for _, lengths in drawn]), digits
-
-
-def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """Return arrays `(rows, ..., steps)` one below the other, zeros (for tokens: padding) after the shorter ones."""
-    longest = max(part.shape[-1] for part in parts)
-    shape = (sum(len(part) for part in parts), *parts[0].shape[1:-1], longest)
-    whole = np.zeros(shape, dtype=parts[0].dtype)
-    row = 0
-    for part in parts:
-        whole[row : row + len(part), ..., : part.shape[-1]] = part
-        row += len(part)
-    return whole
+        if self.synthetic is not None and self.synthetic_clips:
+            rows = rng.choice(len(self.synthetic.clips), self.synthetic_clips, replace=False)
+            sources.append(replace(self.synthetic, clips=[self.synthetic.clips[row] for row in sorted(rows)]))
+        examples = [example for source in sources for example in source.sample(rng)]
+        lengths = [inputs.shape[-1] for inputs, _ in examples]
+        return DataLoader(
+            examples,  # type: ignore[arg-type]  # any sequence will do
+            batch_sampler=length_batches(lengths, batch_size, rng),
+            collate_fn=collate,
+            generator=torch.Generator(),  # the default one would be advanced by the loader
+        )

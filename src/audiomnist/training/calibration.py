@@ -1,6 +1,9 @@
-"""Making probabilities mean what they say, for voices that are new and for sounds that are strange."""
+"""Calibration of probabilities and of the out-of-distribution score.
 
-from dataclasses import dataclass
+Probabilities are softmax(logits / (temperature * max(1, ood_score))), where
+ood_score = (novelty - ood_median) / (ood_p95 - ood_median): about 0 for a digit of an unseen speaker, and above 1 for
+one in twenty of them. Beyond 1 the logits shrink in proportion, so confidence falls.
+"""
 
 import numpy as np
 import torch
@@ -8,76 +11,56 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor
 from torch.nn import functional
 
+from audiomnist.serving.bundle.description import Calibration
 from audiomnist.training.cross_validation import Outputs
 
 _QUANTILES = (0.5, 0.95)
-_LEAST_SPAN = 0.1
+_MIN_RANGE = 0.1
 
 
-@dataclass(frozen=True)
-class Calibration:
-    """How logits become probabilities: softmax of logits / (temperature * max(1, ood_score)).
-
-    `ood_score` is (novelty - ood_median) / (ood_p95 - ood_median): about 0 for a digit by a new
-    voice, and above 1 for one in twenty of them. Beyond 1 certainty fades in proportion.
-
-    Attributes:
-        temperature: divisor of the logits of familiar sounds.
-        ood_median: median of the clips of new voices.
-        ood_p95: their 95th percentile, or 0.1 above the median where that is more.
-    """
-
-    temperature: float
-    ood_median: float
-    ood_p95: float
-
-
-def calibrate(answers: Outputs, familiar: Outputs | None = None) -> Calibration:
-    """Choose the scale of novelty, then the temperature.
+def calibrate(unseen: Outputs, familiar: Outputs | None = None) -> Calibration:
+    """Return the scale of novelty and the temperature.
 
     Args:
-        answers: to clips of voices that were not trained on. They set the scale of novelty.
-        familiar: to clips of the training voices that were not trained on, where there are some. In service voices of
-            both kinds are met, so the temperature is chosen by both, each kind with half of the weight.
+        unseen: outputs for clips of speakers that were not trained on. They set the scale of novelty: its median and
+            95th percentile, the latter at least 0.1 above.
+        familiar: outputs for clips of the training speakers that were not trained on, if any. Both kinds of speakers
+            are met in service, so each has half of the weight in the temperature.
     """
-    typical, strange = torch.quantile(answers.novelty.double(), torch.tensor(_QUANTILES).double()).tolist()
-    strange = max(strange, typical + _LEAST_SPAN)
-    kinds = [answers] if familiar is None else [answers, familiar]
-    faded = torch.cat([kind.logits / _fading(kind.novelty, typical, strange) for kind in kinds])
-    weights = torch.cat([torch.full((len(kind.labels),), 1 / len(kind.labels) / len(kinds)) for kind in kinds])
-    return Calibration(temperature(faded, torch.cat([kind.labels for kind in kinds]), weights), typical, strange)
+    median, p95 = torch.quantile(unseen.novelty.double(), torch.tensor(_QUANTILES).double()).tolist()
+    p95 = max(p95, median + _MIN_RANGE)
+    groups = [unseen] if familiar is None else [unseen, familiar]
+    logits = torch.cat([group.logits / _divisor(group.novelty, median, p95) for group in groups])
+    labels = torch.cat([group.labels for group in groups])
+    weights = torch.cat([torch.full((len(group.labels),), 1 / len(group.labels) / len(groups)) for group in groups])
+    return Calibration(temperature=temperature(logits, labels, weights), ood_median=median, ood_p95=p95)
 
 
-def confidence(answers: Outputs, calibration: Calibration) -> Tensor:
-    """Return the calibrated probability of each clip's label, `(clips,)`."""
-    fading = _fading(answers.novelty, calibration.ood_median, calibration.ood_p95)
-    return (answers.logits / (calibration.temperature * fading)).softmax(dim=1).amax(dim=1)
+def confidence(outputs: Outputs, calibration: Calibration) -> Tensor:
+    """Return the calibrated probability of each clip's predicted digit, `(clips,)`."""
+    divisor = _divisor(outputs.novelty, calibration.ood_median, calibration.ood_p95)
+    return (outputs.logits / (calibration.temperature * divisor)).softmax(dim=1).amax(dim=1)
 
 
-def _fading(novelty: Tensor, typical: float, strange: float) -> Tensor:
+def _divisor(novelty: Tensor, median: float, p95: float) -> Tensor:
     """Return max(1, ood_score), `(clips, 1)`."""
-    return ((novelty - typical) / (strange - typical)).clamp(min=1).unsqueeze(1)
+    return ((novelty - median) / (p95 - median)).clamp(min=1).unsqueeze(1)
 
 
 def temperature(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> float:
-    """Return the divisor of the logits that makes the labels most likely, in [0.05, 20].
+    """Return the divisor of the logits that minimizes the cross-entropy, in [0.05, 20] (Guo et al. 2017).
 
-    The clips count by `weights` `(clips,)`, which sum to 1, or all alike.
-
-    The method is that of Guo et al. (2017). As in Platt (1999), a label counts as (n + 1) / (n + 2) certain
-    with n clips: where every clip is right, the temperature would otherwise sink without end.
+    As in Platt (1999), the true class of n clips has the target probability (n + 1) / (n + 2): if every clip is
+    right, the temperature would otherwise fall without limit.
+    `weights` `(clips,)` have the sum 1; None for equal ones.
     """
-    smoothing = _smoothing(len(labels), logits.shape[1])
+    clips, classes = logits.shape
+    smoothing = classes / (classes - 1) / (clips + 2)  # of which the true class keeps its share: 1 / classes
 
     def loss(log_temperature: float) -> float:
         scaled = logits.double() / np.exp(log_temperature)
         losses = functional.cross_entropy(scaled, labels, label_smoothing=smoothing, reduction="none")
         return float(losses.mean() if weights is None else (losses * weights.double()).sum())
 
-    found = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20.0)), method="bounded")
-    return float(np.exp(found.x))
-
-
-def _smoothing(clips: int, classes: int) -> float:
-    """Return the smoothing, spread over all classes, that leaves (clips + 1) / (clips + 2) to the true one."""
-    return classes / (classes - 1) / (clips + 2)
+    result = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20.0)), method="bounded")
+    return float(np.exp(result.x))

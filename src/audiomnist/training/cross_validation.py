@@ -1,11 +1,12 @@
-"""How networks of one kind answer voices that they were not trained on.
+"""Cross-validation by speaker: outputs of networks for speakers that they were not trained on.
 
-The speakers of the training and validation parts are dealt into folds. For each fold a network is trained without
-its speakers and then asked about their clips. The test part is not looked at.
+The speakers of the training and validation subsets are divided into folds. For each fold a network is trained without
+its speakers and applied to their clips. The test subset is not used.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,19 +14,18 @@ from torch import Tensor
 from audiomnist.corpus.splits import Clip
 from audiomnist.models.common.base import ClipDataset, Network
 from audiomnist.models.common.ood import OodClassifier
-from audiomnist.training.trainer import TrainingJob, embed, fit, labels_of
+from audiomnist.training.trainer import TrainingJob, embed, labels_of, train_network
 
 
 @dataclass(frozen=True)
 class Fold:
-    """A training without some speakers, and the clips of these."""
+    """A training without some speakers, and the clips of these speakers."""
 
-    recipe: TrainingJob
-    strangers: list[Clip]
+    job: TrainingJob
+    held_out: list[Clip]
 
 
-@dataclass(frozen=True)
-class Outputs:
+class Outputs(NamedTuple):
     """Logits `(clips, 10)`, novelty `(clips,)` and digits `(clips,)` of clips."""
 
     logits: Tensor
@@ -33,43 +33,40 @@ class Outputs:
     labels: Tensor
 
 
-def folds(recipe: TrainingJob) -> list[Fold]:
-    """Deal the speakers into folds; none is made that leaves no clip to train on or to choose by."""
-    heard = [clip for clip in recipe.clips if clip.subset != "test"]
-    speakers = sorted({clip.speaker for clip in heard})
-    count = min(recipe.how.calibration_folds, len(speakers)) if len(speakers) > 1 else 0
-    dealt = [_without(recipe, heard, set(speakers[index::count])) for index in range(count)]
-    return [fold for fold in dealt if fold.recipe.subset("train") and fold.recipe.subset("validation")]
+def folds(job: TrainingJob) -> list[Fold]:
+    """Return the folds, except those without any training or any validation clip."""
+    clips = [clip for clip in job.clips if clip.subset != "test"]
+    speakers = sorted({clip.speaker for clip in clips})
+    count = min(job.params.calibration_folds, len(speakers)) if len(speakers) > 1 else 0
+    candidates = [_fold(job, clips, speakers[index::count]) for index in range(count)]
+    return [fold for fold in candidates if fold.job.subset("train") and fold.job.subset("validation")]
 
 
-def _without(recipe: TrainingJob, heard: Sequence[Clip], speakers: set[str]) -> Fold:
-    others = [clip for clip in heard if clip.speaker not in speakers]
-    return Fold(replace(recipe, clips=others), [clip for clip in heard if clip.speaker in speakers])
+def _fold(job: TrainingJob, clips: Sequence[Clip], speakers: Sequence[str]) -> Fold:
+    remaining = [clip for clip in clips if clip.speaker not in speakers]
+    return Fold(replace(job, clips=remaining), [clip for clip in clips if clip.speaker in speakers])
 
 
-def answers_of(fold: Fold) -> Outputs:
-    """Train a fold's network and ask it about the strangers."""
-    recipe, examples = fold.recipe, fold.recipe.examples()
-    network = fit(recipe, examples, lambda _epoch, _scores: None)
-    return answers(judged(network, recipe, examples), examples, fold.strangers)
+def out_of_fold_outputs(fold: Fold) -> Outputs:
+    """Train the network of a fold and return its outputs for the held-out speakers."""
+    dataset = fold.job.open_dataset()
+    network = train_network(fold.job, dataset)
+    return outputs_of(ood_classifier(network, fold.job, dataset), dataset, fold.held_out)
 
 
-def judged(network: Network, recipe: TrainingJob, examples: ClipDataset) -> OodClassifier:
-    """Let a network judge novelty by the training part of its own recipe."""
-    train = recipe.subset("train")
-    return OodClassifier.fitted(network, embed(network, examples, train), labels_of(train)).eval()
+def ood_classifier(network: Network, job: TrainingJob, dataset: ClipDataset) -> OodClassifier:
+    """Return the classifier of a trained network, fitted to its training subset, in evaluation mode."""
+    clips = job.subset("train")
+    return OodClassifier.fitted(network, embed(network, dataset, clips), labels_of(clips)).eval()
 
 
-def answers(judge: OodClassifier, examples: ClipDataset, clips: Sequence[Clip]) -> Outputs:
-    """Ask a network about clips, as they are."""
+def outputs_of(classifier: OodClassifier, dataset: ClipDataset, clips: Sequence[Clip]) -> Outputs:
+    """Return the outputs for the unaltered inputs of clips."""
     with torch.inference_mode():
-        return Outputs(*judge.judge(embed(judge.network, examples, clips)), labels_of(clips))
+        logits, novelty = classifier.classify_features(embed(classifier.network, dataset, clips))
+    return Outputs(logits, novelty, labels_of(clips))
 
 
-def joined(parts: Sequence[Outputs]) -> Outputs:
-    """Return the answers of several folds as one."""
-    return Outputs(
-        torch.cat([part.logits for part in parts]),
-        torch.cat([part.novelty for part in parts]),
-        torch.cat([part.labels for part in parts]),
-    )
+def concatenate(outputs: Sequence[Outputs]) -> Outputs:
+    """Return the outputs of several folds as one."""
+    return Outputs(*(torch.cat(tensors) for tensors in zip(*outputs, strict=True)))

@@ -11,12 +11,11 @@ class TrainParams(Section):
     """Section `train`.
 
     Attributes:
-        epochs: each training clip is drawn once per epoch (a last batch of one clip is left out).
+        epochs: number of passes over the training clips (a last batch of one clip is dropped).
         checkpoint_from_last: fraction of the epochs, at the end, among which the one with the lowest validation loss is
             the checkpoint. Then the learning rate is low; an earlier minimum on few validation clips may be chance.
-        clean_prob: how often a training clip is drawn as it was recorded, and not one of its augmented copies.
-        synthetic_ratio: clips of synthetic speakers per training clip and epoch, for networks over MFCCs; at most
-            as many as there are.
+        clean_prob: probability that a training clip is unaltered rather than one of its augmented copies.
+        synthetic_ratio: clips of synthetic speakers per training clip in each epoch, at most as many as there are.
         batch_size: clips per step.
         learning_rate: peak of the one-cycle schedule.
         weight_decay: of AdamW.
@@ -24,13 +23,13 @@ class TrainParams(Section):
             copies, mixup, vocal tract perturbation or synthetic speakers. This fits the network to the known speakers.
         mixup_alpha: parameter of the Beta distribution of mixup's weights (Zhang et al. 2018); 0 disables mixup. Token
             ids are never mixed.
-        label_smoothing: probability taken from the true label and spread over all.
+        label_smoothing: probability taken from the true class and spread over all.
         seed: of weights, order and augmentation.
         num_threads: threads of PyTorch; results depend on it in the last digits.
-        device: `auto` takes CUDA where there is one.
-        calibration_folds: networks trained besides the served one, each without a fold of the speakers. Their outputs
-            on the clips of these speakers calibrate confidence and `ood_score` for unseen speakers. With 0 the
-            validation subset calibrates, whose speakers are known. Not 1, which would leave no speaker to train on.
+        device: `auto` uses CUDA if available.
+        calibration_folds: additional networks, each trained without its share of the speakers and applied to their
+            clips: these outputs calibrate confidence and novelty for unseen speakers. With 0 the validation subset, of
+            known speakers, does. Not 1, which would leave no speaker to train on.
     """
 
     epochs: int = Field(ge=1)
@@ -48,14 +47,9 @@ class TrainParams(Section):
     device: Literal["auto", "cpu", "cuda"]
     calibration_folds: int = Field(ge=0)
 
-    @property
-    def unsettled_epochs(self) -> int:
-        """How many epochs pass before the first one that may be the checkpoint."""
-        return min(round(self.epochs * (1 - self.checkpoint_from_last)), self.epochs - 1)
-
     @field_validator("calibration_folds")
     @classmethod
-    def _leaves_somebody(cls, folds: int) -> int:
+    def _not_one(cls, folds: int) -> int:
         if folds == 1:
             raise ValueError("one fold would leave out every speaker: take at least 2, or 0 for none")
         return folds

@@ -22,11 +22,13 @@ class TranscriptExamples:
         self._versions = [self._texts, *map(texts_by_file, transcripts.read_copies(folder))]
         self._recognizer: dict[str, Any] = json.loads(table.schema.metadata[transcripts.METADATA_KEY])
 
-    def clean(self, files: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def get(self, files: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return token ids `(batch, tokens)` and lengths `(batch,)`."""
         return pad_tokens([encode(self._texts[file]) for file in files])
 
-    def drawn(self, files: list[str], clean_prob: float, rng: Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def sample(
+        self, files: list[str], clean_prob: float, rng: Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the same for each clip (with probability `clean_prob`) or an augmented copy of it, with dropout."""
         copies = rng.integers(min(1, len(self._versions) - 1), len(self._versions), size=len(files))
         copies = np.where(rng.random(len(files)) < clean_prob, 0, copies)
@@ -36,6 +38,6 @@ class TranscriptExamples:
     def synthetic(self) -> None:
         """Return None: synthetic speakers are not transcribed."""
 
-    def service(self) -> dict[str, Any]:
+    def input_spec(self) -> dict[str, Any]:
         """Return the bundle's `input` section: how the scorer prepares inputs."""
         return {"kind": "transcript", "recognizer": self._recognizer}

@@ -1,4 +1,4 @@
-"""Recognizers: what they make of sound, and what they say when they cannot be used."""
+"""Recognizers: their results, and their errors."""
 
 import importlib.util
 import string
@@ -56,11 +56,11 @@ def sphinx() -> Recognizer:
     return registry.load(TranscribeParams(engine="sphinx"))
 
 
-def test_whisper_hears_spoken_digits(whisper: Recognizer) -> None:
+def test_whisper_recognizes_spoken_digits(whisper: Recognizer) -> None:
     """Clearly spoken digits come back as text that amounts to them."""
     words = ["six", "two", "seven"]
-    heard = whisper.recognize([spoken(word) for word in words])
-    assert [merge(recognition.text) for recognition in heard] == words
+    recognitions = whisper.recognize([spoken(word) for word in words])
+    assert [merge(recognition.text) for recognition in recognitions] == words
 
 
 def test_whisper_gives_a_clip_the_same_texts_in_any_company(whisper: Recognizer) -> None:
@@ -91,15 +91,15 @@ def test_whisper_takes_an_empty_batch(whisper: Recognizer) -> None:
     assert whisper.recognize([]) == []
 
 
-def test_sphinx_hears_speech_and_repeats_itself(sphinx: Recognizer) -> None:
-    """A clip has the same hypotheses again after another one was heard."""
+def test_sphinx_recognizes_speech_and_repeats_itself(sphinx: Recognizer) -> None:
+    """A clip has the same hypotheses again after another one."""
     first, _, again = sphinx.recognize([spoken("seven"), spoken("one"), spoken("seven")])
     assert first.status == Status.RECOGNIZED
     assert len(first.hypotheses) > 1
     assert first.hypotheses == again.hypotheses
 
 
-def test_sphinx_says_unrecognized_where_there_is_no_text() -> None:
+def test_sphinx_recognizes_no_speech_where_there_is_no_text() -> None:
     """A click of 10 ms has no text."""
     sphinx = SphinxRecognizer(SphinxParams(padding_s=0), n_best=5)
     [recognition] = sphinx.recognize([Waveform(np.zeros(80, dtype=np.float32), 8000)])
@@ -174,7 +174,7 @@ def test_a_model_path_that_is_no_absolute_folder_is_not_taken_for_a_name_on_the_
         TranscribeParams(model_path=path)
 
 
-def test_a_beam_that_is_too_narrow_for_the_hypotheses_is_a_mistake() -> None:
+def test_a_beam_that_is_too_narrow_for_the_hypotheses_is_an_error() -> None:
     """Where Whisper is the engine that is asked."""
     with pytest.raises(ValidationError, match=r"whisper\.beam_size is 5, which cannot give 6 hypotheses"):
         TranscribeParams(n_best=6)
@@ -231,7 +231,7 @@ def test_every_engine_of_the_parameters_is_in_the_table() -> None:
     assert set(registry.ENGINES) == set(TranscribeParams.model_json_schema()["properties"]["engine"]["enum"])
 
 
-def test_an_unknown_engine_is_a_mistake() -> None:
+def test_an_unknown_engine_is_an_error() -> None:
     """The parameters say which engines there are."""
     with pytest.raises(ValidationError, match="'whisper', 'sphinx' or 'google'"):
         TranscribeParams.model_validate({"engine": "parrot"})
@@ -250,7 +250,7 @@ def test_settings_are_those_that_bear_on_results() -> None:
 
 @pytest.mark.parametrize("engine", ["whisper", "sphinx", "google"])
 def test_engines_bring_in_neither_torch_nor_librosa_nor_great_expectations(engine: str) -> None:
-    """Loading an engine leaves the heavy libraries alone."""
+    """Loading an engine leaves the heavy libraries out."""
     code = (
         "import sys\n"
         "from audiomnist.asr import registry, transcribe\n"
@@ -274,7 +274,7 @@ def test_of_equal_texts_the_best_stays() -> None:
     assert recognition.hypotheses == (Hypothesis("1", -0.1), Hypothesis("won", -0.3))
 
 
-def test_pcm_is_what_stood_in_the_file() -> None:
+def test_pcm_is_that_of_the_file() -> None:
     """16-bit samples survive the way through float32, full scale included, and silence goes around them."""
     pcm = np.array([-32768, -1, 0, 1, 32767], dtype=np.int16)
     sound = audio_data(Waveform(pcm.astype(np.float32) / np.float32(32768), 10), padding_s=0.2)
@@ -318,7 +318,7 @@ def test_homophones_are_digits_and_other_words_stay(text: str, expected: str) ->
 
 
 def test_the_report_counts_exact_and_merged_texts_and_lists_wrong_ones() -> None:
-    """Shares are of all clips; wrong texts stand by digit, the most frequent first."""
+    """Shares are of all clips; wrong texts are listed by digit, the most frequent first."""
     texts = ["Zero.", "0 0", "little", "zeal", "little", "", "won"]
     rows = [{"engine": "whisper", "text": text, "status": "recognized" if text else "unrecognized"} for text in texts]
     rows[-1]["status"] = "failed"

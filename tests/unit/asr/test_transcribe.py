@@ -44,7 +44,7 @@ COPY = -1
 
 @dataclass(frozen=True)
 class Orders:
-    """What the fake does: it hears `limit` clips, then ends the way `end` says; the journal counts them."""
+    """What the fake does: it recognizes `limit` clips, then ends as `end` says; the journal counts them."""
 
     journal: Path
     limit: int = 1000
@@ -67,11 +67,11 @@ class Parrot:
 
     def recognize(self, waveforms: Sequence[Waveform]) -> list[Recognition]:
         """Predict each clip and write it into the journal."""
-        return [self._hear(waveform) for waveform in waveforms]
+        return [self._recognize(waveform) for waveform in waveforms]
 
-    def _hear(self, waveform: Waveform) -> Recognition:
+    def _recognize(self, waveform: Waveform) -> Recognition:
         first = round(float(waveform.samples[0]) * 32768)
-        if len(heard(self._orders.journal)) >= self._orders.limit:
+        if len(recognized(self._orders.journal)) >= self._orders.limit:
             if self._orders.end == "sigkill":
                 os.kill(os.getpid(), signal.SIGKILL)
             raise RecognitionError("the parrot has flown away")
@@ -89,8 +89,8 @@ def called(copy: Waveform) -> str:
     return hashlib.sha256(copy.samples.tobytes()).hexdigest()[:8]
 
 
-def heard(journal: Path) -> list[int]:
-    """Return the clips that were heard, over all processes and runs."""
+def recognized(journal: Path) -> list[int]:
+    """Return the clips that were recognized, over all processes and runs."""
     return [int(line) for line in journal.read_text(encoding="utf-8").split()]
 
 
@@ -155,7 +155,7 @@ def corpus(tmp_path: Path) -> Corpus:
 
 @pytest.fixture
 def orders(corpus: Corpus) -> Orders:
-    """Let the parrot hear all there is."""
+    """Let the parrot recognize all clips."""
     return Orders(corpus.folder / "journal")
 
 
@@ -186,13 +186,13 @@ def test_the_table_says_which_recognizer_made_it(corpus: Corpus, orders: Orders)
 
 @pytest.mark.parametrize(("end", "message"), [("error", "flown away"), ("sigkill", "process .* died")])
 def test_an_interrupted_run_goes_on_where_it_was(corpus: Corpus, orders: Orders, end: str, message: str) -> None:
-    """After four clips of seven, at most the batch in hand is heard again."""
+    """After four clips of seven, at most the unfinished batch is recognized again."""
     with pytest.raises(RecognitionError, match=message):
         corpus.run(parrot(Orders(orders.journal, limit=4, end=end)))
     assert not (corpus.folder / "out").exists()
     assert corpus.kept() == 2
     corpus.run(parrot(orders))
-    assert heard(orders.journal) == [0, 1, 2, 3, 4, 5, 6]
+    assert recognized(orders.journal) == [0, 1, 2, 3, 4, 5, 6]
     assert len(corpus.rows()) == 7
 
 
@@ -202,13 +202,13 @@ def test_another_setting_or_version_does_not_reuse_results(corpus: Corpus, order
     with pytest.raises(RecognitionError):
         corpus.run(stopped)
     corpus.run(parrot(orders), PARAMS.model_copy(update={"sphinx": SphinxParams(padding_s=0.5)}))
-    assert len(heard(orders.journal)) == 4 + 7
+    assert len(recognized(orders.journal)) == 4 + 7
     corpus.run(parrot(orders, version="2.0"))
-    assert len(heard(orders.journal)) == 4 + 7 + 7
+    assert len(recognized(orders.journal)) == 4 + 7 + 7
     assert corpus.kept() == 2
 
 
-def test_an_altered_recording_is_heard_again(corpus: Corpus, orders: Orders) -> None:
+def test_an_altered_recording_is_recognized_again(corpus: Corpus, orders: Orders) -> None:
     """Finished rows are found by content, not by name."""
     with pytest.raises(RecognitionError):
         corpus.run(parrot(Orders(orders.journal, limit=4)))
@@ -241,22 +241,22 @@ def test_clips_that_cannot_be_used_are_rows_too(
     assert "9_ada_0.wav is not transcribed: a nine is too much" in caplog.text
 
 
-def test_recordings_of_equal_content_are_heard_once(corpus: Corpus, orders: Orders) -> None:
+def test_recordings_of_equal_content_are_recognized_once(corpus: Corpus, orders: Orders) -> None:
     """Each of them has its row all the same."""
     raw = corpus.folder / "raw"
     (raw / "3_ada_1.wav").write_bytes((raw / "3_ada_0.wav").read_bytes())
     manifest.write(corpus.folder / "manifest.csv", manifest.describe_folder(raw))
     corpus.run(parrot(orders))
-    assert heard(orders.journal).count(3) == 1
+    assert recognized(orders.journal).count(3) == 1
     assert [row["file"] for row in corpus.rows() if row["text"] == "3"] == ["3_ada_0.wav", "3_ada_1.wav"]
 
 
 def test_recordings_that_differ_from_the_manifest_are_not_transcribed(corpus: Corpus, orders: Orders) -> None:
-    """The error names the file, and nothing is heard."""
+    """The error names the file, and nothing is recognized."""
     (corpus.folder / "raw" / "2_ada_0.wav").write_bytes(b"altered")
     with pytest.raises(ManifestError, match=r"1 altered: 2_ada_0\.wav"):
         corpus.run(parrot(orders))
-    assert heard(orders.journal) == []
+    assert recognized(orders.journal) == []
 
 
 def with_copies(**changes: Any) -> TranscribeParams:
@@ -281,16 +281,18 @@ def test_copies_have_tables_of_their_own_and_that_of_the_recordings_is_what_it_i
     }
 
 
-def test_a_table_of_copies_has_what_was_heard_in_the_copy_of_each_recording(corpus: Corpus, orders: Orders) -> None:
+def test_a_table_of_copies_has_the_text_of_the_copy_of_each_recording(corpus: Corpus, orders: Orders) -> None:
     """In the order of the manifest, under the recording's name, with a hash of the copy's own; by any process."""
     corpus.run(parrot(orders), with_copies().model_copy(update={"num_workers": 2}))
     recordings = manifest.read(corpus.folder / "manifest.csv")
     own_hashes = {row.sha256 for row in recordings}
     for number, rows in enumerate(corpus.copies(), start=1):
-        sounds = [Utterance(recording, number, AUGMENT) for recording in recordings]
+        utterances = [Utterance(recording, number, AUGMENT) for recording in recordings]
         assert [row["file"] for row in rows] == [recording.file for recording in recordings]
-        assert [row["text"] for row in rows] == [called(sound.waveform(corpus.folder / "raw")) for sound in sounds]
-        assert [row["sha256"] for row in rows] == [sound.sha256 for sound in sounds]
+        assert [row["text"] for row in rows] == [
+            called(utterance.waveform(corpus.folder / "raw")) for utterance in utterances
+        ]
+        assert [row["sha256"] for row in rows] == [utterance.sha256 for utterance in utterances]
         assert not own_hashes & {row["sha256"] for row in rows}
     tables = [transcripts.read(corpus.folder / "out"), *transcripts.read_copies(corpus.folder / "out")]
     assert len(tables) == 3
@@ -300,52 +302,56 @@ def test_a_table_of_copies_has_what_was_heard_in_the_copy_of_each_recording(corp
 
 @pytest.mark.parametrize(("end", "message"), [("error", "flown away"), ("sigkill", "process .* died")])
 def test_an_interrupted_run_goes_on_among_the_copies(corpus: Corpus, orders: Orders, end: str, message: str) -> None:
-    """After 12 of 21 sounds nothing of them is heard again, and the tables are those of a run in one go."""
+    """After 12 of 21 sounds none of them is recognized again, and the tables are those of a run in one go."""
     with pytest.raises(RecognitionError, match=message):
         corpus.run(parrot(Orders(orders.journal, limit=12, end=end)), with_copies())
     assert not (corpus.folder / "out").exists()
     assert corpus.kept() == 6
     corpus.run(parrot(orders), with_copies())
-    assert heard(orders.journal) == [0, 1, 2, 3, 4, 5, 6] + [COPY] * 14
+    assert recognized(orders.journal) == [0, 1, 2, 3, 4, 5, 6] + [COPY] * 14
     tables = corpus.rows(), corpus.copies()
     assert not (corpus.folder / "work").exists()
     corpus.run(parrot(orders), with_copies())
-    assert len(heard(orders.journal)) == 2 * 21
+    assert len(recognized(orders.journal)) == 2 * 21
     assert (corpus.rows(), corpus.copies()) == tables
 
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"noise_snr_db": (10, 20.5)}])
-def test_what_was_heard_in_the_copies_of_another_augmentation_does_not_serve(
+def test_texts_of_copies_of_another_augmentation_are_not_reused(
     corpus: Corpus, orders: Orders, change: dict[str, Any]
 ) -> None:
     """The recordings that are finished do; the tables are those of the augmentation that is asked for."""
     with pytest.raises(RecognitionError):
         corpus.run(parrot(Orders(orders.journal, limit=12)), with_copies())
     corpus.run(parrot(orders), with_copies(**change))
-    assert heard(orders.journal) == [0, 1, 2, 3, 4, 5, 6] + [COPY] * (5 + 14)
-    how = AUGMENT.model_copy(update=change)
+    assert recognized(orders.journal) == [0, 1, 2, 3, 4, 5, 6] + [COPY] * (5 + 14)
+    augment_params = AUGMENT.model_copy(update=change)
     for number, rows in enumerate(corpus.copies(), start=1):
-        sounds = [Utterance(recording, number, how) for recording in manifest.read(corpus.folder / "manifest.csv")]
-        assert [row["text"] for row in rows] == [called(sound.waveform(corpus.folder / "raw")) for sound in sounds]
+        utterances = [
+            Utterance(recording, number, augment_params) for recording in manifest.read(corpus.folder / "manifest.csv")
+        ]
+        assert [row["text"] for row in rows] == [
+            called(utterance.waveform(corpus.folder / "raw")) for utterance in utterances
+        ]
     assert not (corpus.folder / "work").exists()
 
 
-def test_what_was_heard_serves_where_fewer_copies_are_asked_for(corpus: Corpus, orders: Orders) -> None:
+def test_finished_texts_are_reused_for_fewer_copies(corpus: Corpus, orders: Orders) -> None:
     """How many there are makes no copy another."""
     with pytest.raises(RecognitionError):
         corpus.run(parrot(Orders(orders.journal, limit=16)), with_copies())
     corpus.run(parrot(orders), with_copies(copies_per_clip=1))
-    assert len(heard(orders.journal)) == 16
+    assert len(recognized(orders.journal)) == 16
     assert [len(rows) for rows in corpus.copies()] == [7]
 
 
-def test_the_copies_of_recordings_of_equal_content_are_heard_once(corpus: Corpus, orders: Orders) -> None:
+def test_copies_of_recordings_of_equal_content_are_recognized_once(corpus: Corpus, orders: Orders) -> None:
     """They are equal too, and each recording has its row."""
     raw = corpus.folder / "raw"
     (raw / "3_ada_1.wav").write_bytes((raw / "3_ada_0.wav").read_bytes())
     manifest.write(corpus.folder / "manifest.csv", manifest.describe_folder(raw))
     corpus.run(parrot(orders), with_copies())
-    assert len(heard(orders.journal)) == 3 * 7
+    assert len(recognized(orders.journal)) == 3 * 7
     for rows in corpus.copies():
         texts = {row["file"]: row["text"] for row in rows}
         assert len(texts) == 8

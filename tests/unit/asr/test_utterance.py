@@ -1,4 +1,4 @@
-"""What is recognized: a recording, or an augmented copy of it, and what tells one from another."""
+"""Utterances: recordings, their augmented copies, and the hashes of both."""
 
 import pickle
 from dataclasses import replace
@@ -19,7 +19,7 @@ from audiomnist.corpus import manifest
 from audiomnist.corpus.manifest import Recording
 
 COMMITTED = Path(__file__).parents[3] / "params.yaml"
-HOW = params.section(COMMITTED, "transcribe", TranscribeParams).augment
+PARAMS = params.section(COMMITTED, "transcribe", TranscribeParams).augment
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def recording(raw: Path) -> Recording:
 
 def test_copy_0_is_the_recording(raw: Path, recording: Recording) -> None:
     """Its samples, untouched, and the hash of its file."""
-    sound = Utterance(recording, 0, HOW)
+    sound = Utterance(recording, 0, PARAMS)
     read = waveform.read(raw / recording.file)
     np.testing.assert_array_equal(sound.waveform(raw).samples, read.samples)
     assert sound.waveform(raw).sample_rate_hz == read.sample_rate_hz
@@ -53,16 +53,16 @@ def test_a_copy_is_the_recording_augmented_by_its_number_and_content(raw: Path, 
     [recording] = [row for row in manifest.describe_folder(raw) if row.digit == digit]
     read = waveform.read(raw / recording.file)
     for copy in (1, 2):
-        rng = generator(HOW.seed, recording.sha256, copy)
-        made = Utterance(recording, copy, HOW).waveform(raw)
-        np.testing.assert_array_equal(made.samples, augment(read.samples, read.sample_rate_hz, HOW, rng))
+        rng = generator(PARAMS.seed, recording.sha256, copy)
+        made = Utterance(recording, copy, PARAMS).waveform(raw)
+        np.testing.assert_array_equal(made.samples, augment(read.samples, read.sample_rate_hz, PARAMS, rng))
         assert made.sample_rate_hz == read.sample_rate_hz
     (raw / "3_bob_9.wav").write_bytes((raw / recording.file).read_bytes())
     renamed = replace(recording, file="3_bob_9.wav")
     np.testing.assert_array_equal(
-        Utterance(renamed, 1, HOW).waveform(raw).samples, Utterance(recording, 1, HOW).waveform(raw).samples
+        Utterance(renamed, 1, PARAMS).waveform(raw).samples, Utterance(recording, 1, PARAMS).waveform(raw).samples
     )
-    assert Utterance(renamed, 1, HOW).sha256 == Utterance(recording, 1, HOW).sha256
+    assert Utterance(renamed, 1, PARAMS).sha256 == Utterance(recording, 1, PARAMS).sha256
 
 
 def test_every_other_sound_has_another_hash(recording: Recording) -> None:
@@ -79,9 +79,9 @@ def test_every_other_sound_has_another_hash(recording: Recording) -> None:
     ]
     assert {name for change in changes for name in change} == AugmentParams.model_fields.keys() - {"copies_per_clip"}
     sounds = [
-        *(Utterance(recording, copy, HOW) for copy in range(4)),
-        *(Utterance(recording, 1, HOW.model_copy(update=change)) for change in changes),
-        Utterance(replace(recording, sha256="0" * 64), 1, HOW),
+        *(Utterance(recording, copy, PARAMS) for copy in range(4)),
+        *(Utterance(recording, 1, PARAMS.model_copy(update=change)) for change in changes),
+        Utterance(replace(recording, sha256="0" * 64), 1, PARAMS),
     ]
     assert len({sound.sha256 for sound in sounds}) == len(sounds)
     assert all(len(sound.sha256) == 64 for sound in sounds)
@@ -89,22 +89,22 @@ def test_every_other_sound_has_another_hash(recording: Recording) -> None:
 
 def test_how_many_copies_there_are_makes_no_copy_another(raw: Path, recording: Recording) -> None:
     """Neither its hash nor its sound."""
-    one, other = (Utterance(recording, 1, HOW.model_copy(update={"copies_per_clip": copies})) for copies in (1, 50))
+    one, other = (Utterance(recording, 1, PARAMS.model_copy(update={"copies_per_clip": copies})) for copies in (1, 50))
     assert one.sha256 == other.sha256
     np.testing.assert_array_equal(one.waveform(raw).samples, other.waveform(raw).samples)
 
 
 @pytest.mark.parametrize("copy", [0, 1])
-def test_a_recording_that_cannot_be_used_is_told(raw: Path, recording: Recording, copy: int) -> None:
+def test_an_unusable_recording_raises(raw: Path, recording: Recording, copy: int) -> None:
     """Whether it is asked for itself or for a copy."""
     (raw / recording.file).write_bytes(b"not a sound")
     with pytest.raises(BadAudioError, match=recording.file):
-        Utterance(recording, copy, HOW).waveform(raw)
+        Utterance(recording, copy, PARAMS).waveform(raw)
 
 
 def test_a_sound_can_be_handed_to_a_process(recording: Recording) -> None:
     """It is what it was, hash and all."""
-    sound = Utterance(recording, 2, HOW)
+    sound = Utterance(recording, 2, PARAMS)
     handed = pickle.loads(pickle.dumps(sound))  # noqa: S301 - a pickle of our own
     assert handed == sound
     assert handed.sha256 == sound.sha256

@@ -158,7 +158,7 @@ def test_noise_has_the_level_that_was_drawn(tone: Samples) -> None:
 
 
 @pytest.mark.parametrize("silence_s", [0.0, 0.05, 0.3, 1.0])
-def test_silence_stands_before_and_after_the_sound(tone: Samples, silence_s: float) -> None:
+def test_silence_is_before_and_after_the_sound(tone: Samples, silence_s: float) -> None:
     """As long as was drawn, at both ends; the sound between them is what it is without it."""
     silence = round(8000 * silence_s)
     dry, put = (only(tone, padding_s=(length, length), noise_snr_db=(300.0, 300.0)) for length in (0.0, silence_s))
@@ -184,7 +184,7 @@ def test_silence_at_either_end_is_drawn_for_itself(tone: Samples) -> None:
 
 
 def test_silence_lies_under_the_noise(tone: Samples) -> None:
-    """No endpoint is told by zeros."""
+    """Zeros do not give away an endpoint."""
     made = only(tone, padding_s=(0.1, 0.1), noise_snr_db=(20.0, 20.0))
     for end in (made[:800], made[-800:]):
         assert np.square(end).mean() > 1e-5
@@ -192,7 +192,7 @@ def test_silence_lies_under_the_noise(tone: Samples) -> None:
 
 
 def test_a_room_goes_on_sounding_after_the_sound(tone: Samples) -> None:
-    """Where the original falls silent, the echo is heard."""
+    """Where the original falls silent, there is reverberation."""
     sound = np.concatenate([tone, np.zeros(2000, dtype=np.float32)])
     dry, wet = (only(sound, reverb_prob=fraction, reverb_rt60_s=(0.4, 0.4)) for fraction in (0.0, 1.0))
     after = slice(4400, 5400)
@@ -213,7 +213,7 @@ def test_bounds_stand_in_order(effect: str) -> None:
 
 @pytest.mark.parametrize("effect", ["tempo", "reverb_rt60_s"])
 def test_a_speed_or_an_echo_of_nothing_is_refused(effect: str) -> None:
-    """Zero, less and what is no number are told before anything is computed."""
+    """Zero, less and what is no number are reported before anything is computed."""
     for bound in (0.0, -1.0, float("nan")):
         with pytest.raises(ValidationError, match=effect):
             AugmentParams.model_validate(STRONG | {effect: (bound, 1.0)})

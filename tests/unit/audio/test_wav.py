@@ -155,8 +155,8 @@ HALF, QUARTER = bytes.fromhex("0040"), bytes.fromhex("0020")
         pytest.param(riff(fmt(), data(HALF), data(QUARTER)), id="two data chunks"),
         pytest.param(riff(fmt(), fmt(A_LAW, bits=8), data(HALF)), id="two fmt chunks"),
         pytest.param(riff(fmt(), data(HALF), fmt(A_LAW, bits=8)), id="a fmt chunk after the sound"),
-        pytest.param(riff(fmt(), data(HALF), chunk(b"LIST", b"", size=999)), id="a lie after the sound"),
-        pytest.param(riff(chunk(b"\0\xff\n\x1b", b""), fmt(), data(HALF)), id="a chunk with a strange name"),
+        pytest.param(riff(fmt(), data(HALF), chunk(b"LIST", b"", size=999)), id="a false size after the data"),
+        pytest.param(riff(chunk(b"\0\xff\n\x1b", b""), fmt(), data(HALF)), id="a chunk with an unusual name"),
         pytest.param(riff(*[chunk(b"JUNK", b"")] * 9998, fmt(), data(HALF)), id="as many chunks as are visited"),
     ],
 )
@@ -246,7 +246,7 @@ FAULTS = {
     "extension missing": (riff(fmt(0xFFFE), data()), "inconsistent_header", "its format takes 40"),
     "more bits valid": (riff(extensible(valid_bits=20), data()), "inconsistent_header", "20 bits are given as valid"),
     "ADPCM": (riff(fmt(0x11, bits=4), data()), "unsupported_encoding", "0x0011 (IMA ADPCM) with 4 bits, which is not"),
-    "unheard of": (riff(fmt(0xABC), data()), "unsupported_encoding", "0x0ABC (unknown) with 16 bits"),
+    "an unknown tag": (riff(fmt(0xABC), data()), "unsupported_encoding", "0x0ABC (unknown) with 16 bits"),
     "PCM of 12 bits": (riff(fmt(bits=12, frame_bytes=2), data()), "unsupported_encoding", "(PCM) with 12 bits"),
     "PCM of no bits": (riff(fmt(bits=0), data()), "unsupported_encoding", "(PCM) with 0 bits"),
     "float of 16 bits": (riff(fmt(FLOAT), data()), "unsupported_encoding", "(IEEE float) with 16 bits"),
@@ -273,7 +273,7 @@ def test_a_fault_has_its_reason_and_a_sentence(content: bytes, reason: str, part
 
 FIRST_THINGS_FIRST = {
     "a placeholder before a cut": (riff(fmt(), data(size=2**32 - 1))[:-20], "inconsistent_header"),
-    "a lie before a cut": (riff(fmt(), data(size=999))[:-20], "inconsistent_header"),
+    "a false size before a cut": (riff(fmt(), data(size=999))[:-20], "inconsistent_header"),
     "a cut before the encoding": (riff(fmt(0x55), data())[:-20], "truncated"),
     "a cut before a missing fmt": (riff(data())[:-20], "truncated"),
     "a cut before no sound": (riff(fmt(), data(b""), chunk(b"LIST", b"abcd"))[:-4], "truncated"),
@@ -321,13 +321,13 @@ def test_a_sound_that_is_too_long_is_refused_before_memory_is_taken_for_it() -> 
 def test_memory_is_a_small_multiple_of_the_content(subtype: str) -> None:
     """At the peak some twelve times as much as a file of 300 kB, whatever the header of one of 100 bytes says."""
     content = riff(fmt(TAGS[subtype], bits=BITS[subtype]), data(bytes(300_000)))
-    liar = riff(fmt(TAGS[subtype], bits=BITS[subtype]), data(size=300_000_000), size=400_000_000)
+    inconsistent = riff(fmt(TAGS[subtype], bits=BITS[subtype]), data(size=300_000_000), size=400_000_000)
     tracemalloc.start()
     try:
         wav.parse(content)
         assert tracemalloc.get_traced_memory()[1] < 12.5 * len(content)
         tracemalloc.reset_peak()
-        fault(liar)
+        fault(inconsistent)
         assert tracemalloc.get_traced_memory()[1] < 100_000
     finally:
         tracemalloc.stop()

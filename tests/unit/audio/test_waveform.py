@@ -1,4 +1,4 @@
-"""From a file to what a model hears."""
+"""Reading WAV files, and preparing waveforms for a model."""
 
 from pathlib import Path
 
@@ -80,7 +80,7 @@ def test_the_only_channel_is_the_mix(tone: Samples) -> None:
     ("content", "reason"),
     [(b"", "empty"), (b"not a sound", "not_audio"), (b"RIFF\x24\x00\x00\x00WAVEfmt ", "truncated")],
 )
-def test_what_is_no_sound_file_is_told_with_its_path_and_the_parsers_reason(
+def test_an_invalid_file_is_reported_with_its_path_and_the_reason_of_the_parser(
     tmp_path: Path, content: bytes, reason: str
 ) -> None:
     """No bytes, text, and a header cut short: the error has code, path and sentence."""
@@ -157,7 +157,7 @@ def test_all_zero_sound_comes_back_as_it_is(count: int) -> None:
 
 @given(sound=SOUNDS)
 def test_trimming_keeps_one_stretch_of_unchanged_samples(sound: Samples) -> None:
-    """What comes back stands in the sound as it is, and has the sound's peak."""
+    """What comes back is an unchanged part of the sound, and has the sound's peak."""
     trimmed = audio.trim_silence(sound, 1000, 40.0)
     starts = range(len(sound) - len(trimmed) + 1)
     assert any(np.array_equal(sound[start : start + len(trimmed)], trimmed) for start in starts)
@@ -176,25 +176,25 @@ def test_preparing_resamples_to_the_models_rate(sample_rate_hz: int) -> None:
     """A tone keeps its frequency and duration at another rate."""
     time_s = np.arange(sample_rate_hz) / sample_rate_hz
     tone = (0.5 * np.sin(2 * np.pi * 440 * time_s)).astype(np.float32)
-    heard = audio.prepare(Waveform(tone, sample_rate_hz), 8000, 40.0, 20000)
-    assert heard.dtype == np.float32
-    assert abs(len(heard) - 8000) <= 1
-    assert loudest_hz(heard, 8000) == pytest.approx(440, abs=2)
+    prepared = audio.prepare(Waveform(tone, sample_rate_hz), 8000, 40.0, 20000)
+    assert prepared.dtype == np.float32
+    assert abs(len(prepared) - 8000) <= 1
+    assert loudest_hz(prepared, 8000) == pytest.approx(440, abs=2)
 
 
 def test_preparing_at_the_models_own_rate_alters_no_sample(tone: Samples) -> None:
     """Nothing is filtered where there is nothing to convert."""
-    heard = audio.prepare(Waveform(tone, 8000), 8000, 40.0, 20000)
-    np.testing.assert_array_equal(heard, tone)
+    prepared = audio.prepare(Waveform(tone, 8000), 8000, 40.0, 20000)
+    np.testing.assert_array_equal(prepared, tone)
 
 
 def test_a_digit_after_a_second_of_hiss_is_not_cut_off() -> None:
     """Hiss too loud to be trimmed takes no room from what is louder."""
     hiss = 0.02 * np.sin(np.arange(16000)).astype(np.float32)
     hiss[9000:12000] += 0.5 * np.sin(np.arange(3000) / 3).astype(np.float32)
-    heard = audio.prepare(Waveform(hiss, 8000), 8000, 40.0, 8000)
-    assert len(heard) == 8000
-    start = next(start for start in range(8001) if np.array_equal(hiss[start : start + 8000], heard))
+    prepared = audio.prepare(Waveform(hiss, 8000), 8000, 40.0, 8000)
+    assert len(prepared) == 8000
+    start = next(start for start in range(8001) if np.array_equal(hiss[start : start + 8000], prepared))
     assert start <= 9000
     assert start + 8000 >= 12000
 
@@ -204,17 +204,17 @@ def test_the_loudest_stretch_is_at_most_as_long_as_asked_and_no_other_has_more_e
     sound: Samples, longest: int
 ) -> None:
     """What is no longer than that comes back whole."""
-    heard = audio.loudest(sound, longest)
-    assert len(heard) == min(longest, len(sound))
-    energies = [float(np.square(sound[at : at + len(heard)], dtype=np.float64).sum()) for at in range(len(sound))]
-    energy = float(np.square(heard, dtype=np.float64).sum())
+    prepared = audio.loudest(sound, longest)
+    assert len(prepared) == min(longest, len(sound))
+    energies = [float(np.square(sound[at : at + len(prepared)], dtype=np.float64).sum()) for at in range(len(sound))]
+    energy = float(np.square(prepared, dtype=np.float64).sum())
     assert energy == pytest.approx(max(energies), rel=1e-6, abs=1e-12)
 
 
 def test_preparing_cuts_after_trimming(tone: Samples) -> None:
     """Leading silence does not count towards the longest duration."""
-    heard = audio.prepare(Waveform(padded(tone, 8000, 0), 8000), 8000, 40.0, 1000)
-    np.testing.assert_array_equal(heard, audio.loudest(tone, 1000))
+    prepared = audio.prepare(Waveform(padded(tone, 8000, 0), 8000), 8000, 40.0, 1000)
+    np.testing.assert_array_equal(prepared, audio.loudest(tone, 1000))
 
 
 @pytest.mark.parametrize(("at_least", "width"), [(0, 5), (5, 5), (8, 8)])
@@ -231,7 +231,7 @@ def test_a_batch_is_as_wide_as_its_longest_clip_or_as_asked(at_least: int, width
 
 @pytest.mark.parametrize("rate_hz", [8000, 48000, 192_000])
 def test_a_recording_of_less_than_ten_milliseconds_is_too_short(tmp_path: Path, rate_hz: int) -> None:
-    """So that resampling always leaves something to hear."""
+    """So that resampling always leaves some samples."""
     soundfile.write(tmp_path / "click.wav", np.full(rate_hz // 100 - 1, 0.5), rate_hz)
     with pytest.raises(BadAudioError, match=r"less than 0\.01 s") as caught:
         audio.read(tmp_path / "click.wav")

@@ -19,9 +19,9 @@ from audiomnist.models.common.registry import architecture
 from audiomnist.serving import batching
 from audiomnist.serving.bundle.description import describe
 from audiomnist.serving.bundle.session import session
-from audiomnist.training.cross_validation import judged
+from audiomnist.training.cross_validation import ood_classifier
 from audiomnist.training.params import TrainParams
-from audiomnist.training.trainer import TrainingJob, fit
+from audiomnist.training.trainer import TrainingJob, train_network
 from benchmarks import peers, spectra
 from benchmarks.peers import Peer
 from benchmarks.rounds import BenchmarkError
@@ -35,7 +35,7 @@ TOLERANCE_OF_ROUNDING_DB = 2.0
 
 
 @pytest.fixture(scope="module")
-def recipe(toy: Path) -> TrainingJob:
+def job(toy: Path) -> TrainingJob:
     """A few epochs of a small network on tones."""
     chosen = architecture("cnn")
     how = params.section(toy / "params.yaml", "train", TrainParams).model_copy(update={"epochs": 4})
@@ -44,10 +44,10 @@ def recipe(toy: Path) -> TrainingJob:
 
 
 @pytest.fixture(scope="module")
-def peer(recipe: TrainingJob) -> Iterator[Peer]:
+def peer(job: TrainingJob) -> Iterator[Peer]:
     """A trained network that peers can ask."""
     threads = torch.get_num_threads()
-    yield Peer(fit(recipe, recipe.examples(), lambda _epoch, _scores: None), FRONT_END)
+    yield Peer(train_network(job, job.open_dataset()), FRONT_END)
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(mode=False)
 
@@ -59,15 +59,15 @@ def files(toy: Path) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def served(peer: Peer, recipe: TrainingJob, files: list[Path]) -> NDArray[np.float32]:
+def served(peer: Peer, job: TrainingJob, files: list[Path]) -> NDArray[np.float32]:
     """What the exported graph says of the files, with the peer's weights in it: logits `(files, 10)`."""
     samples = [
         waveform.prepare(waveform.read(path), FRONT_END.sample_rate_hz, FRONT_END.trim_top_db, FRONT_END.max_samples)
         for path in files
     ]
     batches = [*batching.batches(samples, FRONT_END.win_length, FRONT_END.hop_length)]
-    judge = judged(peer.network, recipe, recipe.examples())
-    graph = exported(WaveformModel(FrontEnd(FRONT_END), judge), [np.zeros((2, 1000), dtype=np.float32)])
+    classifier = ood_classifier(peer.network, job, job.open_dataset())
+    graph = exported(WaveformModel(FrontEnd(FRONT_END), classifier), [np.zeros((2, 1000), dtype=np.float32)])
     opened, logits = session(graph, threads=1), np.empty((len(files), 10), dtype=np.float32)
     for places, waveforms in batches:
         (logits[places],) = opened.run(["logits"], {"inputs": waveforms})

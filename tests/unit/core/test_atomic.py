@@ -46,7 +46,7 @@ def target_folder(tmp_path: Path) -> Path:
 
 
 def names(folder: Path) -> list[str]:
-    """Return what stands in a folder, hidden files too."""
+    """Return the names in a folder, hidden files too."""
     return sorted(path.name for path in folder.iterdir())
 
 

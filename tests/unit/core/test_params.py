@@ -1,4 +1,4 @@
-"""params.yaml: what is committed is valid, and every mistake is told at once."""
+"""params.yaml: the committed file is valid, and all errors are reported at once."""
 
 import re
 from collections.abc import Callable
@@ -63,7 +63,7 @@ def test_the_committed_file_is_valid(tmp_path: Path) -> None:
     assert (tmp_path / "out").exists()
 
 
-def test_every_mistake_is_told_in_one_message(altered: Altered, tmp_path: Path) -> None:
+def test_all_errors_are_in_one_message(altered: Altered, tmp_path: Path) -> None:
     """A typo in a value, an unknown key and a number out of bounds are named by their paths, at once."""
     path = altered({"model": "cnnn", "models.rnn.hiden": 64, "split.test_fraction": 1.5})
     with pytest.raises(ParamsError) as caught:
@@ -75,14 +75,14 @@ def test_every_mistake_is_told_in_one_message(altered: Altered, tmp_path: Path) 
     assert re.search(r"^  split\.test_fraction: .*1\.5", message, re.MULTILINE)
 
 
-def test_a_mistake_writes_no_out(altered: Altered, tmp_path: Path) -> None:
+def test_an_error_writes_no_out(altered: Altered, tmp_path: Path) -> None:
     """The stage has no output where there was none."""
     with pytest.raises(ParamsError):
         parameters.check(altered({"model": "cnnn"}), MANIFEST, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
 
 
-def test_a_mistake_leaves_an_older_out(altered: Altered, tmp_path: Path) -> None:
+def test_an_error_leaves_an_older_out(altered: Altered, tmp_path: Path) -> None:
     """What an earlier run wrote stays as it was."""
     (tmp_path / "out").write_text("older", encoding="utf-8")
     with pytest.raises(ParamsError):
@@ -115,8 +115,8 @@ def test_the_held_out_speaker_must_be_among_those_who_speak(
         parameters.check(path, MANIFEST, tmp_path / "out")
 
 
-def test_an_accent_that_nobody_speaks_is_a_mistake_where_voices_are_wanted(altered: Altered, tmp_path: Path) -> None:
-    """It is told before the features are lost, not when the recordings have been augmented already."""
+def test_an_unknown_accent_is_an_error_if_there_are_voices(altered: Altered, tmp_path: Path) -> None:
+    """It is reported before the recordings are augmented."""
     path = altered({"synthetic_speakers.espeak_languages": ["en", "en-moon"]})
     with pytest.raises(
         ParamsError, match=r"1 error\(s\)\n  synthetic_speakers\.espeak_languages: eSpeak NG has no voice 'en-moon'$"
@@ -130,7 +130,7 @@ def test_an_accent_that_nobody_speaks_is_a_mistake_where_voices_are_wanted(alter
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"train.calibration_folds": 1}, r"train\.calibration_folds: one fold .* at least 2, or 0 for none"),
         (
@@ -139,11 +139,11 @@ def test_an_accent_that_nobody_speaks_is_a_mistake_where_voices_are_wanted(alter
         ),
     ],
 )
-def test_a_number_that_would_be_taken_for_another_is_a_mistake(
-    altered: Altered, tmp_path: Path, changes: dict[str, Any], told: str
+def test_a_number_that_would_mean_another_is_an_error(
+    altered: Altered, tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
     """One fold would be none, six of five others would be all."""
-    with pytest.raises(ParamsError, match=rf"1 error\(s\)\n  {told}"):
+    with pytest.raises(ParamsError, match=rf"1 error\(s\)\n  {message}"):
         parameters.check(altered(changes), MANIFEST, tmp_path / "out")
 
 
@@ -157,8 +157,8 @@ def test_the_held_out_speaker_is_free_where_it_is_not_used_and_may_be_a_voice_of
     parameters.check(altered({"split.test_speaker": "angus", **others}), MANIFEST, tmp_path / "out")
 
 
-def test_mistakes_across_sections_are_told_with_those_within(altered: Altered, tmp_path: Path) -> None:
-    """Whatever else is wrong, what can be held against one another is."""
+def test_inconsistent_sections_are_reported_with_errors_within_sections(altered: Altered, tmp_path: Path) -> None:
+    """Valid sections are compared even if others are not valid."""
     path = altered(
         {
             "model": "typo",
@@ -175,7 +175,7 @@ def test_mistakes_across_sections_are_told_with_those_within(altered: Altered, t
     )
     with pytest.raises(ParamsError) as caught:
         parameters.check(path, MANIFEST, tmp_path / "out")
-    for mistake in (
+    for message in (
         "8 error(s)",
         "model: Input should be 'cnn', 'rnn' or 'lstm' (given: 'typo')",
         f"data.speakers: nikolas speaks in no recording of {MANIFEST}",
@@ -186,17 +186,17 @@ def test_mistakes_across_sections_are_told_with_those_within(altered: Altered, t
         "whisper.beam_size is 5, which cannot give 8 hypotheses",
         "train.seed: Input should be less than 9223372036854775808",
     ):
-        assert mistake in str(caught.value)
+        assert message in str(caught.value)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is CUDA")
-def test_a_device_that_is_not_there_is_a_mistake(altered: Altered, tmp_path: Path) -> None:
-    """It is told before anything is lost, not when training begins."""
+def test_an_absent_device_is_an_error(altered: Altered, tmp_path: Path) -> None:
+    """It is reported before training begins."""
     with pytest.raises(ParamsError, match=r"1 error\(s\)\n  train\.device: it is cuda, and there is none"):
         parameters.check(altered({"train.device": "cuda"}), MANIFEST, tmp_path / "out")
 
 
-def test_a_speaker_named_twice_is_a_mistake(altered: Altered, tmp_path: Path) -> None:
+def test_a_repeated_speaker_is_an_error(altered: Altered, tmp_path: Path) -> None:
     """The message names `data.speakers`."""
     with pytest.raises(ParamsError, match=r"data\.speakers: .*a speaker is named twice"):
         parameters.check(altered({"data.speakers": ["theo", "theo"]}), MANIFEST, tmp_path / "out")
@@ -216,7 +216,7 @@ def test_a_speaker_named_twice_is_a_mistake(altered: Altered, tmp_path: Path) ->
     ],
 )
 def test_each_section_has_its_bounds(altered: Altered, tmp_path: Path, key: str, value: object) -> None:
-    """One impossible value is one mistake under its own path."""
+    """One invalid value is one error under its path."""
     with pytest.raises(ParamsError, match=rf"1 error\(s\)\n  {re.escape(key)}: "):
         parameters.check(altered({key: value}), MANIFEST, tmp_path / "out")
 
@@ -242,7 +242,7 @@ def test_an_absent_section_is_named(written: Callable[[str], Path], tmp_path: Pa
 
 @pytest.mark.parametrize("text", ["a: [1,", "a: 1\na: 2\n", "a: !!python/object:os.system {}\n"])
 def test_what_is_not_yaml_is_an_error_that_names_the_file(written: Callable[[str], Path], text: str) -> None:
-    """Broken syntax, a key that stands twice, and tags that would run code are refused."""
+    """Broken syntax, a repeated key, and tags that would run code are refused."""
     with pytest.raises(ParamsError, match=r"params\.yaml cannot be read"):
         params.read(written(text))
 
@@ -277,7 +277,7 @@ def test_a_section_that_is_not_there_is_named(written: Callable[[str], Path], na
         params.section(written("a: {b: {factor: 1.5}}\n"), name, Tempo)
 
 
-def test_a_mistake_in_a_section_has_its_whole_path(written: Callable[[str], Path]) -> None:
+def test_an_error_in_a_section_has_its_whole_path(written: Callable[[str], Path]) -> None:
     """Also where one section is read alone."""
     with pytest.raises(ParamsError, match=r"\n  a\.b\.factor: .*given: -1"):
         params.section(written("a: {b: {factor: -1}}\n"), "a.b", Tempo)

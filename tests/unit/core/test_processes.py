@@ -55,7 +55,7 @@ def mark(value: str) -> None:
 
 
 def settings() -> dict[str, str | None]:
-    """Return what this process was told of threads, and its mark."""
+    """Return the thread settings of this process, and its mark."""
     return {name: os.environ.get(name) for name in (*THREADS, MARK)}
 
 
@@ -88,7 +88,7 @@ def a_killed_parents_child(child: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def next_line(process: subprocess.Popen[bytes]) -> bytes:
-    """Return what stands next on the pipe, b"" if nobody holds its other end; fails after a deadline.
+    """Return the next line of the pipe, b"" if nobody holds its other end; fails after a deadline.
 
     It is read byte by byte: nothing waits in a buffer of this process, where select does not see it.
     """
@@ -139,7 +139,7 @@ def test_a_pools_processes_end_with_their_killed_parent() -> None:
         assert next_line(parent) == b""
 
 
-def test_a_pools_processes_have_one_thread_each_and_are_started_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pools_processes_have_one_thread_each_and_are_initialized(monkeypatch: pytest.MonkeyPatch) -> None:
     """This process keeps its own settings, those that it lacks included."""
     monkeypatch.setenv(THREADS[0], "7")
     monkeypatch.setenv(THREADS[1], "5")
@@ -163,8 +163,8 @@ def test_a_pool_that_is_left_drops_what_is_queued(tmp_path: Path) -> None:
     assert not (tmp_path / "99").exists()
 
 
-def test_an_error_of_ours_comes_out_of_a_pool_as_it_is() -> None:
-    """With its sentence."""
+def test_a_pool_raises_the_error_of_its_process_unchanged() -> None:
+    """With its message."""
     with (
         processes.process_pool(1, mark, "here") as started,
         pytest.raises(ParamsError, match=r"nowhere\.yaml cannot be read"),

@@ -65,7 +65,7 @@ def test_another_name_is_refused(file: str) -> None:
 
 
 def test_the_file_has_a_header_and_a_line_per_recording(tmp_path: Path) -> None:
-    """The columns stand in a fixed order, lines end as on Unix, and the last one is closed."""
+    """The columns have a fixed order, lines end as on Unix, and the last one is closed."""
     manifest.write(tmp_path / "manifest.csv", [Recording("7_theo_12.wav", 7, "theo", 12, SHA256)])
     assert (tmp_path / "manifest.csv").read_bytes() == f"{HEADER}\n7_theo_12.wav,7,theo,12,{SHA256}\n".encode()
 
@@ -130,8 +130,8 @@ def test_a_folder_that_equals_its_manifest_is_accepted(recordings: Path) -> None
     manifest.verify(recordings, manifest.describe_folder(recordings)[::-1], "here")
 
 
-def test_what_is_missing_unexpected_and_altered_is_told_in_one_message(recordings: Path) -> None:
-    """Each kind has its count and its names, the source stands above, and what is right is not named."""
+def test_what_is_missing_unexpected_and_altered_is_in_one_message(recordings: Path) -> None:
+    """Each kind has its count and its names, the source comes first, and what is right is not named."""
     rows = manifest.describe_folder(recordings)
     (recordings / "3_ada_0.wav").unlink()
     (recordings / "3_ada_1.wav").unlink()
@@ -140,7 +140,7 @@ def test_what_is_missing_unexpected_and_altered_is_told_in_one_message(recording
     with pytest.raises(ManifestError) as caught:
         manifest.verify(recordings, rows, "the archive")
     assert str(caught.value).splitlines() == [
-        "the archive is not what the manifest says:",
+        "the archive differs from the manifest:",
         "  2 missing: 3_ada_0.wav, 3_ada_1.wav",
         "  1 unexpected: 9_zoe_0.wav",
         "  1 altered: 7_eve_1.wav",

@@ -1,4 +1,4 @@
-"""The stage that computes the tensors: what stands in them, and what they depend on."""
+"""The stage that computes the tensors: their content, and what it depends on."""
 
 from pathlib import Path
 
@@ -65,13 +65,13 @@ def test_the_tensor_has_a_row_for_each_copy_of_each_recording(raw: Path, tmp_pat
 def test_frames_of_clean_rows_are_the_windows_that_fit(raw: Path, tmp_path: Path) -> None:
     """A clip shorter than a window has one, and what lies beyond the longest duration has none."""
     _, index = computed(raw, tmp_path / "out", copies=0)
-    how = feature_params(0)
+    section = feature_params(0)
     lengths = [
-        len(waveform.prepare(waveform.read(path), how.sample_rate_hz, how.trim_top_db, how.max_samples))
+        len(waveform.prepare(waveform.read(path), section.sample_rate_hz, section.trim_top_db, section.max_samples))
         for path in sorted(raw.iterdir())
     ]
-    assert lengths[0] < how.win_length
-    assert lengths[-1] == how.max_samples
+    assert lengths[0] < section.win_length
+    assert lengths[-1] == section.max_samples
     assert index["frames"].tolist() == [max(0, length - 200) // 80 + 1 for length in lengths]
 
 
@@ -89,8 +89,8 @@ def test_without_copies_there_is_one_row_a_recording(raw: Path, tmp_path: Path) 
     assert len(tensor) == 5
     assert set(index["copy"]) == {0}
     examples, files = FeatureExamples(tmp_path / "out"), index["file"].tolist()
-    drawn, _ = examples.drawn(files, 0.5, np.random.default_rng(0))
-    np.testing.assert_array_equal(drawn, examples.clean(files)[0])
+    drawn, _ = examples.sample(files, 0.5, np.random.default_rng(0))
+    np.testing.assert_array_equal(drawn, examples.get(files)[0])
 
 
 def test_two_runs_write_the_same_bytes(raw: Path, tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_recordings_rows_do_not_depend_on_the_others(raw: Path, tmp_path: Path
 
 
 def test_copies_differ_from_the_clip_and_from_each_other(raw: Path, tmp_path: Path) -> None:
-    """Otherwise they would teach nothing."""
+    """Otherwise they would add nothing to training."""
     tensor, _ = computed(raw, tmp_path / "out", digits="3")
     clean, first, second = tensor
     assert np.abs(clean - first).max() > 1

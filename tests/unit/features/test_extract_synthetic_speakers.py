@@ -121,23 +121,23 @@ def test_clips_say_who_speaks_what(features: Path) -> None:
 
 def test_the_folder_says_what_the_voices_are(features: Path) -> None:
     """Who synthesized them, and all that they were drawn by."""
-    told = json.loads((features / SYNTHETIC / SPEAKERS).read_text(encoding="utf-8"))
-    assert told.pop("synthesizer") == "eSpeak NG"
-    assert SyntheticSpeakersParams.model_validate(told) == some_voices()
+    description = json.loads((features / SYNTHETIC / SPEAKERS).read_text(encoding="utf-8"))
+    assert description.pop("synthesizer") == "eSpeak NG"
+    assert SyntheticSpeakersParams.model_validate(description) == some_voices()
 
 
-def test_voices_are_heard_by_the_same_front_end(features: Path) -> None:
-    """Its settings stand beside both tensors; both can be trained on."""
+def test_synthetic_speakers_have_the_same_front_end(features: Path) -> None:
+    """Its settings are beside both tensors; both can be trained on."""
     settings = [(folder / SETTINGS).read_bytes() for folder in (features, features / SYNTHETIC)]
     assert settings[0] == settings[1]
     examples = FeatureExamples(features / SYNTHETIC)
     assert examples.front_end == FrontEndParams.model_validate(feature_params().model_dump(exclude={"augment"}))
-    drawn = {examples.drawn(["7_voice1"], 0.0, np.random.default_rng(seed))[0].tobytes() for seed in range(20)}
+    drawn = {examples.sample(["7_voice1"], 0.0, np.random.default_rng(seed))[0].tobytes() for seed in range(20)}
     assert len(drawn) == 2
 
 
 def test_words_of_different_voices_and_copies_of_a_word_differ(features: Path) -> None:
-    """Otherwise they would teach nothing."""
+    """Otherwise they would add nothing to training."""
     tensor, _ = opened(features / SYNTHETIC)
     assert len({row.tobytes() for row in tensor}) == len(tensor)
 

@@ -131,7 +131,7 @@ def test_a_wav_in_a_zip_that_is_no_regular_file_is_refused(tmp_path: Path, out: 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
 @pytest.mark.parametrize("other", ["a/0_ada_0.wav", "b/0_ada_0.wav"])
-def test_one_name_that_stands_twice_is_refused(tmp_path: Path, out: Path, pack: Pack, other: str) -> None:
+def test_one_name_that_is_repeated_is_refused(tmp_path: Path, out: Path, pack: Pack, other: str) -> None:
     """In one folder of the archive or in two: no file takes another's place."""
     with pytest.raises(ArchiveError, match=r"0_ada_0\.wav is twice"):
         archive.extract_recordings(pack(tmp_path, [("a/0_ada_0.wav", b"first"), (other, b"second")]), out)

@@ -132,7 +132,7 @@ def upstream(tmp_path: Path, recordings: Path, no_source: None, monkeypatch: pyt
 
 @pytest.fixture
 def closed_port(no_source: None, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Upstream stands at a port where nobody listens."""
+    """The upstream URL has a port at which no server listens."""
     del no_source
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -230,7 +230,7 @@ def test_an_unknown_speaker_is_named(checkout: Checkout) -> None:
 
 
 def test_bad_files_of_a_source_are_named_and_nothing_is_left(checkout: Checkout, source: Path) -> None:
-    """Missing, unexpected and altered ones stand in one message with the source; no out is written."""
+    """Missing, unexpected and altered ones are in one message with the source; no out is written."""
     (source / "3_ada_0.wav").unlink()
     (source / "9_zoe_0.wav").touch()
     (source / "7_eve_1.wav").write_bytes(b"altered")
@@ -251,7 +251,7 @@ def test_a_failure_leaves_an_older_raw_folder(checkout: Checkout, source: Path) 
     assert checkout.written() == {"raw", "recordings.csv", "report.json"}
 
 
-def test_a_recording_that_cannot_be_read_is_told_in_a_sentence(checkout: Checkout, source: Path) -> None:
+def test_a_recording_that_cannot_be_read_is_reported_without_a_traceback(checkout: Checkout, source: Path) -> None:
     """With the path and the reason; nothing is left."""
     (source / "3_ada_0.wav").unlink()
     (source / "3_ada_0.wav").symlink_to("/proc/self/mem")  # not even root can read where nothing is mapped
@@ -273,7 +273,7 @@ def test_a_damaged_archive_leaves_nothing(checkout: Checkout, tmp_path: Path, mo
 def test_a_source_that_is_none_names_the_resolved_path_and_the_remedies(
     checkout: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """A relative path is told in full, as it was looked for."""
+    """The message has the absolute path."""
     (tmp_path / "notes.txt").touch()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(SOURCE_VARIABLE, name)
@@ -397,5 +397,5 @@ def test_a_recording_that_is_no_sound_has_no_duration_to_report(checkout: Checko
     ],
 )
 def test_upstreams_versions_are_known_by_their_speakers(speakers: list[str], version: str) -> None:
-    """The order of the names does not matter, and any other choice is told by name."""
+    """The order of the names does not matter, and any other choice is listed by name."""
     assert info.fsdd_version(speakers) == version

@@ -1,4 +1,4 @@
-"""Convolutions over spectra taken as images: what comes out, of which size, and from which frames."""
+"""ConvStack over spectra taken as images: what comes out, of which size, and from which frames."""
 
 from itertools import product
 
@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from audiomnist.models.common.conv import Convolutions
-from audiomnist.models.common.recurrent import pool
+from audiomnist.models.common.conv import ConvStack
+from audiomnist.models.common.recurrent import mean_max_pool
 
 CHANNELS = ((), (4,), (4, 6), (4, 6, 5))
 HALVES = ("stride", "max_pool")
@@ -17,10 +17,10 @@ HALVES = ("stride", "max_pool")
 
 def convolutions(
     channels: tuple[int, ...], kernel: int = 3, downsampling: str = "stride", blocks: int = 0
-) -> Convolutions:
+) -> ConvStack:
     """Return convolutions with random weights, with so many blocks after each, to be asked."""
     torch.manual_seed(0)
-    return Convolutions(channels, kernel, downsampling, [blocks] * len(channels)).eval()
+    return ConvStack(channels, kernel, downsampling, [blocks] * len(channels)).eval()
 
 
 def halved(size: int, times: int) -> int:
@@ -77,8 +77,8 @@ def test_a_layer_is_a_convolution_a_normalisation_and_a_rectifier(kernel: int, d
     before = (kernel - 1) // 2
     bare = nn.functional.pad(clips.unsqueeze(1), [before, kernel - 1 - before] * 2)
     with torch.inference_mode():
-        weight = layer.get_parameter("convolve.weight")
-        activated = layer.get_submodule("normalize")(nn.functional.conv2d(bare, weight)).relu()
+        weight = layer.get_parameter("conv.weight")
+        activated = layer.get_submodule("norm")(nn.functional.conv2d(bare, weight)).relu()
         image = activated[:, :, ::2, ::2] if downsampling == "stride" else nn.functional.max_pool2d(activated, 2)
         expected = image.permute(0, 3, 1, 2).flatten(2)  # (clips, steps, channels * rows)
         steps, _ = layers(clips, lengths)
@@ -97,18 +97,18 @@ def test_a_residual_block_adds_to_what_it_is_given() -> None:
     with torch.inference_mode():
         given_steps, _ = bare(clips, lengths)
         image = given_steps.unflatten(2, (6, 6)).permute(0, 2, 3, 1)  # (clips, channels, rows, steps)
-        once = block.get_submodule("normalise_first")(
-            nn.functional.conv2d(image, block.get_parameter("first.weight"), padding=1)
+        once = block.get_submodule("norm1")(
+            nn.functional.conv2d(image, block.get_parameter("conv1.weight"), padding=1)
         ).relu()
-        changed = block.get_submodule("normalise_second")(
-            nn.functional.conv2d(once, block.get_parameter("second.weight"), padding=1)
+        changed = block.get_submodule("norm2")(
+            nn.functional.conv2d(once, block.get_parameter("conv2.weight"), padding=1)
         )
-        weights = block.get_submodule("weigh")(changed.mean(dim=(2, 3), keepdim=True))
+        weights = block.get_submodule("excite")(changed.mean(dim=(2, 3), keepdim=True))
         expected = (image + changed * weights).relu().permute(0, 3, 1, 2).flatten(2)
         made, _ = layers(clips, lengths)
         torch.testing.assert_close(made, expected, rtol=0, atol=1e-5)
         assert not torch.allclose(made, given_steps, atol=1e-2)
-        for weight in block.get_submodule("normalise_second").parameters():
+        for weight in block.get_submodule("norm2").parameters():
             weight.zero_()
         torch.testing.assert_close(layers(clips, lengths)[0], given_steps, rtol=0, atol=0)
 
@@ -133,8 +133,8 @@ def test_what_follows_a_clips_end_changes_none_of_its_steps(
         for clip, length, steps, count in zip(clips, lengths.tolist(), made, own.tolist(), strict=True):
             alone, _ = layers(clip[None, :, :length], torch.tensor([length]))
             torch.testing.assert_close(steps[:count], alone[0], rtol=0, atol=1e-5)
-        pooled = pool(made, own)
-        torch.testing.assert_close(pooled, pool(*layers(clips, lengths)), rtol=0, atol=1e-5)
+        pooled = mean_max_pool(made, own)
+        torch.testing.assert_close(pooled, mean_max_pool(*layers(clips, lengths)), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("blocks", [0, 2])
@@ -142,5 +142,5 @@ def test_every_layer_learns(blocks: int) -> None:
     """A gradient reaches each weight, in training too."""
     layers = convolutions((16, 24), blocks=blocks).train()
     steps, own = layers(spectra(5, 9, 13), torch.tensor([13, 12, 5, 2, 7]))
-    pool(steps, own).square().sum().backward()  # type: ignore[no-untyped-call]
+    mean_max_pool(steps, own).square().sum().backward()  # type: ignore[no-untyped-call]
     assert all(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in layers.parameters())

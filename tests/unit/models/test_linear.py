@@ -74,7 +74,7 @@ def test_a_clip_is_described_by_hand() -> None:
 
 @pytest.mark.parametrize("frames", range(1, 12))
 def test_a_clip_of_any_length_has_three_thirds(frames: int) -> None:
-    """None is empty; of three frames or more each stands in one third, and the thirds differ by one frame at most."""
+    """None is empty; of three frames or more each is in one third, and the thirds differ by one frame at most."""
     mfcc = np.arange(frames, dtype=np.float32)[None, :]
     described = describe(mfcc)
     assert described.shape == (6,)
@@ -87,7 +87,7 @@ def test_a_clip_of_any_length_has_three_thirds(frames: int) -> None:
 
 
 def test_the_padding_of_a_clip_is_not_seen(tensors: Path, split: Path) -> None:
-    """What stands beyond a clip's own frames changes nothing."""
+    """What follows a clip's own frames changes nothing."""
     before = predicted(tensors, split)
     mfcc, index = np.load(tensors / TENSOR), pd.read_parquet(tensors / INDEX)
     for row, frames in enumerate(index["frames"]):
@@ -109,13 +109,13 @@ def test_the_predictions_are_those_of_the_test_part_in_its_order(tensors: Path, 
 
 
 def test_it_learns_from_the_unaltered_copies_alone(tensors: Path, split: Path) -> None:
-    """Digits that are told by the level of a coefficient are told, though the augmented copies mislead."""
+    """Digits differ in the level of a coefficient and are recognized, though the augmented copies mislead."""
     table = predicted(tensors, split)
     assert (table["predicted"] == table["digit"]).all()
 
 
 def test_the_validation_part_does_not_train_it(tensors: Path, tmp_path: Path) -> None:
-    """A digit that stands in no training clip has no probability."""
+    """A digit that is in no training clip has no probability."""
     table = predicted(tensors, write_split(tmp_path / "split.csv", range(3, 10)))
     assert not table[PROBABILITIES[:3]].to_numpy().any()
     assert set(table["predicted"]) == set(range(3, 10))

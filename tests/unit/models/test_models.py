@@ -12,7 +12,7 @@ from scipy.fft import dct
 from audiomnist.core import params
 from audiomnist.models.common import registry
 from audiomnist.models.common.base import Network
-from audiomnist.models.common.recurrent import pool
+from audiomnist.models.common.recurrent import mean_max_pool
 from audiomnist.models.common.registry import architecture
 from audiomnist.models.params.cnn import CnnParams
 from audiomnist.models.params.lstm import LstmParams
@@ -60,9 +60,9 @@ LSTM = RECURRENT | {"embedding_dim": 4}
 def built(model: str, network_params: params.Section, toy: Path) -> tuple[Network, torch.Tensor, torch.Tensor]:
     """Build a network to be asked; return it with ten clips and their lengths."""
     chosen = architecture(model)
-    examples = chosen.examples(toy / INPUTS[model])
-    inputs, lengths = examples.clean(FILES)
-    network = chosen.build(network_params, examples.service()).eval()
+    dataset = chosen.open_dataset(toy / INPUTS[model])
+    inputs, lengths = dataset.get(FILES)
+    network = chosen.build(network_params, dataset.input_spec()).eval()
     network.scale_by(torch.from_numpy(inputs), torch.from_numpy(lengths))
     return network, torch.from_numpy(inputs), torch.from_numpy(lengths)
 
@@ -166,7 +166,7 @@ def test_a_parameter_out_of_range_or_unknown_is_refused(
 def test_pooling_sees_nothing_beyond_a_sequence() -> None:
     """Mean and maximum are those of the sequence's own steps, even where the padding is higher."""
     sequence = torch.tensor([[[1.0], [-3.0], [50.0]], [[-2.0], [-4.0], [-6.0]]])
-    pooled = pool(sequence, torch.tensor([2, 3]))
+    pooled = mean_max_pool(sequence, torch.tensor([2, 3]))
     assert pooled.tolist() == [[-1.0, 1.0], [-4.0, -2.0]]
 
 
@@ -182,16 +182,16 @@ def test_pooling_sees_nothing_beyond_a_sequence() -> None:
 def test_a_network_scales_its_inputs_by_the_training_files_alone(model: str, how: dict[str, Any], toy: Path) -> None:
     """Statistics are those of the files that are handed in, over their own frames, band by band."""
     chosen = architecture(model)
-    examples = chosen.examples(toy / "features")
-    inputs, lengths = examples.clean(FILES)
+    dataset = chosen.open_dataset(toy / "features")
+    inputs, lengths = dataset.get(FILES)
     assert min(lengths[:2]) < inputs.shape[2]
     bands = [dct(inputs[clip, :, : lengths[clip]], type=3, axis=0, norm="ortho") for clip in (0, 1)]
     own = np.concatenate([np.maximum(clip, clip.max() - how["top_db"]) for clip in bands], axis=1)
-    network = chosen.build(chosen.params.model_validate(how), examples.service())
-    network.scale_by(*(torch.from_numpy(array) for array in examples.clean(FILES[:2])))
+    network = chosen.build(chosen.params.model_validate(how), dataset.input_spec())
+    network.scale_by(*(torch.from_numpy(array) for array in dataset.get(FILES[:2])))
     buffers = dict(network.named_buffers())
     np.testing.assert_allclose(buffers["spectrum.mean"].flatten(), own.mean(axis=1), atol=1e-3)
-    np.testing.assert_allclose(buffers["spectrum.deviation"].flatten(), own.std(axis=1, ddof=1), atol=1e-3)
+    np.testing.assert_allclose(buffers["spectrum.std"].flatten(), own.std(axis=1, ddof=1), atol=1e-3)
 
 
 def test_a_recurrent_network_without_convolutions_reads_the_spectra_themselves(toy: Path) -> None:

@@ -1,4 +1,4 @@
-"""Novelty: that it is the formula, that training clips are the measure, and that what is far away is strange."""
+"""Novelty: that it is the formula, that training clips are the measure, and that what is far away scores high."""
 
 import numpy as np
 import pytest
@@ -41,8 +41,8 @@ def clouds(
     return torch.from_numpy(points.astype(np.float32)), torch.from_numpy(labels)
 
 
-def judge(features: Tensor, labels: Tensor) -> OodClassifier:
-    """Let a network of random weights judge by these training clips."""
+def fitted_classifier(features: Tensor, labels: Tensor) -> OodClassifier:
+    """Return a classifier of random weights, fitted to these training clips."""
     torch.manual_seed(0)
     return OodClassifier.fitted(Given(features.shape[1]), features, labels).eval()
 
@@ -79,13 +79,13 @@ def energies(network: Network, asked: NDArray[np.float64]) -> NDArray[np.float64
     return np.asarray(-np.logaddexp.reduce(asked @ weight.T + bias, axis=1))
 
 
-def exact_novelty(judged: OodClassifier, features: Tensor, labels: Tensor, asked: Tensor) -> NDArray[np.float64]:
+def exact_novelty(classifier: OodClassifier, features: Tensor, labels: Tensor, asked: Tensor) -> NDArray[np.float64]:
     """Return the formula's novelty: both parts, each in deviations from its mean over the training clips."""
     known, digits, new = features.double().numpy(), labels.numpy(), asked.double().numpy()
     total = np.zeros(len(new))
     for of_known, of_new in (
         (distances(known, digits, known), distances(known, digits, new)),
-        (energies(judged.network, known), energies(judged.network, new)),
+        (energies(classifier.network, known), energies(classifier.network, new)),
     ):
         total += (of_new - of_known.mean()) / of_known.std(ddof=1)
     return total
@@ -96,25 +96,25 @@ def exact_novelty(judged: OodClassifier, features: Tensor, labels: Tensor, asked
 def test_novelty_is_the_formula(features: int, seed: int, scale: float) -> None:
     """With few features and with more than the components that are kept; for clips near and far."""
     known, labels = clouds(features, seed=seed)
-    judged = judge(known, labels)
+    classifier = fitted_classifier(known, labels)
     asked = torch.cat([known[:20], scale * clouds(features, 30, seed=seed + 1)[0]])
-    logits, novelty = judged.judge(asked)
-    expected = exact_novelty(judged, known, labels, asked)
+    logits, novelty = classifier.classify_features(asked)
+    expected = exact_novelty(classifier, known, labels, asked)
     np.testing.assert_allclose(novelty.detach(), expected, rtol=TOLERANCE, atol=TOLERANCE)
-    assert torch.equal(logits, judged.network.classify(asked))
+    assert torch.equal(logits, classifier.network.classify(asked))
 
 
 @pytest.mark.parametrize("features", [2, 30, 200])
 def test_of_training_clips_novelty_has_mean_0_and_each_part_deviation_1(features: int) -> None:
     """They are the measure."""
     known, labels = clouds(features)
-    judged = judge(known, labels)
+    classifier = fitted_classifier(known, labels)
     with torch.inference_mode():
-        logits, novelty = judged.judge(known)
-        distance = judged.distance(known)
+        logits, novelty = classifier.classify_features(known)
+        distance = classifier.distance(known)
     assert float(novelty.mean()) == pytest.approx(0, abs=1e-3)
     parts = torch.stack([distance, -logits.logsumexp(dim=1)], dim=1)
-    np.testing.assert_allclose(((parts - judged.centre) / judged.spread).std(dim=0), 1, atol=1e-3)
+    np.testing.assert_allclose(((parts - classifier.centre) / classifier.spread).std(dim=0), 1, atol=1e-3)
 
 
 @pytest.mark.parametrize("features", [12, 200])
@@ -133,22 +133,22 @@ def test_what_is_far_from_every_digit_is_stranger_the_farther_it_is(features: in
 def test_features_that_no_training_clip_has_score_higher_than_those_of_new_clips() -> None:
     """Noise of the same spread as the training clips about no digit's mean."""
     known, labels = clouds(60)
-    judged = judge(known, labels)
+    classifier = fitted_classifier(known, labels)
     new, _ = clouds(60, 200)
     elsewhere = known.mean(dim=0) + known.std(dim=0) * torch.randn(200, 60, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
-        familiar, strange = judged.judge(new)[1], judged.judge(elsewhere)[1]
-    assert strange.quantile(0.05) > familiar.quantile(0.95)
+        familiar, other = classifier.classify_features(new)[1], classifier.classify_features(elsewhere)[1]
+    assert other.quantile(0.05) > familiar.quantile(0.95)
 
 
 def test_a_digit_that_does_not_occur_is_no_trouble() -> None:
     """The nearest of those that do is the measure."""
     known, labels = clouds(24, digits=(0, 3, 9))
-    judged = judge(known, labels)
+    classifier = fitted_classifier(known, labels)
     absent = clouds(24, digits=(5,))[0]
     with torch.inference_mode():
-        novelty = judged.judge(torch.cat([known, absent]))[1]
-    expected = exact_novelty(judged, known, labels, torch.cat([known, absent]))
+        novelty = classifier.classify_features(torch.cat([known, absent]))[1]
+    expected = exact_novelty(classifier, known, labels, torch.cat([known, absent]))
     np.testing.assert_allclose(novelty, expected, rtol=TOLERANCE, atol=TOLERANCE)
     assert novelty[: len(known)].mean() + 2 < novelty[len(known) :].mean()
 
@@ -157,41 +157,43 @@ def test_clips_of_a_digit_that_are_all_alike_make_no_measure_of_rounding() -> No
     """Where no feature varies within a digit, novelty is finite, and a last bit changes it little."""
     labels = torch.arange(20) % 10
     known = torch.randn(10, 8, generator=torch.Generator().manual_seed(0))[labels]
-    judged = judge(known, labels)
+    classifier = fitted_classifier(known, labels)
     with torch.inference_mode():
-        exact, rounded, far = (judged.judge(asked)[1] for asked in (known, known * (1 + 2e-7), known + 1e3))
+        exact, rounded, far = (
+            classifier.classify_features(asked)[1] for asked in (known, known * (1 + 2e-7), known + 1e3)
+        )
     assert far.isfinite().all()
     assert (far > exact + 10).all()
     np.testing.assert_allclose(rounded, exact, atol=1e-3)
 
 
-def test_what_is_judged_is_the_networks_own_answer() -> None:
+def test_the_output_is_the_networks_own_answer() -> None:
     """Logits and novelty are those of the features that the network finds."""
     known, labels = clouds(12)
-    judged = judge(known, labels)
+    classifier = fitted_classifier(known, labels)
     asked, lengths = clouds(12, 7, seed=5)[0], torch.ones(7, dtype=torch.int64)
     with torch.inference_mode():
-        logits, novelty = judged(asked, lengths)
-        assert torch.equal(logits, judged.network(asked, lengths))
-        assert torch.equal(novelty, judged.judge(asked)[1])
+        logits, novelty = classifier(asked, lengths)
+        assert torch.equal(logits, classifier.network(asked, lengths))
+        assert torch.equal(novelty, classifier.classify_features(asked)[1])
     assert (logits.shape, novelty.shape, novelty.dtype) == ((7, 10), (7,), torch.float32)
 
 
 def test_novelty_depends_on_no_other_clip() -> None:
     """Alone or in a batch."""
     known, labels = clouds(24)
-    judged = judge(known, labels)
+    classifier = fitted_classifier(known, labels)
     with torch.inference_mode():
-        together = judged.judge(known[:16])[1]
-        alone = torch.cat([judged.judge(known[row : row + 1])[1] for row in range(16)])
+        together = classifier.classify_features(known[:16])[1]
+        alone = torch.cat([classifier.classify_features(known[row : row + 1])[1] for row in range(16)])
     np.testing.assert_allclose(together, alone, atol=1e-4)
 
 
 def test_what_was_learned_travels_with_the_weights() -> None:
-    """Means, covariance, centre and spread are buffers: loaded into another judge, they give its answers."""
-    first, other = (judge(*clouds(12, seed=seed)) for seed in (0, 1))
+    """Means, covariance, centre and spread are buffers: loaded into another classifier, they give its answers."""
+    first, other = (fitted_classifier(*clouds(12, seed=seed)) for seed in (0, 1))
     asked = clouds(12, 9, seed=2)[0]
     with torch.inference_mode():
-        assert not torch.equal(first.judge(asked)[1], other.judge(asked)[1])
+        assert not torch.equal(first.classify_features(asked)[1], other.classify_features(asked)[1])
         other.load_state_dict(first.state_dict())
-        assert torch.equal(first.judge(asked)[1], other.judge(asked)[1])
+        assert torch.equal(first.classify_features(asked)[1], other.classify_features(asked)[1])

@@ -15,8 +15,8 @@ from audiomnist.features.front_end import FrontEndParams
 from audiomnist.features.mfcc import FrontEnd
 from audiomnist.features.params import FeatureParams
 from audiomnist.models.common.params import LogMelInputParams
-from audiomnist.models.common.recurrent import valid
-from audiomnist.models.common.spectrogram import LogMelInput, warpings
+from audiomnist.models.common.recurrent import length_mask
+from audiomnist.models.common.spectrogram import LogMelInput, vtlp_matrices
 
 COMMITTED = Path(__file__).parents[3] / "params.yaml"
 FRONT_END = params.section(COMMITTED, "features", FeatureParams).front_end
@@ -33,7 +33,7 @@ def levels(frames: Tensor = FRAMES, seed: int = 0) -> Tensor:
     draw = torch.Generator().manual_seed(seed)
     noise = torch.randn(len(frames), BANDS, int(frames.max()), generator=draw)
     bands = torch.linspace(-20, 10, BANDS).reshape(1, -1, 1) + noise * torch.linspace(2, 9, BANDS).reshape(1, -1, 1)
-    return bands * valid(frames, bands.shape[2]).unsqueeze(1)
+    return bands * length_mask(frames, bands.shape[2]).unsqueeze(1)
 
 
 def mfccs(bands: Tensor) -> Tensor:
@@ -50,13 +50,13 @@ def made(how: LogMelInputParams, bands: Tensor, frames: Tensor = FRAMES) -> LogM
 
 def unscaled(spectrum: LogMelInput, bands: Tensor, frames: Tensor = FRAMES) -> Tensor:
     """Return the levels in dB that a first step sees."""
-    levelled: Tensor = spectrum(mfccs(bands), frames) * spectrum.deviation + spectrum.mean
+    levelled: Tensor = spectrum(mfccs(bands), frames) * spectrum.std + spectrum.mean
     return levelled
 
 
 def own_frames(spectra: Tensor, frames: Tensor = FRAMES) -> Tensor:
     """Return the frames of all clips, `(frames, bands)`."""
-    return spectra.transpose(1, 2)[valid(frames, spectra.shape[2])]
+    return spectra.transpose(1, 2)[length_mask(frames, spectra.shape[2])]
 
 
 def tone(frequency_hz: float) -> Tensor:
@@ -87,7 +87,7 @@ def test_fewer_coefficients_give_as_many_bands_smoothed() -> None:
     mfcc = mfccs(bands)[:, :13]
     spectrum = LogMelInput(PLAIN, few).eval()
     spectrum.fit(mfcc, FRAMES)
-    found = spectrum(mfcc, FRAMES) * spectrum.deviation + spectrum.mean
+    found = spectrum(mfcc, FRAMES) * spectrum.std + spectrum.mean
     assert spectrum.bands == found.shape[1] == BANDS
     torch.testing.assert_close(torch.matmul(FrontEnd(few).dct, found), mfcc, rtol=0, atol=1e-3)
 
@@ -105,12 +105,12 @@ def test_statistics_are_the_same_with_more_padding_and_with_other_numbers_in_it(
     bands = levels()
     how = PLAIN.model_copy(update={"top_db": 25.0, "cmn_strength": 0.6})
     longer = torch.nn.functional.pad(bands, (0, 7))
-    rubbish = torch.where(valid(FRAMES, longer.shape[2]).unsqueeze(1), longer, 77.0)
+    rubbish = torch.where(length_mask(FRAMES, longer.shape[2]).unsqueeze(1), longer, 77.0)
     expected = made(how, bands)
     for other in (longer, rubbish):
         found = made(how, other)
         torch.testing.assert_close(found.mean, expected.mean, rtol=0, atol=1e-4)
-        torch.testing.assert_close(found.deviation, expected.deviation, rtol=0, atol=1e-4)
+        torch.testing.assert_close(found.std, expected.std, rtol=0, atol=1e-4)
 
 
 def test_a_band_that_never_changes_is_no_division_by_nothing() -> None:
@@ -211,7 +211,7 @@ def test_in_training_each_clip_is_warped_for_itself() -> None:
     spectrum = made(PLAIN.model_copy(update={"vtlp_range": WARP}), clip, torch.tensor([3]))
     torch.manual_seed(0)
     found = unscaled(spectrum.train(), bands, frames)
-    options = torch.matmul(warpings(FRONT_END, WARP), clip[0])
+    options = torch.matmul(vtlp_matrices(FRONT_END, WARP), clip[0])
     distances = (found.unsqueeze(1) - options.unsqueeze(0)).abs().amax(dim=(2, 3))  # (clips, factors)
     assert distances.amin(dim=1).max() < 1e-2
     assert set(distances.argmin(dim=1).tolist()) == set(range(21))
@@ -240,10 +240,10 @@ def test_where_training_is_told_not_to_vary_it_warps_nothing() -> None:
     bands = levels()
     spectrum = made(PLAIN.model_copy(update={"vtlp_range": WARP}), bands)
     served = spectrum(mfccs(bands), FRAMES)
-    spectrum.varies = False
+    spectrum.augments = False
     assert torch.equal(spectrum.train()(mfccs(bands), FRAMES), served)
     masked = made(PLAIN.model_copy(update={"freq_mask_bands": 20}), bands).train()
-    masked.varies = False
+    masked.augments = False
     assert not torch.equal(masked(mfccs(bands), FRAMES), served)
 
 
@@ -258,13 +258,13 @@ def test_without_variation_training_sees_what_is_served() -> None:
 def test_what_follows_from_the_parameters_is_no_part_of_the_weights() -> None:
     """Neither the transform to bands nor the warpings."""
     state = made(PLAIN.model_copy(update={"vtlp_range": WARP}), levels()).state_dict()
-    assert set(state) == {"mean", "deviation"}
+    assert set(state) == {"mean", "std"}
 
 
 @given(warp=st.floats(0, 0.5))
 def test_every_warping_is_a_weighted_mean_of_neighbouring_bands(warp: float) -> None:
     """Weights are at least 0 and sum to 1, so that a flat spectrum stays flat."""
-    matrices = warpings(FRONT_END, warp)
+    matrices = vtlp_matrices(FRONT_END, warp)
     assert matrices.shape == (21, BANDS, BANDS)
     assert matrices.dtype == torch.float32
     assert (matrices >= 0).all()
@@ -275,8 +275,8 @@ def test_every_warping_is_a_weighted_mean_of_neighbouring_bands(warp: float) -> 
 @given(warp=st.floats(0, 0.5))
 def test_the_middle_factor_is_1_and_leaves_every_band(warp: float) -> None:
     """And without a warp all of them do."""
-    np.testing.assert_allclose(warpings(FRONT_END, warp)[10], np.eye(BANDS), atol=1e-5)
-    for matrix in warpings(FRONT_END, 0.0):
+    np.testing.assert_allclose(vtlp_matrices(FRONT_END, warp)[10], np.eye(BANDS), atol=1e-5)
+    for matrix in vtlp_matrices(FRONT_END, 0.0):
         np.testing.assert_allclose(matrix, np.eye(BANDS), atol=1e-5)
 
 
@@ -286,7 +286,7 @@ def test_a_factor_below_1_moves_a_tone_up_and_one_above_1_moves_it_down(frequenc
     spectrum, middles = tone(frequency_hz), middles_hz()
     spacing_hz = np.diff(middles)
     places = []
-    for factor, matrix in zip(FACTORS, warpings(FRONT_END, WARP), strict=True):
+    for factor, matrix in zip(FACTORS, vtlp_matrices(FRONT_END, WARP), strict=True):
         band = int(torch.matmul(matrix, spectrum).argmax())
         assert middles[band] == pytest.approx(frequency_hz / factor, abs=1.5 * float(spacing_hz[band]))
         places.append(band)
@@ -297,7 +297,7 @@ def test_a_factor_below_1_moves_a_tone_up_and_one_above_1_moves_it_down(frequenc
 def test_beyond_the_outer_bands_the_level_is_theirs() -> None:
     """Where a factor asks for what lies above the last band or below the first."""
     spectrum = torch.linspace(-5, 3, BANDS)
-    lowest, highest = warpings(FRONT_END, 0.5)[[0, 20]]
+    lowest, highest = vtlp_matrices(FRONT_END, 0.5)[[0, 20]]
     assert torch.matmul(highest, spectrum)[-1] == pytest.approx(3, abs=1e-4)
     assert torch.matmul(lowest, spectrum)[0] == pytest.approx(-5, abs=1e-4)
 
@@ -306,7 +306,7 @@ def test_beyond_the_outer_bands_the_level_is_theirs() -> None:
 def test_warpings_follow_the_front_ends_filters(front_end: dict[str, float]) -> None:
     """Other edges or another number of bands give other matrices, of the same kind."""
     other = FrontEndParams.model_validate(FRONT_END.model_dump() | front_end)
-    matrices = warpings(other, WARP)
+    matrices = vtlp_matrices(other, WARP)
     assert matrices.shape == (21, other.n_mels, other.n_mels)
     np.testing.assert_allclose(matrices.sum(dim=2), 1, atol=1e-5)
-    assert matrices.shape[1] != BANDS or not torch.equal(matrices, warpings(FRONT_END, WARP))
+    assert matrices.shape[1] != BANDS or not torch.equal(matrices, vtlp_matrices(FRONT_END, WARP))

@@ -259,12 +259,6 @@ def test_a_speaker_that_a_random_split_lacks_is_named(tmp_path: Path) -> None:
         report_random(tables, tmp_path, ["cnn"])
 
 
-def test_a_learning_curve_of_two_models_is_refused(tmp_path: Path) -> None:
-    """Its table has no column for them."""
-    with pytest.raises(ProtocolError, match="of one model, and there are predictions of rnn, cnn"):
-        report_curve(unseen_tables(), tmp_path, MODELS)
-
-
 def test_a_clip_that_a_model_predicts_twice_is_refused(tmp_path: Path) -> None:
     """It would count double."""
     with pytest.raises(ProtocolError, match=r"two predictions for .*cnn.*each model predicts each clip once"):

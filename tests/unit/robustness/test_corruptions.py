@@ -1,4 +1,4 @@
-"""Disturbances: each does what it says, as strongly as it is told, and the same whenever it is done."""
+"""Corruptions: each has the given strength, and is deterministic."""
 
 import doctest
 from collections.abc import Callable
@@ -88,7 +88,7 @@ TELEPHONE = partial(corruptions.pass_telephone, (300.0, 3400.0))
 
 @pytest.mark.parametrize("noise", NOISES.values(), ids=NOISES)
 @pytest.mark.parametrize("snr_db", [20.0, 5.0, 0.0, -5.0])
-def test_noise_lies_as_far_below_the_speech_as_told(noise: Noise, snr_db: float) -> None:
+def test_noise_has_the_given_snr(noise: Noise, snr_db: float) -> None:
     """By mean power over the clip's own duration, which it keeps."""
     speech = sine(400)
     noisy = noise(snr_db, speech, rng())
@@ -151,17 +151,17 @@ def test_the_voices_of_babble_are_equally_loud() -> None:
     assert power[250] == pytest.approx(power[1000], rel=0.01)
 
 
-def test_babble_has_as_many_voices_as_told_and_none_twice() -> None:
+def test_babble_has_the_given_number_of_voices_and_none_twice() -> None:
     """Chosen by the clip's generator; all of them where there are fewer."""
     others = [sine(hertz) for hertz in (250, 500, 1000, 2000)]
-    heard = {}
+    loud = {}
     for voices in (1, 3, 4, 9):
         speech = sine(3000)
         added = babble_of(*others, voices=voices)(0.0, speech, rng()).samples - speech.samples
         power = np.abs(np.fft.rfft(added))[[250, 500, 1000, 2000]]
-        heard[voices] = int((power > power.max() / 100).sum())
+        loud[voices] = int((power > power.max() / 100).sum())
         assert power.max() < 1.01 * power[power > power.max() / 100].min()
-    assert heard == {1: 1, 3: 3, 4: 4, 9: 4}
+    assert loud == {1: 1, 3: 3, 4: 4, 9: 4}
 
 
 def test_a_voice_of_another_rate_keeps_its_pitch_in_babble() -> None:
@@ -216,19 +216,19 @@ def test_a_telephone_has_the_levels_of_mu_law(tmp_path: Path) -> None:
     soundfile.write(path, np.linspace(-1, 1, 100_000), RATE_HZ, subtype="ULAW")
     levels = np.unique(soundfile.read(path)[0])
     chirp = sine(1000, 0.9, 0.5).samples * np.linspace(0, 1, RATE_HZ // 2, dtype=np.float32)
-    heard = TELEPHONE(Waveform(chirp, RATE_HZ), rng()).samples
+    received = TELEPHONE(Waveform(chirp, RATE_HZ), rng()).samples
     assert len(levels) == 255
-    assert len(np.unique(heard)) > 150
+    assert len(np.unique(received)) > 150
     passed = sosfiltfilt(butter(4, (300, 3400), "bandpass", fs=RATE_HZ, output="sos"), chirp)
-    np.testing.assert_allclose(heard, levels[np.abs(passed[:, None] - levels).argmin(axis=1)], atol=1e-7)
+    np.testing.assert_allclose(received, levels[np.abs(passed[:, None] - levels).argmin(axis=1)], atol=1e-7)
 
 
 def test_a_telephone_brings_every_recording_to_8_khz() -> None:
     """The rate of the network, whatever the telephone's own."""
-    heard = TELEPHONE(sine(1000, rate_hz=48000), rng())
-    assert heard.sample_rate_hz == RATE_HZ
-    assert heard.duration_s == pytest.approx(1, abs=1e-3)
-    assert loudest_hz(heard) == pytest.approx(1000, abs=2)
+    received = TELEPHONE(sine(1000, rate_hz=48000), rng())
+    assert received.sample_rate_hz == RATE_HZ
+    assert received.duration_s == pytest.approx(1, abs=1e-3)
+    assert loudest_hz(received) == pytest.approx(1000, abs=2)
 
 
 @pytest.mark.parametrize("rate_hz", [44100, 48000])
@@ -305,18 +305,20 @@ def test_each_condition_disturbs_as_the_parameters_say(tone: Samples) -> None:
     """The table gives each disturbance its own strength."""
     speech, others = Waveform(tone * np.float32(0.1), RATE_HZ), [sine(250), sine(900)]
     found = {condition.path: condition for condition in conditions(RobustnessParams.model_validate(STRENGTHS), others)}
-    heard = {path: condition.corrupt(speech, rng()) for path, condition in found.items()}
-    assert heard["clean",] is speech
+    corrupted = {path: condition.corrupt(speech, rng()) for path, condition in found.items()}
+    assert corrupted["clean",] is speech
     for colour in ("white", "pink", "babble"):
-        added = heard["noise", colour, "snr_10_db"].samples - speech.samples
+        added = corrupted["noise", colour, "snr_10_db"].samples - speech.samples
         assert decibels(rms(speech.samples) / rms(added)) == pytest.approx(10, abs=0.01)
-    assert decibels(rms(heard["level", "plus_6_db"].samples) / rms(speech.samples)) == pytest.approx(6, abs=0.05)
-    assert heard["speed", "1_25"].duration_s == pytest.approx(0.4, abs=1e-3)
-    assert decibels(rms(heard["telephone", "300_to_3400_hz"].samples) / rms(speech.samples)) == pytest.approx(0, abs=1)
-    assert heard["source", "44100_hz"].sample_rate_hz == 44100
-    assert heard["silence", "0_25_s"].duration_s == pytest.approx(0.75)
-    assert decibels(rms(heard["silence", "0_25_s"].samples[:2000])) == pytest.approx(-70, abs=0.5)
-    assert (np.abs(heard["clipping", "5_percent"].samples) >= 1 - 2**-15).mean() >= 0.05
+    assert decibels(rms(corrupted["level", "plus_6_db"].samples) / rms(speech.samples)) == pytest.approx(6, abs=0.05)
+    assert corrupted["speed", "1_25"].duration_s == pytest.approx(0.4, abs=1e-3)
+    assert decibels(rms(corrupted["telephone", "300_to_3400_hz"].samples) / rms(speech.samples)) == pytest.approx(
+        0, abs=1
+    )
+    assert corrupted["source", "44100_hz"].sample_rate_hz == 44100
+    assert corrupted["silence", "0_25_s"].duration_s == pytest.approx(0.75)
+    assert decibels(rms(corrupted["silence", "0_25_s"].samples[:2000])) == pytest.approx(-70, abs=0.5)
+    assert (np.abs(corrupted["clipping", "5_percent"].samples) >= 1 - 2**-15).mean() >= 0.05
 
 
 def test_an_empty_list_leaves_a_disturbance_out() -> None:

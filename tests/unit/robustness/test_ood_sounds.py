@@ -103,9 +103,9 @@ def test_backwards_twice_is_the_recording(samples: list[float], rate: int) -> No
 
 
 @pytest.mark.parametrize("kind", ood_sounds.KINDS)
-def test_models_can_hear_every_kind(kind: str) -> None:
+def test_every_kind_can_be_prepared_for_a_model(kind: str) -> None:
     """Something is left of each when its silence is trimmed as a recording's is."""
     for sound in ood_sounds.sounds(kind, COUNT, 3):
-        heard = waveform.prepare(sound, 8000, 40.0, 8000)
-        assert 200 <= len(heard) <= 8000
-        assert np.abs(heard).max() > 0
+        prepared = waveform.prepare(sound, 8000, 40.0, 8000)
+        assert 200 <= len(prepared) <= 8000
+        assert np.abs(prepared).max() > 0

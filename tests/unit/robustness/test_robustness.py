@@ -1,4 +1,4 @@
-"""The report on robustness: what is judged, by hand and by a model; what it writes; what it refuses."""
+"""Evaluation of robustness: metrics by hand and with a model, the files it writes, and its errors."""
 
 import json
 import os
@@ -106,7 +106,7 @@ def written(toy: Path, served: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture
 def test_set(toy: Path) -> RobustnessSet:
-    """Return the test part of the toy corpus: each of three speakers says each digit once."""
+    """Return the test set of the toy corpus: each of three speakers says each digit once."""
     clips = [clip for clip in splits.read(toy / "split.csv") if clip.subset == "test"]
     assert len(clips) == TEST_CLIPS
     return RobustnessSet(clips, {clip.file: audio.read(toy / "raw" / clip.file) for clip in clips}, PARAMS)
@@ -119,9 +119,9 @@ def number_of(*path: str) -> int:
 
 def outcome(right: Sequence[bool], confidence: float) -> ConditionResult:
     """Return answers to zeros that are all equally sure."""
-    said = [0 if hit else 1 for hit in right]
+    predicted = [0 if hit else 1 for hit in right]
     probabilities = np.full((len(right), 10), (1 - confidence) / 9)
-    probabilities[np.arange(len(right)), said] = confidence
+    probabilities[np.arange(len(right)), predicted] = confidence
     return ConditionResult(np.array(right), probabilities)
 
 
@@ -161,7 +161,7 @@ def test_a_model_that_knows_its_tones_loses_them_in_noise(written: Path) -> None
 
 
 def test_a_second_report_has_the_same_bytes(toy: Path, served: Path, written: Path, tmp_path: Path) -> None:
-    """Whichever process judges which condition."""
+    """Whichever process evaluates which condition."""
     report(served / "cnn", toy / "raw", toy / "split.csv", tmp_path)
     for name in ("cnn.json", "cnn.csv", "cnn.png"):
         assert (tmp_path / name).read_bytes() == (written / name).read_bytes()
@@ -176,12 +176,12 @@ def test_the_clips_are_evenly_spaced(test_set: RobustnessSet) -> None:
 
 
 @pytest.mark.parametrize("path", [condition.path for condition in conditions(PARAMS, [])], ids="_".join)
-def test_how_many_clips_are_judged_changes_none_of_them(test_set: RobustnessSet, path: tuple[str, ...]) -> None:
+def test_the_number_of_clips_changes_none_of_them(test_set: RobustnessSet, path: tuple[str, ...]) -> None:
     """Nor does the order in which they are disturbed."""
     every = RobustnessSet(test_set.clips, test_set.recordings, PARAMS.model_copy(update={"clips": 30}))
     alone, among = test_set.selected[4], {clip.file: every.corrupted(clip, number_of(*path)) for clip in every.selected}
-    found = test_set.corrupted(alone, number_of(*path))
-    np.testing.assert_array_equal(found.samples, among[alone.file].samples)
+    result = test_set.corrupted(alone, number_of(*path))
+    np.testing.assert_array_equal(result.samples, among[alone.file].samples)
 
 
 def test_clips_of_the_same_length_meet_different_noise(test_set: RobustnessSet) -> None:
@@ -201,8 +201,8 @@ def voices_behind(clip: Clip, clips: Sequence[Clip]) -> set[str]:
         for file, hertz in pitches_hz.items()
     }
     params = PARAMS.model_copy(update={"babble_voices": 100})
-    heard = RobustnessSet(clips, tones, params).corrupted(clip, number_of("noise", "babble", "snr_minus_20_db"))
-    power = np.abs(np.fft.rfft(heard.samples)) ** 2
+    mixture = RobustnessSet(clips, tones, params).corrupted(clip, number_of("noise", "babble", "snr_minus_20_db"))
+    power = np.abs(np.fft.rfft(mixture.samples)) ** 2
     loud = {file: power[round(hertz)] > power.max() / 10 for file, hertz in pitches_hz.items()}
     return {file for file, is_loud in loud.items() if is_loud}
 
@@ -222,18 +222,18 @@ def test_a_speaker_who_is_alone_babbles_behind_the_own_clip() -> None:
 def test_clean_clips_are_answered_as_in_service(test_set: RobustnessSet, served: Path) -> None:
     """The same probabilities, the same hits."""
     evaluate.start(served / "cnn", test_set)
-    found = evaluate.evaluate_condition(0)
+    result = evaluate.evaluate_condition(0)
     predict = predictor(inference.load(served / "cnn", threads=1))
     answers = [predict([test_set.recordings[clip.file]])[0] for clip in test_set.selected]
     expected = np.array([answer.probabilities for answer in answers if answer is not None])
-    np.testing.assert_allclose(found.probabilities, expected, atol=1e-5)
-    assert found.correct.tolist() == (expected.argmax(axis=1) == np.arange(10)).tolist()
+    np.testing.assert_allclose(result.probabilities, expected, atol=1e-5)
+    assert result.correct.tolist() == (expected.argmax(axis=1) == np.arange(10)).tolist()
 
 
-def test_what_is_judged_is_the_disturbed_clip(test_set: RobustnessSet, served: Path) -> None:
-    """A clip of 48 kHz is heard as the model's own preparation brings it down."""
+def test_the_corrupted_clip_is_evaluated(test_set: RobustnessSet, served: Path) -> None:
+    """A clip of 48 kHz is resampled by the preparation of the model."""
     evaluate.start(served / "cnn", test_set)
-    found = evaluate.evaluate_condition(number_of("source", "48000_hz"))
+    result = evaluate.evaluate_condition(number_of("source", "48000_hz"))
     predict = predictor(inference.load(served / "cnn", threads=1))
     raised = [
         corruptions.change_rate(48000, test_set.recordings[clip.file], np.random.default_rng())
@@ -241,7 +241,7 @@ def test_what_is_judged_is_the_disturbed_clip(test_set: RobustnessSet, served: P
     ]
     answers = [predict([waveform])[0] for waveform in raised]
     expected = np.array([answer.probabilities for answer in answers if answer is not None])
-    np.testing.assert_allclose(found.probabilities, expected, atol=1e-5)
+    np.testing.assert_allclose(result.probabilities, expected, atol=1e-5)
 
 
 def test_a_clip_without_an_answer_is_wrong_and_unsure(
@@ -250,10 +250,10 @@ def test_a_clip_without_an_answer_is_wrong_and_unsure(
     """Also where the digit is the first, which equal probabilities would name."""
     monkeypatch.setitem(registry.ENGINES, "sphinx", lambda _: Deaf())
     evaluate.start(served / "lstm", test_set)
-    found = evaluate.evaluate_condition(0)
+    result = evaluate.evaluate_condition(0)
     assert test_set.selected[0].digit == 0
-    assert not found.correct.any()
-    np.testing.assert_allclose(found.probabilities, 0.1)
+    assert not result.correct.any()
+    np.testing.assert_allclose(result.probabilities, 0.1)
 
 
 def test_the_scores_by_hand() -> None:
@@ -270,7 +270,7 @@ def test_the_scores_by_hand() -> None:
     assert noisy["mcnemar_p"] == pytest.approx(2 * 0.5**6)
 
 
-def test_each_condition_is_held_against_the_clean_clips_not_the_one_before() -> None:
+def test_each_condition_is_compared_with_the_clean_clips_not_the_one_before() -> None:
     """Two conditions that miss the same clips both differ from the clean ones."""
     missed = outcome([True] * 4 + [False] * 6, 0.7)
     _, first, second = evaluate.scores([outcome([True] * 10, 0.9), missed, missed])
@@ -298,8 +298,8 @@ def test_the_clean_clips_alone_can_be_drawn(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_a_test_part_without_two_clips_cannot_babble(toy: Path, served: Path, tmp_path: Path, count: int) -> None:
-    """The file, the reason and the remedy are told, and nothing is written."""
+def test_a_test_set_without_two_clips_cannot_babble(toy: Path, served: Path, tmp_path: Path, count: int) -> None:
+    """The file, the reason and the remedy are in the message, and nothing is written."""
     clips = splits.read(toy / "split.csv")
     test = [clip for clip in clips if clip.subset == "test"][:count]
     splits.write(tmp_path / "split.csv", [*(clip for clip in clips if clip.subset != "test"), *test])
@@ -322,7 +322,7 @@ def test_a_bundle_that_is_not_there_is_named(toy: Path, tmp_path: Path) -> None:
         report(tmp_path / "nowhere", toy / "raw", toy / "split.csv", tmp_path)
 
 
-def test_a_recognizer_that_cannot_be_loaded_is_told(
+def test_a_recognizer_that_cannot_be_loaded_is_reported(
     toy: Path, served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With its own sentence, not as a pool that broke."""
@@ -335,7 +335,9 @@ def test_a_recognizer_that_cannot_be_loaded_is_told(
         report(served / "lstm", toy / "raw", toy / "split.csv", tmp_path)
 
 
-def test_a_process_that_dies_is_told(toy: Path, served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_dies_is_reported(
+    toy: Path, served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As one that is killed for want of memory; nothing is written."""
     monkeypatch.setattr(evaluate, "start", die)
     with pytest.raises(RobustnessError, match=r"cnn died.*run the stage again"):
@@ -343,7 +345,7 @@ def test_a_process_that_dies_is_told(toy: Path, served: Path, tmp_path: Path, mo
     assert not list(tmp_path.iterdir())
 
 
-def test_the_stage_tells_a_mistake_in_a_sentence(toy: Path, served: Path, tmp_path: Path) -> None:
+def test_the_stage_reports_an_error_without_a_traceback(toy: Path, served: Path, tmp_path: Path) -> None:
     """Without a traceback, and with status 1."""
     done = run_stage(served / "nowhere", toy, tmp_path)
     assert done.returncode == 1

@@ -30,24 +30,24 @@ PARAMS = SyntheticSpeakersParams.model_validate(SOME)
 IN_ANOTHER_PROCESS = """
 import hashlib, sys
 from audiomnist.synthesis.speakers import SyntheticSpeakersParams, words
-how = SyntheticSpeakersParams.model_validate_json(sys.argv[1])
+speakers = SyntheticSpeakersParams.model_validate_json(sys.argv[1])
 for number in sys.argv[2:]:
-    print(hashlib.sha256(b"".join(word.samples.tobytes() for word in words(int(number), how))).hexdigest())
+    print(hashlib.sha256(b"".join(word.samples.tobytes() for word in words(int(number), speakers))).hexdigest())
 """
 
 
-def sound(number: int, how: SyntheticSpeakersParams = PARAMS) -> bytes:
+def sound(number: int, speakers: SyntheticSpeakersParams = PARAMS) -> bytes:
     """Return all samples of a voice."""
-    return b"".join(word.samples.tobytes() for word in words(number, how))
+    return b"".join(word.samples.tobytes() for word in words(number, speakers))
 
 
 @pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+def spoken(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """Let nothing be spoken; return a list of what would have been, as it grows."""
     spoken: list[dict[str, Any]] = []
 
-    def speak(text: str, voice: str, **how: int) -> Waveform:
-        spoken.append({"text": text, "voice": voice, **how})
+    def speak(text: str, voice: str, **settings: int) -> Waveform:
+        spoken.append({"text": text, "voice": voice, **settings})
         return Waveform(np.zeros(10, dtype=np.float32), 22_050)
 
     monkeypatch.setattr(espeak, "speak", speak)
@@ -82,42 +82,44 @@ def test_another_number_and_another_seed_are_other_voices() -> None:
         assert len({voice[digit].samples.tobytes() for voice in spoken}) == 3
 
 
-def test_a_voice_keeps_its_accent_throat_and_liveliness(said: list[dict[str, Any]]) -> None:
+def test_a_voice_keeps_its_accent_throat_and_liveliness(spoken: list[dict[str, Any]]) -> None:
     """Its words are those of the digits in order; speed and pitch stray from word to word."""
     words(4, PARAMS)
-    assert [word["text"] for word in said] == list(DIGIT_WORDS)
-    assert len({(word["voice"], word["pitch_range"], word["seed"]) for word in said}) == 1
-    assert len({word["rate_wpm"] for word in said}) > 5
-    assert len({word["pitch"] for word in said}) > 3
+    assert [word["text"] for word in spoken] == list(DIGIT_WORDS)
+    assert len({(word["voice"], word["pitch_range"], word["seed"]) for word in spoken}) == 1
+    assert len({word["rate_wpm"] for word in spoken}) > 5
+    assert len({word["pitch"] for word in spoken}) > 3
 
 
-def test_what_is_drawn_stays_within_its_bounds(said: list[dict[str, Any]]) -> None:
+def test_what_is_drawn_stays_within_its_bounds(spoken: list[dict[str, Any]]) -> None:
     """Of a voice; its words lie at most 15% of the speed and 8 steps of the pitch beside it, and in eSpeak's range."""
-    how = SyntheticSpeakersParams.model_validate(
+    speakers = SyntheticSpeakersParams.model_validate(
         SOME | {"rate_wpm": (150, 160), "pitch": (40, 50), "pitch_range": (20, 25)}
     )
     for number in range(60):
-        words(number, how)
-    rates, pitches, ranges = (np.array([word[what] for word in said]) for what in ("rate_wpm", "pitch", "pitch_range"))
+        words(number, speakers)
+    rates, pitches, ranges = (
+        np.array([word[what] for word in spoken]) for what in ("rate_wpm", "pitch", "pitch_range")
+    )
     assert int(150 * 0.85) <= rates.min() < 140
     assert 175 < rates.max() <= 160 * 1.15
     assert 32 <= pitches.min() < 40
     assert 50 < pitches.max() <= 58
     assert set(ranges.tolist()) == {20, 21, 22, 23, 24, 25}
-    assert {word["voice"].partition("+")[0] for word in said} == set(how.espeak_languages)
-    throats = {word["voice"].partition("+")[2] for word in said}
+    assert {word["voice"].partition("+")[0] for word in spoken} == set(speakers.espeak_languages)
+    throats = {word["voice"].partition("+")[2] for word in spoken}
     assert len(throats) > 30
     assert throats <= set(espeak.variants())
 
 
 @pytest.mark.parametrize(("pitch", "end"), [((0, 0), 0), ((99, 99), 99)])
 def test_no_word_is_higher_or_lower_than_espeak_can_speak(
-    said: list[dict[str, Any]], pitch: tuple[int, int], end: int
+    spoken: list[dict[str, Any]], pitch: tuple[int, int], end: int
 ) -> None:
     """A voice at the end of the scale stays on it."""
     for number in range(10):
         words(number, SyntheticSpeakersParams.model_validate(SOME | {"pitch": pitch}))
-    pitches = {word["pitch"] for word in said}
+    pitches = {word["pitch"] for word in spoken}
     assert end in pitches
     assert min(pitches) >= 0
     assert max(pitches) <= 99
@@ -125,13 +127,13 @@ def test_no_word_is_higher_or_lower_than_espeak_can_speak(
 
 def test_the_committed_voices_can_speak() -> None:
     """In each of the accents, which espeak-ng may not all bring."""
-    how = params.section(COMMITTED, "synthetic_speakers", SyntheticSpeakersParams)
-    for accent in how.espeak_languages:
-        words(0, how.model_copy(update={"espeak_languages": (accent,)}))
+    speakers = params.section(COMMITTED, "synthetic_speakers", SyntheticSpeakersParams)
+    for accent in speakers.espeak_languages:
+        words(0, speakers.model_copy(update={"espeak_languages": (accent,)}))
 
 
 def test_an_accent_that_espeak_lacks_is_named() -> None:
-    """The voice that was asked for is told."""
+    """The voice that was requested is in the message."""
     with pytest.raises(SynthesisError, match=r"eSpeak NG has no voice 'en-nowhere\+\w+'"):
         words(0, SyntheticSpeakersParams.model_validate(SOME | {"espeak_languages": ("en-nowhere",)}))
 

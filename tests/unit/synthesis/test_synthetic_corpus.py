@@ -66,7 +66,7 @@ def test_peaks_lie_between_minus_20_and_minus_1_dbfs_and_differ(
 
 
 def test_no_two_recordings_have_the_same_content(corpus: tuple[Path, list[Recording]]) -> None:
-    """Takes and voices differ in their bytes, so that no clip stands in training and test at once."""
+    """Takes and voices differ in their bytes, so that no clip is in training and test set at once."""
     _, recordings = corpus
     assert len({recording.sha256 for recording in recordings}) == len(recordings)
 
@@ -100,7 +100,7 @@ def test_a_voice_that_espeak_lacks_is_refused(voice: str) -> None:
 
 
 @pytest.mark.parametrize("voice", ["en", "en-us+m3", "en-us+whisper", "en-us+klatt6"])
-def test_speaking_leaves_no_trace_in_what_is_said_next(voice: str) -> None:
+def test_speaking_leaves_no_trace_in_the_next_utterance(voice: str) -> None:
     """Neither the pitch flutter nor any noise goes on from one utterance to the next."""
     first = speak("seven", voice, seed=1)
     speak("a long interlude", "en-029+f5", rate_wpm=300, pitch=90, pitch_range=10, seed=9)

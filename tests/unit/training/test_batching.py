@@ -1,4 +1,4 @@
-"""What an epoch teaches with: which clips, in which batches, and what else may be among them."""
+"""Data of an epoch: which clips are in it, and how they are batched."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,17 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.random import Generator
 from numpy.typing import NDArray
-from tiny_training import Unserved
+from tiny_training import StubDataset
 from torch import Tensor
 
 from audiomnist.corpus.splits import Clip
-from audiomnist.training.batching import EpochData, Source
+from audiomnist.training.batching import ClipSource, EpochData
 
 Batch = tuple[Tensor, Tensor, Tensor]
 
 
 @dataclass
-class Numbered(Unserved):
+class Numbered(StubDataset):
     """ClipDataset whose inputs, `(batch, 2, steps)`, hold their clip's number everywhere, and nothing after its end.
 
     Attributes:
@@ -38,7 +38,7 @@ class Numbered(Unserved):
         """Return the steps of a clip."""
         return self.shortest + number * 7919 % (self.longest - self.shortest + 1)
 
-    def clean(self, files: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def get(self, files: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return the inputs."""
         lengths = np.array([self.length(int(file)) for file in files], dtype=np.int64)
         inputs = np.zeros((len(files), 2, lengths.max()), dtype=np.float32)
@@ -46,21 +46,21 @@ class Numbered(Unserved):
             row[:, :length] = int(file)
         return inputs, lengths
 
-    def drawn(
+    def sample(
         self, files: list[str], clean_prob: float, rng: Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Return what `clean` returns."""
+        """Return what `get` returns."""
         del rng
         self.shares.append(clean_prob)
-        return self.clean(files)
+        return self.get(files)
 
 
 class Tokens(Numbered):
     """ClipDataset whose inputs are rows of token ids, `(batch, steps)`."""
 
-    def clean(self, files: list[str]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    def get(self, files: list[str]) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Return the first row of each input, as whole numbers."""
-        inputs, lengths = super().clean(files)
+        inputs, lengths = super().get(files)
         return inputs[:, 0].astype(np.int64), lengths
 
 
@@ -69,10 +69,10 @@ def numbered(numbers: range, speaker: str = "ada") -> list[Clip]:
     return [Clip(str(number), number % 10, speaker, "train") for number in numbers]
 
 
-def lesson(clips: int, voices: int = 0, synthetic: int = 0, clean_prob: float = 0.0) -> EpochData:
-    """Return a lesson of clips 1, 2, ..., and of synthetic ones from 1001 on, which may be longer."""
-    other = Source(Numbered(longest=90), numbered(range(1001, 1001 + synthetic))) if synthetic else None
-    return EpochData(Source(Numbered(), numbered(range(1, 1 + clips)), clean_prob), other, voices)
+def epoch_data(clips: int, voices: int = 0, synthetic: int = 0, clean_prob: float = 0.0) -> EpochData:
+    """Return the data of an epoch of clips 1, 2, ..., and of synthetic ones from 1001 on, which may be longer."""
+    other = ClipSource(Numbered(longest=90), numbered(range(1001, 1001 + synthetic))) if synthetic else None
+    return EpochData(ClipSource(Numbered(), numbered(range(1, 1 + clips)), clean_prob), other, voices)
 
 
 def numbers_in(batches: Sequence[Batch]) -> list[int]:
@@ -88,7 +88,7 @@ def batches_of(of: EpochData, batch_size: int, seed: int = 0) -> list[Batch]:
 @given(clips=st.integers(2, 90), batch_size=st.integers(2, 40), seed=st.integers(0, 1000))
 def test_every_training_clip_is_met_once_in_an_epoch(clips: int, batch_size: int, seed: int) -> None:
     """But for one that would be alone in the last batch."""
-    batches = batches_of(lesson(clips), batch_size, seed)
+    batches = batches_of(epoch_data(clips), batch_size, seed)
     met = numbers_in(batches)
     assert len(met) == len(set(met)) == clips - (clips % batch_size == 1)
     assert set(met) <= set(range(1, 1 + clips))
@@ -106,10 +106,10 @@ def test_as_many_voices_as_asked_for_are_among_them_and_none_twice(
 ) -> None:
     """Every training clip is there too, but for one clip that would be alone in the last batch."""
     voices = round(share * synthetic)
-    of = lesson(clips, voices, synthetic)
+    of = epoch_data(clips, voices, synthetic)
     met = numbers_in(batches_of(of, batch_size, seed))
     left_out = (clips + voices) % batch_size == 1
-    assert len(met) == len(set(met)) == of.clips - left_out == clips + voices - left_out
+    assert len(met) == len(set(met)) == clips + voices - left_out == clips + voices - left_out
     assert clips - left_out <= sum(number <= 1000 for number in met) <= clips
     assert voices - left_out <= sum(number > 1000 for number in met) <= voices
     assert max(met) <= 1000 + synthetic
@@ -117,7 +117,7 @@ def test_as_many_voices_as_asked_for_are_among_them_and_none_twice(
 
 def test_another_epoch_has_other_voices_and_the_same_training_clips() -> None:
     """Over a few epochs all voices are met."""
-    of, rng = lesson(20, voices=30, synthetic=60), np.random.default_rng(0)
+    of, rng = epoch_data(20, voices=30, synthetic=60), np.random.default_rng(0)
     epochs = [set(numbers_in(list(of.batches(10, rng)))) for _ in range(8)]
     assert all(set(range(1, 21)) <= epoch for epoch in epochs)
     assert len({frozenset(epoch) for epoch in epochs}) == 8
@@ -129,9 +129,9 @@ def test_no_batch_holds_a_single_clip_and_there_are_as_many_as_foretold(
     clips: int, voices: int, batch_size: int
 ) -> None:
     """The schedule of the learning rate counts steps before there are any."""
-    of = lesson(clips, voices, 20)
+    of = epoch_data(clips, voices, 20)
     sizes = [len(digits) for _, _, digits in batches_of(of, batch_size)]
-    assert len(sizes) == len(of.starts(batch_size))
+    assert len(sizes) == of.steps(batch_size)
     assert min(sizes) >= 2
     assert max(sizes) <= batch_size
 
@@ -141,14 +141,14 @@ def test_inputs_lengths_and_digits_of_a_batch_belong_to_its_clips(
     clips: int, voices: int, batch_size: int, seed: int
 ) -> None:
     """Each input is whole; the batch is as long as its longest clip, and zero after each clip's end."""
-    own, strange = Numbered(), Numbered(longest=90)
-    for inputs, lengths, digits in batches_of(lesson(clips, voices, 20), batch_size, seed):
+    own, other = Numbered(), Numbered(longest=90)
+    for inputs, lengths, digits in batches_of(epoch_data(clips, voices, 20), batch_size, seed):
         assert (inputs.dtype, lengths.dtype, digits.dtype) == (torch.float32, torch.int64, torch.int64)
         assert inputs.is_contiguous()
         assert inputs.shape == (len(digits), 2, lengths.max())
         for row, length, digit in zip(inputs, lengths.tolist(), digits.tolist(), strict=True):
             number = int(row[0, 0])
-            assert length == (strange if number > 1000 else own).length(number)
+            assert length == (other if number > 1000 else own).length(number)
             assert (row[:, :length] == number).all()
             assert not row[:, length:].any()
             assert digit == number % 10
@@ -157,7 +157,7 @@ def test_inputs_lengths_and_digits_of_a_batch_belong_to_its_clips(
 def test_token_ids_stay_whole_numbers_and_are_padded_with_zeros() -> None:
     """Rows of tokens have one dimension less than spectra."""
     of = EpochData(
-        Source(Tokens(), numbered(range(1, 30))), Source(Tokens(longest=90), numbered(range(1001, 1020))), 10
+        ClipSource(Tokens(), numbered(range(1, 30))), ClipSource(Tokens(longest=90), numbered(range(1001, 1020))), 10
     )
     for inputs, lengths, _ in batches_of(of, 8):
         assert inputs.dtype == torch.int64
@@ -169,7 +169,7 @@ def test_token_ids_stay_whole_numbers_and_are_padded_with_zeros() -> None:
 
 def test_a_batch_holds_clips_of_similar_length() -> None:
     """Padding is a small part of it, where a batch of clips in any order has more of it than of sound."""
-    of = lesson(400)
+    of = epoch_data(400)
     sorted_share, any_order = [], []
     lengths = np.array([Numbered().length(number) for number in range(1, 401)])
     for seed in range(5):
@@ -183,7 +183,7 @@ def test_a_batch_holds_clips_of_similar_length() -> None:
 
 def test_batches_are_not_the_same_ones_in_every_epoch_and_do_not_come_by_length() -> None:
     """Who is learned with whom changes, and neither the short clips nor the long ones come first."""
-    of, rng = lesson(100), np.random.default_rng(0)
+    of, rng = epoch_data(100), np.random.default_rng(0)
     epochs = [list(of.batches(10, rng)) for _ in range(6)]
     together = [{frozenset(numbers_in([batch])) for batch in epoch} for epoch in epochs]
     assert len(set.union(*together)) > 50
@@ -197,7 +197,7 @@ def test_batches_are_not_the_same_ones_in_every_epoch_and_do_not_come_by_length(
 
 def test_the_same_seed_gives_the_same_batches_and_another_seed_others() -> None:
     """In their order, with their clips in their order."""
-    of = lesson(50, voices=15, synthetic=40)
+    of = epoch_data(50, voices=15, synthetic=40)
     one, again, other = (batches_of(of, 8, seed) for seed in (3, 3, 4))
     assert numbers_in(one) == numbers_in(again) != numbers_in(other)
     for batch, same in zip(one, again, strict=True):
@@ -205,18 +205,18 @@ def test_the_same_seed_gives_the_same_batches_and_another_seed_others() -> None:
 
 
 @pytest.mark.parametrize("synthetic", [0, 10])
-def test_without_voices_a_lesson_is_the_training_part(synthetic: int) -> None:
+def test_without_voices_an_epoch_is_the_training_part(synthetic: int) -> None:
     """Where there are none, and where none is asked for, which then alter no draw either."""
-    met = numbers_in(batches_of(lesson(20, 0, synthetic), 6))
-    assert met == numbers_in(batches_of(lesson(20), 6))
+    met = numbers_in(batches_of(epoch_data(20, 0, synthetic), 6))
+    assert met == numbers_in(batches_of(epoch_data(20), 6))
     assert sorted(met) == list(range(1, 21))
 
 
 def test_training_clips_are_drawn_clean_as_often_as_asked_and_voices_never() -> None:
     """The share is handed on, epoch by epoch."""
-    of = lesson(10, voices=4, synthetic=8, clean_prob=0.4)
+    of = epoch_data(10, voices=4, synthetic=8, clean_prob=0.4)
     for seed in range(2):
         batches_of(of, 4, seed)
     assert of.synthetic is not None
-    shares = [source.examples.shares for source in (of.training, of.synthetic) if isinstance(source.examples, Numbered)]
+    shares = [source.dataset.shares for source in (of.training, of.synthetic) if isinstance(source.dataset, Numbered)]
     assert shares == [[0.4, 0.4], [0.0, 0.0]]

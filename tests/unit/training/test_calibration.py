@@ -1,7 +1,7 @@
 """Calibration: that temperature finds what is known, that novelty has its scale, and what certainty is left then."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from audiomnist.evaluation.metrics import expected_calibration_error
-from audiomnist.serving.bundle.description import Description
+from audiomnist.serving.bundle.description import Calibration, Description
 from audiomnist.serving.model import Model, Predictions
 from audiomnist.training import calibration
-from audiomnist.training.calibration import Calibration, calibrate, temperature
+from audiomnist.training.calibration import calibrate, temperature
 from audiomnist.training.cross_validation import Outputs
 
 SCALE = Calibration(temperature=1.5, ood_median=-1.0, ood_p95=3.0)
@@ -49,7 +49,7 @@ class Graph:
 
 def served(given: Outputs, how: Calibration) -> Predictions:
     """Return what the scorer makes of a graph's answers."""
-    description = Description.model_validate(CONTENT | {"calibration": asdict(how)})
+    description = Description.model_validate(CONTENT | {"calibration": how})
     graph = Graph({"logits": given.logits.float().numpy(), "novelty": given.novelty.float().numpy()})
     return Model(description, "", graph).predict_texts([["one"]] * len(given.labels))
 
@@ -193,12 +193,12 @@ def test_the_temperature_is_that_of_the_faded_logits(known: float) -> None:
     logits, labels = calibrated(20_000)
     novelty = novelties(len(logits))
     novelty = torch.where(novelty > novelty.quantile(0.96), 50 * novelty, novelty)
-    typical, strange = np.quantile(novelty.double().numpy(), [0.5, 0.95])
-    fading = ((novelty - typical) / (strange - typical)).clamp(min=1).unsqueeze(1).float()
+    median, p95 = np.quantile(novelty.double().numpy(), [0.5, 0.95])
+    fading = ((novelty - median) / (p95 - median)).clamp(min=1).unsqueeze(1).float()
     found = calibrate(at(novelty, known * fading * logits, labels))
     assert found.temperature == pytest.approx(known, rel=0.03)
-    assert found.ood_median == pytest.approx(typical)
-    assert found.ood_p95 == pytest.approx(strange)
+    assert found.ood_median == pytest.approx(median)
+    assert found.ood_p95 == pytest.approx(p95)
 
 
 def test_calibration_takes_over_confidence_away() -> None:
@@ -207,7 +207,7 @@ def test_calibration_takes_over_confidence_away() -> None:
     novelty = novelties(len(logits))
     fading = ((novelty - 1) / 8).clamp(min=1).unsqueeze(1)
     over_confident = at(novelty, 3 * fading * logits, labels)
-    halves = [Outputs(*(part[half::2] for part in vars(over_confident).values())) for half in (0, 1)]
+    halves = [Outputs(*(part[half::2] for part in over_confident)) for half in (0, 1)]
     found = calibrate(halves[0])
     right = (halves[1].logits.argmax(dim=1) == halves[1].labels).numpy()
     before = expected_calibration_error(halves[1].logits.double().softmax(dim=1).numpy(), right)
@@ -245,9 +245,9 @@ def test_familiar_clips_that_are_strange_are_faded_by_the_scale_of_the_new_ones(
     """Their certainty counts as it will be in service."""
     logits, labels = calibrated(20_000)
     novelty = novelties(len(logits))
-    typical, strange = np.quantile(novelty.double().numpy(), [0.5, 0.95])
+    median, p95 = np.quantile(novelty.double().numpy(), [0.5, 0.95])
     odd = 3 * novelty
-    fading = [((some - typical) / (strange - typical)).clamp(min=1).unsqueeze(1).float() for some in (novelty, odd)]
+    fading = [((some - median) / (p95 - median)).clamp(min=1).unsqueeze(1).float() for some in (novelty, odd)]
     new, familiar = (at(some, 2.5 * fade * logits, labels) for some, fade in zip((novelty, odd), fading, strict=True))
     assert calibrate(new, familiar).temperature == pytest.approx(2.5, rel=0.03)
 

@@ -1,4 +1,4 @@
-"""Voices that are left out: who is left out of what, and how the networks that never heard them answer."""
+"""Cross-validation by speaker: which speakers a fold holds out, and the outputs for them."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.random import Generator
 from numpy.typing import NDArray
-from tiny_training import BARE, Unserved
+from tiny_training import BARE, StubDataset
 from torch import Tensor, nn
 
 from audiomnist.core import params
@@ -21,7 +21,15 @@ from audiomnist.models.common.base import Architecture, Network
 from audiomnist.models.common.ood import OodClassifier
 from audiomnist.models.common.registry import architecture
 from audiomnist.training import cross_validation
-from audiomnist.training.cross_validation import Fold, Outputs, answers, answers_of, folds, joined, judged
+from audiomnist.training.cross_validation import (
+    Fold,
+    Outputs,
+    concatenate,
+    folds,
+    ood_classifier,
+    out_of_fold_outputs,
+    outputs_of,
+)
 from audiomnist.training.params import TrainParams
 from audiomnist.training.trainer import TrainingJob, embed, labels_of
 
@@ -36,23 +44,23 @@ SPLITS = st.lists(
 
 
 @dataclass
-class Ledger(Unserved):
+class Ledger(StubDataset):
     """Clips whose features depend on the file name alone; it records the names that were requested."""
 
     asked: list[str] = field(default_factory=list)
 
-    def clean(self, files: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def get(self, files: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return features `(batch, features)`."""
         self.asked += files
         rows = [np.random.default_rng([*file.encode()]).normal(int(file[0]), 1, FEATURES) for file in files]
         return np.array(rows, dtype=np.float32), np.full(len(files), FEATURES, dtype=np.int64)
 
-    def drawn(
+    def sample(
         self, files: list[str], clean_prob: float, rng: Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Return what `clean` returns."""
+        """Return what `get` returns."""
         del clean_prob, rng
-        return self.clean(files)
+        return self.get(files)
 
 
 class Linear(Network):
@@ -68,15 +76,15 @@ class Linear(Network):
         return inputs
 
 
-def recipe_of(clips: list[Clip], ledger: Ledger | None = None, **changes: int) -> TrainingJob:
-    """Return the recipe of a linear classifier."""
+def job_of(clips: list[Clip], ledger: Ledger | None = None, **changes: int) -> TrainingJob:
+    """Return the job of a linear classifier."""
     entered = ledger or Ledger()
     chosen = Architecture(Section, lambda _folder: entered, lambda _params, _given: Linear())
     return TrainingJob(chosen, Section(), Path(), HOW.model_copy(update=changes), clips)
 
 
 def clips_of(*speakers: str) -> list[Clip]:
-    """Return five clips of each digit by each speaker: three to learn from, one to choose by and one to judge by."""
+    """Return five clips of each digit by each speaker: three to learn from, one to validate and one to test."""
     parts = ("train", "train", "validation", "train", "test")
     return [
         Clip(f"{digit}_{speaker}_{take}", digit, speaker, part)
@@ -93,82 +101,82 @@ def speakers_of(clips: list[Clip]) -> set[str]:
 
 @given(clips=SPLITS, count=st.integers(2, 10))
 def test_each_voice_is_left_out_once(clips: list[Clip], count: int) -> None:
-    """Of those that are heard in training or validation, as far as there are others to train on and to choose by."""
-    heard = [clip for clip in clips if clip.subset != "test"]
-    dealt = folds(recipe_of(clips, calibration_folds=count))
-    speakers = sorted(speakers_of(heard))
+    """Of the speakers in training or validation, as far as there are others to train on and to choose by."""
+    known = [clip for clip in clips if clip.subset != "test"]
+    all_folds = folds(job_of(clips, calibration_folds=count))
+    speakers = sorted(speakers_of(known))
     folds_in_all = min(count, len(speakers)) if len(speakers) > 1 else 0
     wanted = [set(speakers[number::folds_in_all]) for number in range(folds_in_all)]
-    assert [speakers_of(fold.strangers) for fold in dealt] == [
+    assert [speakers_of(fold.held_out) for fold in all_folds] == [
         some
         for some in wanted
-        if {"train", "validation"} <= {clip.subset for clip in heard if clip.speaker not in some}
+        if {"train", "validation"} <= {clip.subset for clip in known if clip.speaker not in some}
     ]
 
 
 @given(clips=SPLITS, count=st.integers(2, 10))
 def test_a_fold_has_every_clip_but_the_test_parts_on_one_side(clips: list[Clip], count: int) -> None:
     """No voice is on both sides, no clip changes its part, and clips keep their order."""
-    recipe = recipe_of(clips, calibration_folds=count)
-    heard = [clip for clip in clips if clip.subset != "test"]
-    for fold in folds(recipe):
-        inside, outside = speakers_of(fold.recipe.clips), speakers_of(fold.strangers)
+    job = job_of(clips, calibration_folds=count)
+    known = [clip for clip in clips if clip.subset != "test"]
+    for fold in folds(job):
+        inside, outside = speakers_of(fold.job.clips), speakers_of(fold.held_out)
         assert not inside & outside
-        assert fold.recipe.clips == [clip for clip in heard if clip.speaker in inside]
-        assert fold.strangers == [clip for clip in heard if clip.speaker in outside]
-        assert len(fold.recipe.clips) + len(fold.strangers) == len(heard)
-        assert fold.recipe.how == recipe.how
+        assert fold.job.clips == [clip for clip in known if clip.speaker in inside]
+        assert fold.held_out == [clip for clip in known if clip.speaker in outside]
+        assert len(fold.job.clips) + len(fold.held_out) == len(known)
+        assert fold.job.params == job.params
 
 
 def test_a_single_voice_makes_no_fold() -> None:
     """Whoever else there is stands in the test part, and stays there."""
     others = [Clip("1_eve_0", 1, "eve", "test"), Clip("2_zoe_0", 2, "zoe", "test")]
-    assert folds(recipe_of([*clips_of("ada"), *others])) == []
+    assert folds(job_of([*clips_of("ada"), *others])) == []
 
 
 def test_a_held_out_voice_stands_in_no_fold() -> None:
-    """Neither among those who are learned from nor among the strangers."""
+    """Neither among those who are learned from nor among the held_out."""
     held_out = [Clip(f"{digit}_eve_0", digit, "eve", "test") for digit in range(10)]
-    dealt = folds(recipe_of([*clips_of("ada", "ben", "cyd"), *held_out], calibration_folds=10))
-    assert [speakers_of(fold.strangers) for fold in dealt] == [{"ada"}, {"ben"}, {"cyd"}]
-    assert all("eve" not in speakers_of(fold.recipe.clips) for fold in dealt)
+    all_folds = folds(job_of([*clips_of("ada", "ben", "cyd"), *held_out], calibration_folds=10))
+    assert [speakers_of(fold.held_out) for fold in all_folds] == [{"ada"}, {"ben"}, {"cyd"}]
+    assert all("eve" not in speakers_of(fold.job.clips) for fold in all_folds)
 
 
 def test_the_order_of_the_split_deals_no_voice_elsewhere() -> None:
     """Folds follow from the names."""
     clips = clips_of("ada", "ben", "cyd", "dan", "eve")
-    dealt, again = (folds(recipe_of(order, calibration_folds=3)) for order in (clips, clips[::-1]))
-    assert [speakers_of(fold.strangers) for fold in dealt] == [{"ada", "dan"}, {"ben", "eve"}, {"cyd"}]
-    assert [speakers_of(fold.strangers) for fold in again] == [speakers_of(fold.strangers) for fold in dealt]
+    all_folds, again = (folds(job_of(order, calibration_folds=3)) for order in (clips, clips[::-1]))
+    assert [speakers_of(fold.held_out) for fold in all_folds] == [{"ada", "dan"}, {"ben", "eve"}, {"cyd"}]
+    assert [speakers_of(fold.held_out) for fold in again] == [speakers_of(fold.held_out) for fold in all_folds]
 
 
 def test_a_network_is_asked_about_strangers_once_it_is_trained_and_never_about_the_test_part() -> None:
     """Until then nothing of theirs is opened: neither to learn, nor to choose, nor to scale by."""
     ledger = Ledger()
-    fold = folds(recipe_of(clips_of("ada", "ben"), ledger))[0]
-    found = answers_of(fold)
-    last = len(fold.strangers)
-    assert ledger.asked[-last:] == [clip.file for clip in fold.strangers]
+    fold = folds(job_of(clips_of("ada", "ben"), ledger))[0]
+    found = out_of_fold_outputs(fold)
+    last = len(fold.held_out)
+    assert ledger.asked[-last:] == [clip.file for clip in fold.held_out]
     before = {file.split("_")[1] for file in ledger.asked[:-last]}
     assert before == {"ben"}
     assert not {clip.file for clip in clips_of("ada", "ben") if clip.subset == "test"} & set(ledger.asked)
-    assert found.labels.tolist() == [clip.digit for clip in fold.strangers]
+    assert found.labels.tolist() == [clip.digit for clip in fold.held_out]
     assert found.logits.shape == (last, 10)
     assert found.novelty.shape == (last,)
 
 
 @pytest.mark.parametrize("model", ["cnn", "rnn", "lstm"])
-def test_the_same_recipe_gives_the_same_answers(model: str, toy: Path) -> None:
+def test_the_same_job_gives_the_same_outputs(model: str, toy: Path) -> None:
     """To the bit, whatever was trained or drawn in between."""
     chosen = architecture(model)
     network_params = params.section(toy / "params.yaml", f"models.{model}", chosen.params)
     how = params.section(toy / "params.yaml", "train", TrainParams).model_copy(update={"epochs": 2})
-    recipe = TrainingJob(chosen, network_params, toy / INPUTS[model], how, read_split(toy / "split.csv"))
-    first, other = folds(recipe)
-    before = answers_of(first)
-    answers_of(other)
+    job = TrainingJob(chosen, network_params, toy / INPUTS[model], how, read_split(toy / "split.csv"))
+    first, other = folds(job)
+    before = out_of_fold_outputs(first)
+    out_of_fold_outputs(other)
     torch.rand(17)
-    after = answers_of(Fold(recipe=folds(recipe)[0].recipe, strangers=first.strangers))
+    after = out_of_fold_outputs(Fold(job=folds(job)[0].job, held_out=first.held_out))
     assert torch.equal(before.logits, after.logits)
     assert torch.equal(before.novelty, after.novelty)
     assert torch.equal(before.labels, after.labels)
@@ -176,28 +184,28 @@ def test_the_same_recipe_gives_the_same_answers(model: str, toy: Path) -> None:
     assert before.novelty.isfinite().all()
 
 
-def test_a_network_judges_by_the_training_part_of_its_own_recipe() -> None:
+def test_a_network_is_fitted_to_the_training_subset_of_its_own_job() -> None:
     """Validation and test clips do not count as familiar."""
-    recipe = recipe_of(clips_of("ada", "ben"))
-    network, examples = Linear(), recipe.examples()
-    train = [clip for clip in recipe.clips if clip.subset == "train"]
-    expected = OodClassifier.fitted(network, embed(network, examples, train), labels_of(train))
-    found = judged(network, recipe, examples)
+    job = job_of(clips_of("ada", "ben"))
+    network, dataset = Linear(), job.open_dataset()
+    train = [clip for clip in job.clips if clip.subset == "train"]
+    expected = OodClassifier.fitted(network, embed(network, dataset, train), labels_of(train))
+    found = ood_classifier(network, job, dataset)
     assert not found.training
     for name, value in expected.state_dict().items():
         assert torch.equal(found.state_dict()[name], value)
 
 
-def test_answers_are_those_of_the_clips_as_they_are_in_their_order() -> None:
+def test_outputs_are_those_of_the_clips_as_they_are_in_their_order() -> None:
     """Several hundred of them, which do not go into one batch; no gradient hangs on them."""
-    recipe = recipe_of(clips_of("ada", "ben"))
-    examples = recipe.examples()
-    judge = judged(Linear(), recipe, examples)
+    job = job_of(clips_of("ada", "ben"))
+    dataset = job.open_dataset()
+    classifier = ood_classifier(Linear(), job, dataset)
     clips = clips_of(*(f"new{number}" for number in range(11)))
-    found = answers(judge, examples, clips)
+    found = outputs_of(classifier, dataset, clips)
     with torch.inference_mode():
-        inputs, lengths = (torch.from_numpy(array) for array in examples.clean([clip.file for clip in clips]))
-        logits, novelty = judge(inputs, lengths)
+        inputs, lengths = (torch.from_numpy(array) for array in dataset.get([clip.file for clip in clips]))
+        logits, novelty = classifier(inputs, lengths)
     assert len(found.labels) == 550
     assert found.labels.tolist() == [clip.digit for clip in clips]
     torch.testing.assert_close(found.logits, logits)
@@ -205,24 +213,24 @@ def test_answers_are_those_of_the_clips_as_they_are_in_their_order() -> None:
     assert not found.logits.requires_grad
 
 
-def test_answers_of_several_folds_are_joined_in_order() -> None:
+def test_outputs_of_several_folds_are_concatenated_in_order() -> None:
     """Each with its label."""
     parts = [
         Outputs(torch.full((count, 10), float(count)), torch.full((count,), -float(count)), torch.arange(count))
         for count in (1, 3, 2)
     ]
-    found = joined(parts)
+    found = concatenate(parts)
     assert found.logits[:, 4].tolist() == [1, 3, 3, 3, 2, 2]
     assert found.novelty.tolist() == [-1, -3, -3, -3, -2, -2]
     assert found.labels.tolist() == [0, 0, 1, 2, 0, 1]
 
 
 def test_new_voices_are_stranger_than_the_training_clips(toy: Path) -> None:
-    """That is what they are asked for: by the clips that it was trained on a network would be judged too well."""
+    """That is what they are asked for: by the clips that it was trained on a network would be rated too well."""
     chosen = architecture("rnn")
     network_params = params.section(toy / "params.yaml", "models.rnn", chosen.params)
     how = params.section(toy / "params.yaml", "train", TrainParams)
-    recipe = TrainingJob(chosen, network_params, toy / "features", how, read_split(toy / "split.csv"))
-    new = joined([answers_of(fold) for fold in cross_validation.folds(recipe)])
+    job = TrainingJob(chosen, network_params, toy / "features", how, read_split(toy / "split.csv"))
+    new = concatenate([out_of_fold_outputs(fold) for fold in cross_validation.folds(job)])
     assert new.novelty.median() > 0.5
-    assert len(new.labels) == len([clip for clip in recipe.clips if clip.subset != "test"])
+    assert len(new.labels) == len([clip for clip in job.clips if clip.subset != "test"])

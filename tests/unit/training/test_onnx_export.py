@@ -1,7 +1,6 @@
 """Export: a recording through the bundle is answered as training's own path answers it."""
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +26,8 @@ from audiomnist.models.common.base import ClipDataset
 from audiomnist.models.common.ood import OodClassifier
 from audiomnist.models.common.registry import architecture
 from audiomnist.serving import model as inference
-from audiomnist.serving.bundle.description import Training
+from audiomnist.serving.bundle.description import Calibration, Training
 from audiomnist.serving.model import Model, Predictions
-from audiomnist.training.calibration import Calibration
 from audiomnist.training.trainer import embed, labels_of
 from audiomnist.transcripts import table, tokenizer
 
@@ -75,16 +73,16 @@ def stirred(network: nn.Module) -> nn.Module:
 
 
 def served(
-    model: str, how: Section, network: OodClassifier, calibration: Calibration, examples: ClipDataset, folder: Path
+    model: str, how: Section, network: OodClassifier, calibration: Calibration, dataset: ClipDataset, folder: Path
 ) -> Model:
     """Save a network, export it without rounding to 8 bits, and open it as the scorer does."""
     content: dict[str, Any] = {
         "model": model,
-        "input": examples.service(),
+        "input": dataset.input_spec(),
         "dataset": Dataset("noises", "1"),
         "split": {},
         "parameters": {"model": how.model_dump()},
-        "calibration": asdict(calibration),
+        "calibration": calibration,
         "reference": REFERENCE,
     }
     (folder / "trained").mkdir()
@@ -97,7 +95,7 @@ def served(
     return inference.load(folder / "served", threads=1)
 
 
-def built(model: str, examples: ClipDataset, files: list[str], **changes: Any) -> tuple[Section, OodClassifier]:
+def built(model: str, dataset: ClipDataset, files: list[str], **changes: Any) -> tuple[Section, OodClassifier]:
     """Build a model of the committed parameters, with random weights, that judges by the files and by others like them.
 
     The others have the files' features with some noise.
@@ -105,11 +103,11 @@ def built(model: str, examples: ClipDataset, files: list[str], **changes: Any) -
     torch.manual_seed(1)
     chosen = architecture(model)
     how = params.section(COMMITTED, f"models.{model}", chosen.params).model_copy(update=changes)
-    network = chosen.build(how, examples.service())
-    network.scale_by(*(torch.from_numpy(np.ascontiguousarray(array)) for array in examples.clean(files)))
+    network = chosen.build(how, dataset.input_spec())
+    network.scale_by(*(torch.from_numpy(np.ascontiguousarray(array)) for array in dataset.get(files)))
     stirred(network)
     clips = [Clip(file, int(file[0]), "ada", "train") for file in files]
-    features = embed(network, examples, clips).repeat(9, 1)
+    features = embed(network, dataset, clips).repeat(9, 1)
     noise = 0.3 * features.std() * torch.randn(features.shape)
     return how, OodClassifier.fitted(network, features + noise, labels_of(clips).repeat(9)).eval()
 
@@ -120,10 +118,12 @@ def answered(
     """Return a scale beyond which two in five clips lie, and what the network answers on it in PyTorch."""
     with torch.inference_mode():
         logits, novelty = network(torch.from_numpy(np.ascontiguousarray(inputs)), torch.from_numpy(lengths))
-    typical, strange = novelty.quantile(torch.tensor([0.2, 0.6])).tolist()
-    ood_scores = (novelty - typical) / (strange - typical)
+    median, p95 = novelty.quantile(torch.tensor([0.2, 0.6])).tolist()
+    ood_scores = (novelty - median) / (p95 - median)
     probabilities = (logits / (TEMPERATURE * ood_scores.clamp(min=1)).unsqueeze(1)).softmax(dim=1)
-    return Calibration(TEMPERATURE, typical, strange), Predictions(probabilities.numpy(), ood_scores.numpy())
+    return Calibration(temperature=TEMPERATURE, ood_median=median, ood_p95=p95), Predictions(
+        probabilities.numpy(), ood_scores.numpy()
+    )
 
 
 def assert_equal(found: Predictions, expected: Predictions) -> None:
@@ -153,12 +153,12 @@ def test_a_recording_through_the_bundle_is_answered_as_its_features_are(
     model: str, changes: dict[str, Any], corpus: Path, tmp_path: Path
 ) -> None:
     """File, bundle: the same as file, tensor, PyTorch; each clip alone, and all in one batch."""
-    examples = architecture(model).examples(corpus / "features")
+    dataset = architecture(model).open_dataset(corpus / "features")
     files = sorted(path.name for path in (corpus / "raw").iterdir())
-    how, network = built(model, examples, files, **changes)
-    calibration, expected = answered(network, *examples.clean(files))
+    how, network = built(model, dataset, files, **changes)
+    calibration, expected = answered(network, *dataset.get(files))
     (tmp_path / "raw").symlink_to(corpus / "raw")
-    opened = served(model, how, network, calibration, examples, tmp_path)
+    opened = served(model, how, network, calibration, dataset, tmp_path)
     assert np.ptp(expected.probabilities, axis=0).max() > 0.02
     assert expected.ood_scores.min() < 1 < expected.ood_scores.max()
     prepared = [opened.prepare(waveform.read(corpus / "raw" / file)) for file in files]
@@ -172,14 +172,14 @@ def test_a_recording_through_the_bundle_is_answered_as_its_features_are(
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 def test_hypotheses_through_the_bundle_are_answered_as_their_tokens_are(cell: str, toy: Path, tmp_path: Path) -> None:
     """From texts of any length, none included."""
-    examples = architecture("lstm").examples(toy / "transcripts")
+    dataset = architecture("lstm").open_dataset(toy / "transcripts")
     files = ["0_ada_0.wav", "7_ben_1.wav", "3_cyd_2.wav"]
-    how, network = built("lstm", examples, files, cell=cell, hidden_sizes=(9, 7))
+    how, network = built("lstm", dataset, files, cell=cell, hidden_sizes=(9, 7))
     texts = [*tokenizer.texts_by_file(table.read(toy / "transcripts")).values(), [], ["a" * 500], ["?"]]
     calibration, expected = answered(
         network, *tokenizer.pad_tokens([tokenizer.encode(hypotheses) for hypotheses in texts])
     )
-    opened = served("lstm", how, network, calibration, examples, tmp_path)
+    opened = served("lstm", how, network, calibration, dataset, tmp_path)
     assert expected.ood_scores.min() < 1 < expected.ood_scores.max()
     assert_equal(opened.predict_texts(texts), expected)
     assert_equal(opened.predict_texts(texts[-3:-2]), part(expected, slice(-3, -2)))

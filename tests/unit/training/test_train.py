@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
-from tiny_training import BARE, Unserved
+from tiny_training import BARE, StubDataset
 from torch import Tensor, nn
 
 from audiomnist.core import params
@@ -28,10 +28,10 @@ from audiomnist.serving import model as inference
 from audiomnist.serving.bundle import description as bundle
 from audiomnist.serving.bundle.reference import histogram_of
 from audiomnist.training import calibration, cross_validation
-from audiomnist.training.history import drawn
+from audiomnist.training.history import history_writer
 from audiomnist.training.params import TrainParams
 from audiomnist.training.train import train
-from audiomnist.training.trainer import FittingError, TrainingJob, fit
+from audiomnist.training.trainer import FittingError, TrainingJob, train_network
 from audiomnist.transcripts import table as transcripts
 
 INPUTS = {"cnn": "features", "rnn": "features", "lstm": "transcripts"}
@@ -41,7 +41,7 @@ CLIPS = [Clip(f"{part}{digit}", digit, "ada", part) for part in ("train", "valid
 
 
 @dataclass
-class Script(Unserved):
+class Script(StubDataset):
     """ClipDataset whose validation inputs get better and worse by a script, an epoch after the other.
 
     Attributes:
@@ -51,20 +51,20 @@ class Script(Unserved):
 
     margins: list[float]
     fails_in: int = 1000
-    judged: int = 0
+    validations: int = 0
     drawings: int = 0
     seen: list[list[str]] = field(default_factory=list)
 
-    def clean(self, files: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def get(self, files: list[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return the logits that the network hands on."""
         margin = 0.0
         if files[0].startswith("validation"):
-            margin = self.margins[min(self.judged, len(self.margins) - 1)]
-            self.judged += 1
+            margin = self.margins[min(self.validations, len(self.margins) - 1)]
+            self.validations += 1
         digits = [int(file[-1]) for file in files]
         return (margin * np.eye(10)[digits]).astype(np.float32), np.full(len(files), 10, dtype=np.int64)
 
-    def drawn(
+    def sample(
         self, files: list[str], clean_prob: float, rng: Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return zeros, or fail."""
@@ -101,13 +101,13 @@ def build(network_params: Any, given: Any) -> Clock:
     return Clock()
 
 
-def no_examples(folder: Path) -> Script:
+def no_dataset(folder: Path) -> Script:
     """Open nothing."""
     del folder
     return Script([])
 
 
-CLOCK = Architecture(Section, no_examples, build)
+CLOCK = Architecture(Section, no_dataset, build)
 
 
 def read_curves(path: Path) -> list[dict[str, str]]:
@@ -118,9 +118,9 @@ def read_curves(path: Path) -> list[dict[str, str]]:
 
 def run(script: Script, curves: Path, **changes: float) -> Network:
     """Train the clock."""
-    recipe = TrainingJob(CLOCK, Section(), Path(), BARE.model_copy(update=changes), CLIPS)
-    with drawn(curves, recipe.how.epochs) as add:
-        return fit(recipe, script, add)
+    job = TrainingJob(CLOCK, Section(), Path(), BARE.model_copy(update=changes), CLIPS)
+    with history_writer(curves, job.params.epochs) as on_epoch:
+        return train_network(job, script, on_epoch)
 
 
 def trained_again(model: str, toy: Path, folder: Path, split: Path | None = None, **changes: Any) -> None:
@@ -140,8 +140,8 @@ def trained_again(model: str, toy: Path, folder: Path, split: Path | None = None
     )
 
 
-def recipe_of(model: str, toy: Path, clips: list[Clip], **changes: Any) -> TrainingJob:
-    """Return the recipe of a training on the toy corpus."""
+def job_of(model: str, toy: Path, clips: list[Clip], **changes: Any) -> TrainingJob:
+    """Return the job of a training on the toy corpus."""
     chosen = architecture(model)
     network_params = params.section(toy / "params.yaml", f"models.{model}", chosen.params)
     how = params.section(toy / "params.yaml", "train", TrainParams).model_copy(update=changes)
@@ -204,18 +204,18 @@ def test_a_model_is_calibrated_by_voices_that_were_new_to_networks_like_it(
     model: str, toy: Path, trained: Path
 ) -> None:
     """The reference of confidence is of its own validation part."""
-    recipe = recipe_of(model, toy, read_split(toy / "split.csv"))
-    folds = cross_validation.folds(recipe)
+    job = job_of(model, toy, read_split(toy / "split.csv"))
+    folds = cross_validation.folds(job)
     assert len(folds) == 2
-    unheard = cross_validation.joined([cross_validation.answers_of(fold) for fold in folds])
-    examples = recipe.examples()
-    network = fit(recipe, examples, lambda _epoch, _scores: None)
-    own = cross_validation.answers(
-        cross_validation.judged(network, recipe, examples), examples, recipe.subset("validation")
+    unseen = cross_validation.concatenate([cross_validation.out_of_fold_outputs(fold) for fold in folds])
+    dataset = job.open_dataset()
+    network = train_network(job, dataset)
+    own = cross_validation.outputs_of(
+        cross_validation.ood_classifier(network, job, dataset), dataset, job.subset("validation")
     )
-    expected = calibration.calibrate(unheard, own)
+    expected = calibration.calibrate(unseen, own)
     description = bundle.describe_training(trained / model)
-    assert description.calibration.model_dump() == asdict(expected)
+    assert description.calibration == expected
     assert description.reference.confidence == histogram_of(calibration.confidence(own, expected).numpy())
 
 
@@ -225,44 +225,44 @@ def test_the_model_of_a_single_voice_is_calibrated_by_its_validation_part(toy: P
     clips = [clip for clip in read_split(toy / "split.csv") if clip.speaker == "ben"]
     write_split(tmp_path / "split.csv", clips)
     trained_again("lstm", toy, tmp_path / "ben", tmp_path / "split.csv")
-    recipe = recipe_of("lstm", toy, clips)
-    examples = recipe.examples()
-    network = fit(recipe, examples, lambda _epoch, _scores: None)
-    own = cross_validation.answers(
-        cross_validation.judged(network, recipe, examples), examples, recipe.subset("validation")
+    job = job_of("lstm", toy, clips)
+    dataset = job.open_dataset()
+    network = train_network(job, dataset)
+    own = cross_validation.outputs_of(
+        cross_validation.ood_classifier(network, job, dataset), dataset, job.subset("validation")
     )
     description = bundle.describe_training(tmp_path / "ben" / "out")
-    assert description.calibration.model_dump() == asdict(calibration.calibrate(own))
+    assert description.calibration == calibration.calibrate(own)
 
 
 @pytest.mark.usefixtures("here")
 def test_without_folds_a_model_is_calibrated_by_its_validation_part(toy: Path, trained: Path, tmp_path: Path) -> None:
     """Whether params.yaml says so or the caller does, who goes before it; the network and its curves stay."""
-    trained_again("lstm", toy, tmp_path / "said", calibration_folds=0)
+    trained_again("lstm", toy, tmp_path / "section", calibration_folds=0)
     train(
         "lstm",
         toy / "params.yaml",
         toy / "transcripts",
         toy / "split.csv",
         toy / "data.json",
-        tmp_path / "told",
-        tmp_path / "told.csv",
+        tmp_path / "argument",
+        tmp_path / "argument.csv",
         calibration_folds=0,
     )
     for file in (checkpoint.WEIGHTS, bundle.DESCRIPTION):
-        assert (tmp_path / "told" / file).read_bytes() == (tmp_path / "said" / "out" / file).read_bytes()
-    recipe = recipe_of("lstm", toy, read_split(toy / "split.csv"))
-    examples = recipe.examples()
-    network = fit(recipe, examples, lambda _epoch, _scores: None)
-    own = cross_validation.answers(
-        cross_validation.judged(network, recipe, examples), examples, recipe.subset("validation")
+        assert (tmp_path / "argument" / file).read_bytes() == (tmp_path / "section" / "out" / file).read_bytes()
+    job = job_of("lstm", toy, read_split(toy / "split.csv"))
+    dataset = job.open_dataset()
+    network = train_network(job, dataset)
+    own = cross_validation.outputs_of(
+        cross_validation.ood_classifier(network, job, dataset), dataset, job.subset("validation")
     )
-    description = bundle.describe_training(tmp_path / "told")
-    assert description.calibration.model_dump() == asdict(calibration.calibrate(own))
+    description = bundle.describe_training(tmp_path / "argument")
+    assert description.calibration == calibration.calibrate(own)
     assert description.parameters["train"]["calibration_folds"] == 0
-    weights = [(folder / checkpoint.WEIGHTS).read_bytes() for folder in (tmp_path / "told", trained / "lstm")]
+    weights = [(folder / checkpoint.WEIGHTS).read_bytes() for folder in (tmp_path / "argument", trained / "lstm")]
     assert weights[0] == weights[1]
-    assert (tmp_path / "told.csv").read_bytes() == (trained / "lstm.csv").read_bytes()
+    assert (tmp_path / "argument.csv").read_bytes() == (trained / "lstm.csv").read_bytes()
 
 
 @pytest.mark.usefixtures("here")
@@ -271,7 +271,7 @@ def test_a_bundle_says_by_what_its_split_was_made_where_that_is_not_the_section(
     section = params.section(toy / "params.yaml", "split", SplitParams)
     made_by = section.model_copy(update={"scheme": "speaker", "test_speaker": "ada", "max_train_speakers": 2})
     bundles = []
-    for name, how in (("told", made_by), ("untold", None)):
+    for name, how in (("argument", made_by), ("section", None)):
         train(
             "lstm",
             toy / "params.yaml",
@@ -344,11 +344,11 @@ def test_each_row_is_on_disk_before_the_next_epoch_begins(tmp_path: Path) -> Non
     lines: list[int] = []
 
     class Watcher(Script):
-        def drawn(
+        def sample(
             self, files: list[str], clean_prob: float, rng: Generator
         ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
             lines.append(len((tmp_path / "curves.csv").read_text(encoding="utf-8").splitlines()))
-            return super().drawn(files, clean_prob, rng)
+            return super().sample(files, clean_prob, rng)
 
     run(Watcher([1, 2, 3, 4, 5, 6]), tmp_path / "curves.csv")
     assert lines[1:] == [2, 3, 4, 5, 6]
@@ -363,36 +363,36 @@ def test_training_draws_from_the_training_part_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("clean_finetune_fraction", "varied"), [(0.0, 6), (0.34, 4), (0.5, 3), (1.0, 0)])
 def test_in_the_last_epochs_clips_are_drawn_as_they_were_recorded(clean_finetune_fraction: float, varied: int) -> None:
-    """In those before as often as asked for; there the network is told to vary what it sees, in the last not to."""
-    told: list[bool] = []
+    """In those before as often as asked for; there the network augments its inputs, in the last it does not."""
+    switched: list[bool] = []
     shares: list[float] = []
 
-    class Told(Clock):
-        def vary(self, *, wanted: bool) -> None:
-            told.append(wanted)
+    class Switched(Clock):
+        def augment(self, *, enabled: bool) -> None:
+            switched.append(enabled)
 
     class Watcher(Script):
-        def drawn(
+        def sample(
             self, files: list[str], clean_prob: float, rng: Generator
         ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
             shares.append(clean_prob)
-            return super().drawn(files, clean_prob, rng)
+            return super().sample(files, clean_prob, rng)
 
-    architecture_told = Architecture(Section, no_examples, lambda _params, _given: Told())
+    switched_architecture = Architecture(Section, no_dataset, lambda _params, _given: Switched())
     how = BARE.model_copy(update={"clean_prob": 0.3, "clean_finetune_fraction": clean_finetune_fraction})
-    recipe = TrainingJob(architecture_told, Section(), Path(), how, CLIPS)
-    fit(recipe, Watcher([1, 2, 3, 4, 5, 6]), lambda _epoch, _scores: None)
-    assert told == [True] * varied + [False] * (6 - varied)
+    job = TrainingJob(switched_architecture, Section(), Path(), how, CLIPS)
+    train_network(job, Watcher([1, 2, 3, 4, 5, 6]))
+    assert switched == [True] * varied + [False] * (6 - varied)
     assert shares == [0.3] * varied + [1.0] * (6 - varied)
 
 
-def mixtures(mixup: float, clean_finetune_fraction: float = 0.0, *, tokens: bool = False) -> list[list[float]]:
+def mixtures(mixup_alpha: float, clean_finetune_fraction: float = 0.0, *, tokens: bool = False) -> list[list[float]]:
     """Return the first input of each clip of each step, where clips are all 1 or all 2."""
     seen: list[list[float]] = []
 
     class Kind(Script):
-        def drawn(self, files: list[str], clean_prob: float, rng: Generator) -> tuple[NDArray[Any], NDArray[np.int64]]:
-            _, lengths = super().drawn(files, clean_prob, rng)
+        def sample(self, files: list[str], clean_prob: float, rng: Generator) -> tuple[NDArray[Any], NDArray[np.int64]]:
+            _, lengths = super().sample(files, clean_prob, rng)
             inputs = np.array([[1 + int(file[-1])] * 10 for file in files])
             return inputs.astype(np.int64 if tokens else np.float32), lengths
 
@@ -402,11 +402,11 @@ def mixtures(mixup: float, clean_finetune_fraction: float = 0.0, *, tokens: bool
                 seen.append(sorted(inputs[:, 0].tolist()))
             return super().embed(inputs.float(), lengths)
 
-    watched = Architecture(Section, no_examples, lambda _params, _given: Watching())
+    watched = Architecture(Section, no_dataset, lambda _params, _given: Watching())
     how = BARE.model_copy(
-        update={"mixup_alpha": mixup, "clean_finetune_fraction": clean_finetune_fraction, "epochs": 20}
+        update={"mixup_alpha": mixup_alpha, "clean_finetune_fraction": clean_finetune_fraction, "epochs": 20}
     )
-    fit(TrainingJob(watched, Section(), Path(), how, CLIPS), Kind([1]), lambda _epoch, _scores: None)
+    train_network(TrainingJob(watched, Section(), Path(), how, CLIPS), Kind([1]))
     return seen
 
 
@@ -431,8 +431,8 @@ def test_nothing_is_mixed_where_it_is_not_wanted_in_plain_epochs_or_in_texts() -
 def test_a_batch_normalisation_never_meets_a_single_clip() -> None:
     """A last batch of one clip is left out of its epoch: five clips make two steps of two."""
     extra = [Clip(f"train{digit}", digit, "ada", "train") for digit in (2, 3, 4)]
-    recipe = TrainingJob(CLOCK, Section(), Path(), BARE.model_copy(update={"epochs": 1}), CLIPS + extra)
-    network = fit(recipe, Script([1]), lambda _epoch, _scores: None)
+    job = TrainingJob(CLOCK, Section(), Path(), BARE.model_copy(update={"epochs": 1}), CLIPS + extra)
+    network = train_network(job, Script([1]))
     assert network.state_dict()["steps"] == 2
 
 
@@ -514,18 +514,18 @@ def test_a_training_that_diverges_says_so_and_leaves_no_bundle(toy: Path, tmp_pa
 
 def test_a_single_training_clip_is_too_few(tmp_path: Path) -> None:
     """The error names the section to change."""
-    recipe = TrainingJob(CLOCK, Section(), tmp_path, BARE, [clip for clip in CLIPS if clip.file != "train1"])
+    job = TrainingJob(CLOCK, Section(), tmp_path, BARE, [clip for clip in CLIPS if clip.file != "train1"])
     with pytest.raises(FittingError, match=r"1 training clips are too few: see split in params\.yaml"):
-        fit(recipe, Script([1]), lambda _epoch, _scores: None)
+        train_network(job, Script([1]))
 
 
 def test_copies_of_training_clips_are_drawn_and_the_clean_ones_too(toy: Path) -> None:
     """Over many draws each version of a clip turns up, the clip itself as often as is asked for."""
-    examples = architecture("cnn").examples(toy / "features")
+    dataset = architecture("cnn").open_dataset(toy / "features")
     rng = np.random.default_rng(0)
-    clean = examples.clean(["3_ada_2.wav"])[0].tobytes()
-    drawn = [examples.drawn(["3_ada_2.wav"], 0.3, rng)[0].tobytes() for _ in range(300)]
+    clean = dataset.get(["3_ada_2.wav"])[0].tobytes()
+    drawn = [dataset.sample(["3_ada_2.wav"], 0.3, rng)[0].tobytes() for _ in range(300)]
     assert len(set(drawn)) == 2
     assert drawn.count(clean) == pytest.approx(90, abs=30)
-    assert all(examples.drawn(["3_ada_2.wav"], 1, rng)[0].tobytes() == clean for _ in range(30))
-    assert all(examples.drawn(["3_ada_2.wav"], 0, rng)[0].tobytes() != clean for _ in range(30))
+    assert all(dataset.sample(["3_ada_2.wav"], 1, rng)[0].tobytes() == clean for _ in range(30))
+    assert all(dataset.sample(["3_ada_2.wav"], 0, rng)[0].tobytes() != clean for _ in range(30))

@@ -1,4 +1,4 @@
-"""The data gates: what passes, what stops the pipeline, and what the message says then."""
+"""The data gates: what passes, what stops the pipeline, and with which message."""
 
 import hashlib
 import json
@@ -136,7 +136,7 @@ def _write_transcripts(site: Site, rows: list[dict[str, Any]]) -> None:
     site.list_files(FILES)
 
 
-def test_good_recordings_pass_twice_with_the_same_report_and_without_a_word(
+def test_good_recordings_pass_twice_with_the_same_report_and_quietly(
     site: Site, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """The report is the same to the byte on each run, Data Docs replace older ones, nothing is printed."""
@@ -187,7 +187,7 @@ def test_each_broken_rule_names_its_recordings(site: Site) -> None:
 
 
 def test_what_cannot_be_decoded_is_measured_by_its_reason(site: Site) -> None:
-    """The reader's code stands in place of numbers; of two channels, the mean is measured."""
+    """The reason replaces the numbers; of two channels, the mean is measured."""
     _write_recordings(site, FILES)
     (site.data / FILES[0]).write_text("no sound")
     (site.data / FILES[1]).unlink()
@@ -257,7 +257,7 @@ def test_good_transcripts_pass(site: Site) -> None:
 
 
 def test_each_broken_rule_names_its_transcripts(site: Site) -> None:
-    """Missing and repeated rows, contradictions and too many failures are told in one message."""
+    """Missing and repeated rows, contradictions and too many failures are reported in one message."""
     nothing = {"text": "", "hypotheses": []}
     rows = [
         _transcript(FILES[0], sha256="another"),
@@ -297,16 +297,16 @@ def test_many_names_are_cut_to_ten(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tensor", "told"),
+    ("tensor", "message"),
     [(np.zeros((2, 3), np.float32), "float32 (2, 3)"), (np.zeros((2, 3, 4), np.int16), "int16 (2, 3, 4)")],
 )
-def test_a_tensor_of_another_shape_cannot_be_measured(site: Site, tensor: Any, told: str) -> None:
-    """Wrong rank and wrong sort of numbers are told with what was found."""
+def test_a_tensor_of_another_shape_cannot_be_measured(site: Site, tensor: Any, message: str) -> None:
+    """Wrong rank and wrong sort of numbers are reported with what was found."""
     _write_features(site)
     np.save(site.data / "mfcc.npy", tensor)
     with pytest.raises(MeasurementError) as caught:
         site.validate("features")
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert not site.docs.exists()
 
 
@@ -328,7 +328,7 @@ def test_an_empty_index_leaves_every_recording_unfound(site: Site) -> None:
 
 @pytest.mark.parametrize(("kind", "file"), [("features", "index"), ("transcripts", "transcripts")])
 def test_a_table_without_the_columns_cannot_be_measured(site: Site, kind: str, file: str) -> None:
-    """Absent columns are told with the columns that are wanted."""
+    """Absent columns are reported with the required ones."""
     _write_features(site)
     pd.DataFrame({"name": ["x"]}).to_parquet(site.data / f"{file}.parquet")
     with pytest.raises(MeasurementError, match="cannot be read as a table of file, "):
@@ -337,7 +337,7 @@ def test_a_table_without_the_columns_cannot_be_measured(site: Site, kind: str, f
 
 @pytest.mark.parametrize("kind", sorted(GATES))
 def test_an_empty_manifest_passes_no_gate(site: Site, kind: str) -> None:
-    """Nothing to look at is a mistake, not a success."""
+    """Nothing to look at is an error, not a success."""
     _write_transcripts(site, [_transcript(FILES[0])])
     _write_features(site)
     site.list_files([])

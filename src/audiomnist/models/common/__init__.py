@@ -1,1 +1,1 @@
-"""Layers that several networks share."""
+"""Layers and interfaces shared by the networks."""

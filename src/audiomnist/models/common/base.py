@@ -1,10 +1,10 @@
-"""What a network's module offers to training: its parameters, its examples, and how it is built."""
+"""Interfaces between networks, their datasets and the training loop."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from numpy.random import Generator
 from numpy.typing import NDArray
@@ -15,23 +15,27 @@ from audiomnist.corpus.splits import Clip
 
 
 class Network(nn.Module, ABC):
-    """A classifier in two steps: inputs to features, which a linear layer turns into logits."""
+    """A classifier in two steps: `embed` returns features, `classify` turns them into logits with a linear layer."""
 
     classify: nn.Module
 
-    def vary(self, *, wanted: bool) -> None:
-        """Say whether training stretches what it is given; a network that never does passes over it."""
+    @classmethod
+    def build(cls, params: Any, input_spec: Mapping[str, Any]) -> Self:
+        """Return an untrained network with parameters of its section, for the inputs of a `ClipDataset.input_spec`."""
+        del input_spec
+        return cls(params)
+
+    def augment(self, *, enabled: bool) -> None:
+        """Switch random warping of inputs in training mode on or off; by default there is none."""
 
     def scale_by(self, inputs: Tensor, lengths: Tensor) -> None:
-        """Take what inputs are scaled by from training clips; a network that scales nothing takes nothing."""
+        """Set the statistics by which inputs are scaled from training clips; by default inputs are not scaled."""
 
     @abstractmethod
     def embed(self, inputs: Tensor, lengths: Tensor | None) -> Tensor:
-        """Return features, float32 `(batch, features)`, of inputs.
+        """Return features, float32 `(batch, features)`, of padded inputs `(batch, ...)` with lengths, int64 `(batch,)`.
 
-        Args:
-            inputs: `(batch, ...)`, padded to one length.
-            lengths: int64 `(batch,)`; None where all inputs have the same length, so that nothing is masked.
+        Lengths are None if all inputs have the same length; then nothing is masked.
         """
 
     def forward(self, inputs: Tensor, lengths: Tensor | None) -> Tensor:
@@ -43,33 +47,23 @@ class Network(nn.Module, ABC):
 class ClipDataset(Protocol):
     """Inputs of one kind, by file name."""
 
-    def clean(self, files: list[str]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return the inputs as they are, padded `(batch, ...)`, and int64 lengths `(batch,)`."""
-        ...
+    def get(self, files: list[str]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the unaltered inputs, padded `(batch, ...)`, and lengths, int64 `(batch,)`."""
 
-    def drawn(self, files: list[str], clean_prob: float, rng: Generator) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return the inputs as training sees them: each as it was recorded with that probability, or a copy of it."""
-        ...
+    def sample(self, files: list[str], clean_prob: float, rng: Generator) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return one version of each input: unaltered with probability `clean_prob`, else an augmented copy."""
 
     def synthetic(self) -> "tuple[ClipDataset, list[Clip], dict[str, Any]] | None":
-        """Return inputs of synthetic speakers, their clips, and how they were made; None where there are none."""
-        ...
+        """Return inputs of synthetic speakers, their clips and how these were synthesized; None if there are none."""
 
-    def service(self) -> dict[str, Any]:
-        """Return the bundle's `input` section: how inputs are prepared in service."""
-        ...
+    def input_spec(self) -> dict[str, Any]:
+        """Return the section `input` of bundle.json: how the scorer prepares inputs."""
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """One way to classify digits.
-
-    Attributes:
-        params: the model of its section in params.yaml.
-        examples: opens the folder of inputs.
-        build: makes the untrained network from parameters and the bundle's `input` section (`ClipDataset.service`).
-    """
+    """A network: the class of its section in params.yaml, how to open its folder of inputs, and `Network.build`."""
 
     params: type[Section]
-    examples: Callable[[Path], ClipDataset]
+    open_dataset: Callable[[Path], ClipDataset]
     build: Callable[[Any, Mapping[str, Any]], Network]

@@ -1,13 +1,13 @@
-"""How strange a clip is to a network: a number that is higher for what is unlike its training clips.
+"""Out-of-distribution score of a clip (`novelty`): higher for inputs unlike the training clips.
 
-It is the sum of two, each at mean 0 and deviation 1 over the training clips, since neither alone tells strange
-sounds of every kind from digits by new voices (docs/scoring.md has the measurements):
+It is the sum of two scores, each standardized over the training clips, because neither alone separates all kinds of
+other sounds from digits of unseen speakers (measurements: docs/scoring.md):
 
-- Mahalanobis's distance of the features before the last layer from the nearest digit's mean, under one covariance
-  shared by the digits (Lee et al. 2018). Features have deviation 1 first; the covariance is drawn half-way towards a
-  multiple of the identity, which new voices need, and is then nearly that of probabilistic principal components
-  (Tipping and Bishop 1999): some directions with variances of their own, one variance for all others, a small matrix.
-- The energy of the logits, -log sum exp (Liu et al. 2020).
+- Mahalanobis distance of the features before the last layer to the nearest class mean, with one covariance for all
+  classes (Lee et al. 2018). Features are divided by their standard deviation first. The covariance is shrunk half-way
+  towards a multiple of the identity, which unseen speakers need, and then approximated as in probabilistic PCA
+  (Tipping and Bishop 1999): the largest components keep their variances, all others share one.
+- Energy of the logits, -log sum exp (Liu et al. 2020).
 """
 
 from typing import Self
@@ -19,99 +19,87 @@ from audiomnist.models.common.base import Network
 
 _COMPONENTS = 32
 _SHRINKAGE = 0.5
-_LEAST_DEVIATION = 1e-3
-# Where all clips of a digit are alike, as perfect transcripts are, rounding would be what novelty measures.
-_LEAST_VARIANCE = 0.01
-_LEAST_SPREAD = 0.1
+_MIN_STD = 1e-3
+# If all clips of a digit are alike, as perfect transcripts are, the distance would otherwise measure rounding errors.
+_MIN_VARIANCE = 0.01
+_MIN_SPREAD = 0.1
 
 
 class MahalanobisDistance(nn.Module):
-    """Features `(batch, features)` to their distance from the nearest digit, `(batch,)`, >= 0."""
-
-    scale: Tensor
-    means: Tensor
-    basis: Tensor
-    gains: Tensor
-    other_gain: Tensor
+    """Distance of features `(batch, features)` to the nearest class mean, `(batch,)`, >= 0."""
 
     def __init__(self, scale: Tensor, means: Tensor, basis: Tensor, gains: Tensor, other_gain: Tensor) -> None:
-        """Take the parts of the inverse covariance, of features that were divided by their deviations.
+        """Store scale, class means and the inverse covariance `other_gain * I + basis @ diag(gains) @ basis.T`.
 
         Args:
-            scale: deviation of each feature, `(features,)`.
-            means: of each digit, `(digits, features)`.
-            basis: directions with a variance each, `(features, kept)`.
-            gains: by how much the inverse variances of these differ from the common one, `(kept,)`.
-            other_gain: inverse of the common variance, `()`.
+            scale: standard deviation of each feature, `(features,)`; the other arguments are of scaled features.
+            means: `(classes, features)`.
+            basis: principal components, `(features, components)`.
+            gains: inverse variances of the components less `other_gain`, `(components,)`.
+            other_gain: inverse of the variance in all other directions, `()`.
         """
         super().__init__()
-        self.register_buffer("scale", scale)
-        self.register_buffer("means", means)
-        self.register_buffer("basis", basis)
-        self.register_buffer("gains", gains)
-        self.register_buffer("other_gain", other_gain)
+        self.scale = nn.Buffer(scale)
+        self.means = nn.Buffer(means)
+        self.basis = nn.Buffer(basis)
+        self.gains = nn.Buffer(gains)
+        self.other_gain = nn.Buffer(other_gain)
 
     @classmethod
     def fitted(cls, features: Tensor, labels: Tensor) -> Self:
-        """Return the distance by the features `(clips, features)` of training clips and their digits `(clips,)`."""
-        scale = features.double().std(dim=0).clamp(min=_LEAST_DEVIATION)
-        exact = features.double() / scale
-        digits = torch.tensor(sorted(set(labels.tolist())))
-        nearest = torch.searchsorted(digits, labels)
-        means = torch.stack([exact[labels == digit].mean(dim=0) for digit in digits])
-        centred = exact - means[nearest]
+        """Return the distance fitted to features `(clips, features)` and digits `(clips,)` of training clips."""
+        scale = features.double().std(dim=0).clamp(min=_MIN_STD)
+        scaled = features.double() / scale
+        classes = torch.tensor(sorted(set(labels.tolist())))
+        means = torch.stack([scaled[labels == digit].mean(dim=0) for digit in classes])
+        centred = scaled - means[torch.searchsorted(classes, labels)]
         variances, directions = torch.linalg.eigh(centred.T @ centred / len(centred))
-        shrunk = (1 - _SHRINKAGE) * variances + _SHRINKAGE * variances.mean().clamp(min=_LEAST_VARIANCE)
-        kept = min(_COMPONENTS, len(shrunk) // 2)
-        other = shrunk[:-kept].mean()
-        basis, gains = directions[:, -kept:].contiguous(), 1 / shrunk[-kept:] - 1 / other
-        return cls(*(part.float() for part in (scale, means, basis, gains, 1 / other)))
+        shrunk = (1 - _SHRINKAGE) * variances + _SHRINKAGE * variances.mean().clamp(min=_MIN_VARIANCE)
+        components = min(_COMPONENTS, len(shrunk) // 2)
+        other = shrunk[:-components].mean()
+        basis = directions[:, -components:].contiguous()
+        gains = 1 / shrunk[-components:] - 1 / other
+        return cls(*(tensor.float() for tensor in (scale, means, basis, gains, 1 / other)))
 
     def forward(self, features: Tensor) -> Tensor:
         """Return distances, float32 `(batch,)`."""
         scaled = features / self.scale
-        offsets = scaled.unsqueeze(1) - self.means  # (batch, digits, features)
-        inside = torch.matmul(scaled, self.basis).unsqueeze(1) - torch.matmul(self.means, self.basis)
-        squared = self.other_gain * (offsets * offsets).sum(dim=2) + (self.gains * inside * inside).sum(dim=2)
+        offsets = scaled.unsqueeze(1) - self.means  # (batch, classes, features)
+        projected = torch.matmul(scaled, self.basis).unsqueeze(1) - torch.matmul(self.means, self.basis)
+        squared = self.other_gain * (offsets * offsets).sum(dim=2) + (self.gains * projected * projected).sum(dim=2)
         return squared.clamp(min=0).amin(dim=1).sqrt()
 
 
 class OodClassifier(nn.Module):
-    """What is served: a network that also says how strange each clip is.
-
-    Attributes:
-        centre: mean of distance and energy over the training clips, float32 `(2,)`.
-        spread: their deviations, float32 `(2,)`.
-    """
-
-    centre: Tensor
-    spread: Tensor
+    """The served model: a network with an out-of-distribution score."""
 
     def __init__(self, network: Network, distance: MahalanobisDistance) -> None:
         super().__init__()
         self.network = network
         self.distance = distance
-        self.register_buffer("centre", torch.zeros(2))
-        self.register_buffer("spread", torch.ones(2))
+        # Means and standard deviations of distance and energy over the training clips.
+        self.centre: Tensor = nn.Buffer(torch.zeros(2))
+        self.spread: Tensor = nn.Buffer(torch.ones(2))
 
     @classmethod
     def fitted(cls, network: Network, features: Tensor, labels: Tensor) -> Self:
-        """Return a network with the features `(clips, features)` and digits `(clips,)` of its training clips."""
-        judged = cls(network, MahalanobisDistance.fitted(features, labels))
+        """Return a classifier fitted to features `(clips, features)` and digits `(clips,)` of training clips."""
+        classifier = cls(network, MahalanobisDistance.fitted(features, labels))
         with torch.no_grad():
-            parts = judged._parts(features, network.classify(features))
-        judged.centre, judged.spread = parts.mean(dim=0), parts.std(dim=0).clamp(min=_LEAST_SPREAD)
-        return judged
+            scores = classifier._scores(features, network.classify(features))
+        classifier.centre = scores.mean(dim=0)
+        classifier.spread = scores.std(dim=0).clamp(min=_MIN_SPREAD)
+        return classifier
 
     def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return logits `(batch, 10)` and novelty `(batch,)` of inputs and their lengths (see `Network.embed`)."""
-        return self.judge(self.network.embed(inputs, lengths))
+        return self.classify_features(self.network.embed(inputs, lengths))
 
-    def judge(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the same from features `(batch, features)`."""
+    def classify_features(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits `(batch, 10)` and novelty `(batch,)` of features `(batch, features)`."""
         logits: Tensor = self.network.classify(features)
-        return logits, ((self._parts(features, logits) - self.centre) / self.spread).sum(dim=1)
+        return logits, ((self._scores(features, logits) - self.centre) / self.spread).sum(dim=1)
 
-    def _parts(self, features: Tensor, logits: Tensor) -> Tensor:
+    def _scores(self, features: Tensor, logits: Tensor) -> Tensor:
         """Return distance and energy, `(batch, 2)`."""
         return torch.stack([self.distance(features), -logits.logsumexp(dim=1)], dim=1)

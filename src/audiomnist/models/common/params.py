@@ -7,11 +7,11 @@ from pydantic import Field, PositiveInt, model_validator
 from audiomnist.core.params import Section
 
 
-class ConvolutionsParams(Section):
-    """The convolutions of a network.
+class ConvStackParams(Section):
+    """Parameters of a `ConvStack`.
 
     Attributes:
-        channels: filters of the layers, each of which halves both axes.
+        channels: filters of each layer.
         kernel_size: side of the square filters, in bands and frames.
         residual_blocks: number of residual blocks after each layer.
     """
@@ -21,20 +21,20 @@ class ConvolutionsParams(Section):
     residual_blocks: tuple[Annotated[int, Field(ge=0, le=8)], ...]
 
     @model_validator(mode="after")
-    def _blocks_of_each(self) -> Self:
-        layers, blocks = len(self.channels), len(self.residual_blocks)
-        if blocks != layers:
-            raise ValueError(f"residual_blocks has {blocks} numbers for the {layers} layers of channels")
+    def _one_number_per_layer(self) -> Self:
+        layers, numbers = len(self.channels), len(self.residual_blocks)
+        if numbers != layers:
+            raise ValueError(f"residual_blocks has {numbers} numbers for the {layers} layers of channels")
         return self
 
 
 class RecurrentParams(Section):
-    """The recurrent layers of a network.
+    """Parameters of `Recurrent`.
 
     Attributes:
         cell: `rnn` (Elman), `gru` or `lstm`.
         hidden_sizes: units per direction of each layer.
-        dropout: share of the inputs of each layer, and of the last one's outputs, set to zero in training.
+        dropout: dropout probability before each layer and after the last.
     """
 
     cell: Literal["rnn", "gru", "lstm"]
@@ -43,15 +43,15 @@ class RecurrentParams(Section):
 
 
 class LogMelInputParams(Section):
-    """What a network over MFCCs is given, and how training varies it.
+    """Parameters of `LogMelInput`.
 
     Attributes:
-        top_db: what lies further below a clip's loudest value is raised to there, so that quiet recordings and noisy
-            ones have floors that are alike.
-        cmn_strength: share of each band's mean over the clip that is taken off, in [0, 1]: the mean holds the
-            microphone and the voice (cepstral mean subtraction, Atal 1974), and in so short a clip the digit too.
-        time_mask_fraction: longest of the two stretches of each clip that training hides, as a share of it.
-        freq_mask_bands: widest of the two ranges of bands that training hides, in bands.
+        top_db: values further below a clip's maximum are raised to this distance from it, so that quiet and noisy
+            recordings have similar floors.
+        cmn_strength: fraction of each band's mean over the clip that is subtracted, in [0, 1]. The mean holds the
+            microphone and the speaker (cepstral mean subtraction, Atal 1974) but, in so short a clip, the digit too.
+        time_mask_fraction: maximum length of each of the two time masks in training, as a fraction of the clip.
+        freq_mask_bands: maximum width of each of the two frequency masks in training, in bands.
         vtlp_range: in training the frequencies of each clip are multiplied by a factor in [exp(-vtlp_range),
             exp(vtlp_range)] (vocal tract length perturbation, Jaitly and Hinton 2013).
     """

@@ -1,4 +1,4 @@
-"""The networks, by name: one module each, imported when asked for, so that each is trained for itself."""
+"""Networks by name. Each module is imported only when asked for, so a stage depends on its own network alone."""
 
 from importlib import import_module
 from typing import cast
@@ -13,5 +13,5 @@ MODULES = {
 
 
 def architecture(name: str) -> Architecture:
-    """Return the architecture of that name; raises KeyError if there is none."""
+    """Return the architecture of that name; raises KeyError for an unknown one."""
     return cast("Architecture", import_module(MODULES[name]).ARCHITECTURE)

@@ -4,16 +4,16 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt
 
-from audiomnist.models.common.params import ConvolutionsParams, LogMelInputParams
+from audiomnist.models.common.params import ConvStackParams, LogMelInputParams
 
 
-class CnnParams(ConvolutionsParams, LogMelInputParams):
+class CnnParams(ConvStackParams, LogMelInputParams):
     """Section `models.cnn`.
 
     Attributes:
-        channels: filters of the layers, at least one.
+        channels: filters of each layer, at least one layer.
         downsampling: how each layer halves both axes: `stride` of its convolution, or `max_pool` after it.
-        dropout: share of the pooled features set to zero in training.
+        dropout: probability that a pooled feature is set to zero in training.
     """
 
     channels: tuple[PositiveInt, ...] = Field(min_length=1)

@@ -10,7 +10,7 @@ class BaselineParams(Section):
 
     Attributes:
         C: inverse of the strength of the L2 penalty (> 0), over standardized statistics.
-        max_iter: steps of the solver (L-BFGS) within which it has to converge.
+        max_iter: maximum number of iterations of the solver (L-BFGS), within which it has to converge.
     """
 
     C: float = Field(gt=0)

@@ -9,7 +9,7 @@ class LstmParams(RecurrentParams):
     """Section `models.lstm`.
 
     Attributes:
-        embedding_dim: size of a letter's embedding.
+        embedding_dim: size of a character's embedding.
     """
 
     embedding_dim: int = Field(ge=1)

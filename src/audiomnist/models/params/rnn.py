@@ -1,7 +1,7 @@
 """Section `models.rnn` of params.yaml."""
 
-from audiomnist.models.common.params import ConvolutionsParams, LogMelInputParams, RecurrentParams
+from audiomnist.models.common.params import ConvStackParams, LogMelInputParams, RecurrentParams
 
 
-class RnnParams(RecurrentParams, ConvolutionsParams, LogMelInputParams):
-    """Section `models.rnn`: no `channels` leave the recurrent layers the spectra themselves."""
+class RnnParams(RecurrentParams, ConvStackParams, LogMelInputParams):
+    """Section `models.rnn`; without `channels` the recurrent layers read the spectrogram frame by frame."""

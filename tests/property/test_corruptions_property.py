@@ -12,7 +12,7 @@ from audiomnist.robustness import corruptions
 from audiomnist.robustness.conditions import RobustnessParams, conditions
 from audiomnist.robustness.corruptions import generator
 
-HOW = RobustnessParams(
+PARAMS = RobustnessParams(
     clips=1,
     seed=0,
     snr_db=(20, 0, -10),
@@ -25,7 +25,7 @@ HOW = RobustnessParams(
     leading_silence_dbfs=-70,
     clipped_percent=(1, 20, 99),
 )
-PATHS = [condition.path for condition in conditions(HOW, [])]
+PATHS = [condition.path for condition in conditions(PARAMS, [])]
 
 rates_hz = st.sampled_from([8000, 11025, 16000, 44100])
 files = st.text(min_size=1, max_size=20).filter(lambda text: text.isprintable())
@@ -46,18 +46,18 @@ def waveforms(draw: st.DrawFn) -> Waveform:
 @pytest.mark.parametrize("number", range(len(PATHS)), ids=map("_".join, PATHS))
 @settings(max_examples=15)
 @given(speech=waveforms(), others=st.lists(waveforms(), min_size=1, max_size=4), file=files)
-def test_disturbed_sound_is_sound(number: int, speech: Waveform, others: list[Waveform], file: str) -> None:
+def test_a_corrupted_waveform_is_valid(number: int, speech: Waveform, others: list[Waveform], file: str) -> None:
     """Float32, finite, within full scale; a second time the same; the recording itself stays as it was."""
     before = speech.samples.copy()
-    condition = conditions(HOW, others)[number]
-    heard, again = (condition.corrupt(speech, generator(HOW.seed, file)) for _ in range(2))
-    assert heard.samples.dtype == np.float32
-    assert heard.samples.ndim == 1
-    assert len(heard.samples) > 0
-    assert np.isfinite(heard.samples).all()
-    assert np.abs(heard.samples).max() <= 1
-    assert heard.sample_rate_hz == again.sample_rate_hz
-    np.testing.assert_array_equal(heard.samples, again.samples)
+    condition = conditions(PARAMS, others)[number]
+    corrupted, again = (condition.corrupt(speech, generator(PARAMS.seed, file)) for _ in range(2))
+    assert corrupted.samples.dtype == np.float32
+    assert corrupted.samples.ndim == 1
+    assert len(corrupted.samples) > 0
+    assert np.isfinite(corrupted.samples).all()
+    assert np.abs(corrupted.samples).max() <= 1
+    assert corrupted.sample_rate_hz == again.sample_rate_hz
+    np.testing.assert_array_equal(corrupted.samples, again.samples)
     np.testing.assert_array_equal(speech.samples, before)
 
 
@@ -67,7 +67,7 @@ def test_disturbed_sound_is_sound(number: int, speech: Waveform, others: list[Wa
     snr_db=st.floats(-20, 40),
     add=st.sampled_from([corruptions.add_white_noise, corruptions.add_pink_noise]),
 )
-def test_noise_is_as_loud_as_told(speech: Waveform, snr_db: float, add: Callable[..., Waveform]) -> None:
+def test_noise_is_at_the_given_snr(speech: Waveform, snr_db: float, add: Callable[..., Waveform]) -> None:
     """For speech of any level: what is so loud that it is turned down is the quiet mixture, louder."""
     quiet = Waveform(speech.samples * np.float32(2**-10), speech.sample_rate_hz)
     noisy = add(snr_db, quiet, generator(0, "a")).samples.astype(np.float64)
@@ -92,7 +92,7 @@ def test_overdriven_sound_reaches_its_share(speech: Waveform, percent: float) ->
 @given(speech=waveforms(), gain_db=st.floats(-60, 60))
 def test_a_changed_level_is_one_of_16_bits(speech: Waveform, gain_db: float) -> None:
     """Half a step away from what was asked for at most, but where full scale ends it."""
-    heard = corruptions.change_level(gain_db, speech, generator(0, "a")).samples.astype(np.float64) * 2**15
-    np.testing.assert_array_equal(heard, np.round(heard))
+    corrupted = corruptions.change_level(gain_db, speech, generator(0, "a")).samples.astype(np.float64) * 2**15
+    np.testing.assert_array_equal(corrupted, np.round(corrupted))
     wanted = np.clip(speech.samples * 2.0**15 * 10 ** (gain_db / 20), -(2**15), 2**15 - 1)
-    assert np.abs(heard - wanted).max() <= 0.5 + 1e-6
+    assert np.abs(corrupted - wanted).max() <= 0.5 + 1e-6
