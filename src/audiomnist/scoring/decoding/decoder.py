@@ -59,7 +59,8 @@ def _open_error(content: bytes, error: LibsndfileError) -> DecodingError:
         return DecodingError("not_audio", "is neither WAV nor FLAC, nor of any other format known here")
     if not _has_whole_header(content):
         return DecodingError("truncated", "ends within its FLAC header")
-    rate_hz, bits = _rate_and_bits(content)
+    packed = int.from_bytes(content[18:26])  # of STREAMINFO, the first metadata block
+    rate_hz, bits = packed >> 44, (packed >> 36 & 0x1F) + 1
     if rate_hz == 0:
         return _bad_rate(rate_hz)
     if bits not in _SAMPLE_BITS:
@@ -74,12 +75,6 @@ def _has_whole_header(content: bytes) -> bool:
         is_last = content[position] >= 0x80  # noqa: PLR2004 - the flag is the highest bit
         position += 4 + int.from_bytes(content[position + 1 : position + 4])
     return is_last and position <= len(content)
-
-
-def _rate_and_bits(content: bytes) -> tuple[int, int]:
-    """Return sample rate in Hz and bits per sample from STREAMINFO, the first metadata block."""
-    packed = int.from_bytes(content[18:26])
-    return packed >> 44, (packed >> 36 & 0x1F) + 1
 
 
 def _check(sound_file: _Stream, max_duration_s: float) -> None:

@@ -189,7 +189,9 @@ def _content(descriptor: int, file: Candidate, max_bytes: int) -> bytes:
     if file.size_bytes > max_bytes:
         detail = f"holds {file.size_bytes} bytes, more than the {max_bytes} that are read"
         raise NotReadError(Unusable(*file, "too_large", detail))
-    content = _bytes(descriptor, file.size_bytes)
+    content = os.read(descriptor, file.size_bytes + 1)  # one byte more shows that the file has grown
+    while len(content) < file.size_bytes and (rest := os.read(descriptor, file.size_bytes + 1 - len(content))):
+        content += rest
     if len(content) != file.size_bytes or not _is_unchanged(descriptor, file):
         raise NotReadError(Deferred(file.path, *_CHANGING))
     return content
@@ -202,11 +204,3 @@ def _is_unchanged(descriptor: int, file: Candidate) -> bool:
 
 def _modified_ns(status: os.stat_result) -> int:
     return min(max(status.st_mtime_ns, -(2**63)), 2**63 - 1)
-
-
-def _bytes(descriptor: int, size_bytes: int) -> bytes:
-    """Return the content of a file, up to one byte more than its expected size, which shows that it has grown."""
-    content = os.read(descriptor, size_bytes + 1)
-    while len(content) < size_bytes and (part := os.read(descriptor, size_bytes + 1 - len(content))):
-        content += part
-    return content

@@ -30,23 +30,23 @@ def scored_chunks(task: ScoringTask, chunks: Iterable[Chunk], workers: int) -> G
 @contextmanager
 def _processes(task: ScoringTask, count: int) -> Iterator[Callable[[Chunk], Future[ScoredChunk]]]:
     """Yield a function that submits a chunk to the first free process, with a thread that waits for each process."""
+
+    def score(chunk: Chunk) -> ScoredChunk:
+        worker = free.get()
+        try:
+            return worker.score(chunk)
+        finally:
+            free.put(worker)
+
     workers = [Worker(task) for _ in range(count)]
     free: SimpleQueue[Worker] = SimpleQueue()
     for worker in workers:
         free.put(worker)
     threads = ThreadPoolExecutor(count)
     try:
-        yield lambda chunk: threads.submit(_score, free, chunk)
+        yield lambda chunk: threads.submit(score, chunk)
     finally:
         threads.shutdown(wait=False, cancel_futures=True)
         for worker in workers:
             worker.close()
         threads.shutdown()
-
-
-def _score(free: SimpleQueue[Worker], chunk: Chunk) -> ScoredChunk:
-    worker = free.get()
-    try:
-        return worker.score(chunk)
-    finally:
-        free.put(worker)
