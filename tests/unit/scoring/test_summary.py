@@ -4,8 +4,6 @@ import io
 import json
 import random
 import re
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -363,9 +361,3 @@ def test_a_level_has_its_colour_on_a_terminal_and_none_in_a_log() -> None:
     assert "\x1b[1;31m  confidence" in printed(summary, colours=True)
     assert "\x1b[32m  labels" in printed(summary, colours=True)
     assert "\x1b" not in printed(summary)
-
-
-def test_counting_does_not_load_rich() -> None:
-    """A run whose output nobody sees need not pay for it."""
-    code = "import sys, audiomnist.scoring.summary; sys.exit('rich' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
