@@ -5,7 +5,6 @@ A partly written file has its final name with `#` and a number appended, which r
 """
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -15,7 +14,6 @@ import pyarrow.parquet as pq
 from audiomnist.core.atomic import sync
 
 LOG = "_delta_log"
-_POINTER = "_last_checkpoint"
 
 
 def write_rows(path: Path, rows: pa.Table) -> None:
@@ -32,7 +30,9 @@ def sync_commit(table: Path, version: int) -> None:
     """Sync a commit to disk: its data files, its log entry, its checkpoint, and the folders."""
     log = table / LOG
     entry = log / f"{version:020}.json"
-    for path in (*_added(table, entry), entry, *log.glob(f"{version:020}.checkpoint*"), log / _POINTER):
+    actions = map(json.loads, entry.read_bytes().splitlines())
+    data = [table / unquote(action["add"]["path"]) for action in actions if "add" in action]
+    for path in (*data, entry, *log.glob(f"{version:020}.checkpoint*"), log / "_last_checkpoint"):
         if path.exists():
             sync(path)
     sync(table)
@@ -47,10 +47,3 @@ def half_written(table: Path) -> list[Path]:
 def names(table: Path) -> set[str]:
     """Return the names of all files in the folder and below, relative to it."""
     return {str(path.relative_to(table)) for path in table.rglob("*") if path.is_file()}
-
-
-def _added(table: Path, entry: Path) -> Iterator[Path]:
-    for line in entry.read_bytes().splitlines():
-        action = json.loads(line)
-        if "add" in action:
-            yield table / unquote(action["add"]["path"])

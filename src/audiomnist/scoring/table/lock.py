@@ -40,28 +40,22 @@ def held(table: Path, *, wait: bool, stop: Stop | None = None) -> Iterator[None]
         LockedError: another run holds the lock; the message names it.
         TableWriteError: the folder cannot be written.
     """
-    descriptor = _opened(table)
+    try:
+        table.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(table / _NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise unwritable(table, error) from error
     try:
         while not _is_taken(table, descriptor):
             if not wait:
-                holder = _holder(descriptor)
-                raise LockedError(
-                    f"another run ({holder}) holds the table {table}: wait for its end, as score --wait does"
-                )
+                holder = f"another run ({_holder(descriptor)})"
+                raise LockedError(f"{holder} holds the table {table}: wait for its end, as score --wait does")
             if stop and stop.is_set():
                 raise KeyboardInterrupt
             time.sleep(_RETRY_EVERY_S)
         yield
     finally:
         os.close(descriptor)
-
-
-def _opened(table: Path) -> int:
-    try:
-        table.mkdir(parents=True, exist_ok=True)
-        return os.open(table / _NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise unwritable(table, error) from error
 
 
 def _is_taken(table: Path, descriptor: int) -> bool:
