@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+from audiomnist.scoring import records
 from audiomnist.scoring.inbox import paths
 from audiomnist.scoring.inbox.discover import InboxError, check_listable, discover
 from audiomnist.scoring.new_files import NewFiles
 from audiomnist.scoring.progress import Show, no_progress
-from audiomnist.scoring.records import RunInfo
 from audiomnist.scoring.seen import SeenFiles
 from audiomnist.scoring.shutdown import Stop
 from audiomnist.scoring.summary import Counters, RunHeader, Summary
@@ -121,11 +121,11 @@ class _ScoringRun:
 
     def score(self) -> Summary:
         config, run_id = self._config, self._header.run_id
-        info = RunInfo.of(run_id, config.min_confidence, self._model.description, self._model.version)
+        columns = records.run_columns(run_id, self._model.description, self._model.version)
         table = Table.create(config.table)
         new_files = self._new_files(table)
         writer = TableWriter(table, new_files.seen, self._counters, run_id, config.batch_size)
-        task = ScoringTask(config.inbox, config.model, info)
+        task = ScoringTask(config.inbox, config.model, config.min_confidence, columns)
         scored = pool.scored_chunks(task, new_files.chunks(), config.workers)
         with committed_in_error(writer):
             with closing(scored):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 import pytest
-from runs import REFERENCE, RUN_INFO
+from runs import REFERENCE, RUN_COLUMNS
 
 from audiomnist.scoring import records
 from audiomnist.scoring.inbox.discover import Candidate, Deferred, Entry, Unusable
@@ -38,7 +38,7 @@ def table_with(*paths: str) -> SeenFiles:
         )
         for path in paths
     ]
-    return SeenFiles(records.table(found, RUN_INFO, datetime(2026, 1, 1, tzinfo=UTC)).to_batches())
+    return SeenFiles(records.table(found, RUN_COLUMNS, datetime(2026, 1, 1, tzinfo=UTC)).to_batches())
 
 
 class Sorted:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from inbox_files import BAD, SETTLED_NS, encoded, put, put_bad, tone, wave
-from runs import RUN_INFO, Row, answer
+from runs import RUN_COLUMNS, Row, answer
 
 from audiomnist.audio.waveform import Waveform
 from audiomnist.scoring.inbox import discover
@@ -68,7 +68,7 @@ def loud(level: float, seconds: float = 0.3, seed: int = 0) -> bytes:
 
 def task(folder: Path, **changes: Any) -> ScoringTask:
     """Return a task."""
-    return replace(ScoringTask(folder, folder / "no bundle", RUN_INFO), **changes)
+    return replace(ScoringTask(folder, folder / "no bundle", 0.0, RUN_COLUMNS), **changes)
 
 
 def candidates(folder: Path) -> list[Candidate | Unusable]:
@@ -118,7 +118,7 @@ def test_every_column_of_a_row(folder: Path, predictor: Loudness) -> None:
         "sample_rate_hz": 16_000,
         "channels": 2,
         "peak": pytest.approx(np.abs(samples).max()),
-        **RUN_INFO.columns,
+        **RUN_COLUMNS,
     }
 
 
@@ -162,7 +162,7 @@ def test_an_unsure_label_is_withheld_and_the_probabilities_are_not(
 ) -> None:
     """Who reads the table may think otherwise."""
     put(folder, "5.wav", loud(0.55))
-    row = by_path(scored(task(folder, run=replace(RUN_INFO, min_confidence=least)), predictor))["5.wav"]
+    row = by_path(scored(task(folder, min_confidence=least), predictor))["5.wav"]
     assert (row["status"], row["digit"]) == (status, digit)
     assert row["confidence"] == pytest.approx(0.91)
     assert answer(row).sum() == pytest.approx(1)

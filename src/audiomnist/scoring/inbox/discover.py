@@ -23,11 +23,10 @@ from audiomnist.scoring.inbox import paths
 _HIDDEN = b"."
 _UNFINISHED = (b".part", b".partial", b".tmp", b".crdownload", b".filepart", b"~")
 _OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | os.O_NOFOLLOW
-_VANISHED = ("vanished", "is no longer there")
 _CHANGING = ("changing", "is not as it was found: it may still be written to")
 _NO_PERMISSION = ("no_permission", "may not be read by this user: give the permission")
 _DEFERRED = {
-    **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), _VANISHED),
+    **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), ("vanished", "is no longer there")),
     **dict.fromkeys((errno.EACCES, errno.EPERM), _NO_PERMISSION),
     errno.ELOOP: _CHANGING,
 }
@@ -77,17 +76,6 @@ class Unusable:
 Entry = Candidate | Deferred | Unusable
 
 
-class NotReadError(AudiomnistError):
-    """A file was not read; `outcome` has the reason, and whether it is deferred or unusable."""
-
-    def __init__(self, outcome: Deferred | Unusable) -> None:
-        super().__init__(outcome)
-        self.outcome = outcome
-
-    def __str__(self) -> str:
-        return f"{paths.shown(paths.text(self.outcome.path))}: {self.outcome.detail}"
-
-
 def check_listable(inbox: Path) -> None:
     """Raise InboxError unless an inbox is a folder that can be listed."""
     with _listing(inbox):
@@ -109,17 +97,14 @@ def discover(inbox: Path) -> Iterator[Entry]:
         return _walk(base, _names(base))
 
 
-def read(inbox: Path, file: Candidate | Unusable, max_bytes: int) -> bytes:
-    """Return the whole content of a file that has not changed since it was found.
+def read(inbox: Path, file: Candidate | Unusable, max_bytes: int) -> bytes | Deferred | Unusable:
+    """Return the whole content of a file that has not changed since it was found, or why it was not read.
 
     A change is detected by size or modification time; a change of the same size within a tick of the file system's
     clock, a few milliseconds, is not. The call does not block on a pipe or a device that has replaced the file.
-
-    Raises:
-        NotReadError: deferred (changing, vanished, no_permission, io_error), too_large, or an Unusable.
     """
     if isinstance(file, Unusable):
-        raise NotReadError(file)
+        return file
     try:
         descriptor = os.open(os.path.join(os.fsencode(inbox), file.path), _OPEN)
         try:
@@ -127,7 +112,7 @@ def read(inbox: Path, file: Candidate | Unusable, max_bytes: int) -> bytes:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise NotReadError(_deferred(file.path, error)) from error
+        return _deferred(file.path, error)
 
 
 @contextmanager
@@ -135,9 +120,8 @@ def _listing(inbox: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        shown = paths.shown(paths.text(os.fsencode(inbox)))
-        detail = f"is no folder that can be listed ({error.strerror}): name one that this user may read"
-        raise InboxError(f"{shown} {detail}") from error
+        reason = f"is no folder that can be listed ({error.strerror}): name one that this user may read"
+        raise InboxError(f"{paths.shown(paths.text(os.fsencode(inbox)))} {reason}") from error
 
 
 def _names(folder: bytes) -> list[bytes]:
@@ -183,16 +167,14 @@ def _deferred(path: bytes, error: OSError) -> Deferred:
     return Deferred(path, *_DEFERRED.get(error.errno or 0, ("io_error", f"cannot be read: {error.strerror}")))
 
 
-def _content(descriptor: int, file: Candidate, max_bytes: int) -> bytes:
+def _content(descriptor: int, file: Candidate, max_bytes: int) -> bytes | Deferred | Unusable:
     if not _is_unchanged(descriptor, file):
-        raise NotReadError(Deferred(file.path, *_CHANGING))
+        return Deferred(file.path, *_CHANGING)
     if file.size_bytes > max_bytes:
-        detail = f"holds {file.size_bytes} bytes, more than the {max_bytes} that are read"
-        raise NotReadError(Unusable(*file, "too_large", detail))
+        return Unusable(*file, "too_large", f"holds {file.size_bytes} bytes, more than the {max_bytes} that are read")
     content = _bytes(descriptor, file.size_bytes)
-    if len(content) != file.size_bytes or not _is_unchanged(descriptor, file):
-        raise NotReadError(Deferred(file.path, *_CHANGING))
-    return content
+    unchanged = len(content) == file.size_bytes and _is_unchanged(descriptor, file)
+    return content if unchanged else Deferred(file.path, *_CHANGING)
 
 
 def _is_unchanged(descriptor: int, file: Candidate) -> bool:
@@ -207,6 +189,6 @@ def _modified_ns(status: os.stat_result) -> int:
 def _bytes(descriptor: int, size_bytes: int) -> bytes:
     """Return the content of a file, up to one byte more than its expected size, which shows that it has grown."""
     content = os.read(descriptor, size_bytes + 1)
-    while len(content) < size_bytes and (part := os.read(descriptor, size_bytes + 1 - len(content))):
-        content += part
+    while len(content) < size_bytes and (more := os.read(descriptor, size_bytes + 1 - len(content))):
+        content += more
     return content

@@ -16,7 +16,6 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from audiomnist.audio import wav, waveform
-from audiomnist.audio.wav import PcmAudio
 from audiomnist.audio.waveform import Waveform
 from audiomnist.core.errors import FaultError
 from audiomnist.scoring import records
@@ -24,8 +23,8 @@ from audiomnist.scoring.decoding import checks
 from audiomnist.scoring.decoding.checks import Amplitude, Limits
 from audiomnist.scoring.decoding.decoder import decode_flac
 from audiomnist.scoring.inbox import discover, paths
-from audiomnist.scoring.inbox.discover import Candidate, Deferred, NotReadError, Unusable
-from audiomnist.scoring.records import FileInfo, Outcome, RunInfo
+from audiomnist.scoring.inbox.discover import Candidate, Deferred, Unusable
+from audiomnist.scoring.records import FileInfo, Outcome
 from audiomnist.scoring.table.schema import SCHEMA
 from audiomnist.serving.predictor import Predict
 
@@ -42,11 +41,15 @@ _PORTION_BYTES = 64 * 2**20
 
 @dataclass(frozen=True)
 class ScoringTask:
-    """Everything that scoring needs besides the files, whose paths are relative to `inbox`; picklable, for workers."""
+    """Everything that scoring needs besides the files, whose paths are relative to `inbox`; picklable, for workers.
+
+    Labels with a confidence below `min_confidence` are withheld; `columns` are those of `records.run_columns`.
+    """
 
     inbox: Path
     bundle: Path
-    run: RunInfo
+    min_confidence: float
+    columns: dict[str, str]
     limits: Limits = field(default_factory=Limits)
 
 
@@ -113,13 +116,14 @@ class Scorer:
     def _read(self, candidate: Candidate | Unusable) -> _ReadFile | Deferred:
         read_at, start = time.time(), time.perf_counter()
         info = FileInfo(paths.text(candidate.path), candidate.size_bytes, candidate.modified_ns)
+        content = discover.read(self._task.inbox, candidate, self._task.limits.max_bytes)
+        if isinstance(content, Deferred):
+            return content
         audio: Waveform | FaultError
-        try:
-            info, audio = self._decoded(info, discover.read(self._task.inbox, candidate, self._task.limits.max_bytes))
-        except NotReadError as error:
-            if isinstance(error.outcome, Deferred):
-                return error.outcome
-            audio = FaultError(error.outcome.reason, error.outcome.detail)
+        if isinstance(content, Unusable):
+            audio = FaultError(content.reason, content.detail)
+        else:
+            info, audio = self._decoded(info, content)
         return _ReadFile(candidate, info, audio, read_at, time.perf_counter() - start)
 
     def _decoded(self, info: FileInfo, content: bytes) -> tuple[FileInfo, Waveform | FaultError]:
@@ -130,7 +134,12 @@ class Scorer:
         try:
             sound = decode(content, limits.max_duration_s)
             amplitude = Amplitude.of(sound)
-            info = _described(info, sound, amplitude)
+            info = info._replace(
+                duration_s=len(sound.samples) / sound.sample_rate_hz,
+                sample_rate_hz=sound.sample_rate_hz,
+                channels=sound.samples.shape[1],
+                peak=amplitude.peak if math.isfinite(amplitude.peak) else None,
+            )
             checks.check(sound, amplitude, limits)
             mixture = waveform.mixed(sound)
             if info.channels != 1:
@@ -163,21 +172,11 @@ class Scorer:
                 outcomes.append((file.info, records.rejected(file.info.path, file.audio.reason, file.audio.detail)))
                 seconds.append(file.seconds)
             elif (prediction := next(predictions)) is not None:
-                outcomes.append((file.info, records.predicted(prediction, self._task.run.min_confidence)))
+                outcomes.append((file.info, records.predicted(prediction, self._task.min_confidence)))
                 seconds.append(file.seconds + seconds_per_clip)
             else:
                 deferred.append(Deferred(file.candidate.path, *_RECOGNIZER_FAILED))
-        return ScoredChunk(records.table(outcomes, self._task.run, datetime.now(UTC)), seconds, deferred)
-
-
-def _described(info: FileInfo, sound: PcmAudio, amplitude: Amplitude) -> FileInfo:
-    frames, channels = sound.samples.shape
-    return info._replace(
-        duration_s=frames / sound.sample_rate_hz,
-        sample_rate_hz=sound.sample_rate_hz,
-        channels=channels,
-        peak=amplitude.peak if math.isfinite(amplitude.peak) else None,
-    )
+        return ScoredChunk(records.table(outcomes, self._task.columns, datetime.now(UTC)), seconds, deferred)
 
 
 def _is_suspect(file: _ReadFile | Deferred) -> bool:
