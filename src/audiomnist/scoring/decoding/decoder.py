@@ -45,7 +45,6 @@ def decode_flac(content: bytes, max_duration_s: float) -> PcmAudio:
     except LibsndfileError as error:
         raise _open_error(content, error) from error
     with opened as sound_file:
-        _check(sound_file, max_duration_s)
         try:
             return _read(sound_file, max_duration_s)
         except LibsndfileError as error:
@@ -59,7 +58,8 @@ def _open_error(content: bytes, error: LibsndfileError) -> DecodingError:
         return DecodingError("not_audio", "is neither WAV nor FLAC, nor of any other format known here")
     if not _has_whole_header(content):
         return DecodingError("truncated", "ends within its FLAC header")
-    rate_hz, bits = _rate_and_bits(content)
+    packed = int.from_bytes(content[18:26])  # in STREAMINFO, the first metadata block
+    rate_hz, bits = packed >> 44, (packed >> 36 & 0x1F) + 1
     if rate_hz == 0:
         return _bad_rate(rate_hz)
     if bits not in _SAMPLE_BITS:
@@ -76,27 +76,16 @@ def _has_whole_header(content: bytes) -> bool:
     return is_last and position <= len(content)
 
 
-def _rate_and_bits(content: bytes) -> tuple[int, int]:
-    """Return sample rate in Hz and bits per sample from STREAMINFO, the first metadata block."""
-    packed = int.from_bytes(content[18:26])
-    return packed >> 44, (packed >> 36 & 0x1F) + 1
-
-
-def _check(sound_file: _Stream, max_duration_s: float) -> None:
-    rate_hz = sound_file.samplerate
+def _read(sound_file: _Stream, max_duration_s: float) -> PcmAudio:
+    """Read all frames, or one more than allowed if the header has no length."""
+    rate_hz, claimed = sound_file.samplerate, sound_file.frames
     if sound_file.format != "FLAC":
         raise DecodingError("unsupported_encoding", f"is {sound_file.format_info}: convert it to WAV or FLAC")
     if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
         raise _bad_rate(rate_hz)
-    if sound_file.frames != _UNKNOWN_FRAMES and sound_file.frames > max_duration_s * rate_hz:
+    if max_duration_s * rate_hz < claimed != _UNKNOWN_FRAMES:
         raise _too_long(max_duration_s)
-
-
-def _read(sound_file: _Stream, max_duration_s: float) -> PcmAudio:
-    """Read all frames, or one more than allowed if the header has no length."""
-    rate_hz, claimed = sound_file.samplerate, sound_file.frames
-    frames = min(claimed, int(max_duration_s * rate_hz) + 1)
-    samples = sound_file.read(frames, dtype="float32", always_2d=True)
+    samples = sound_file.read(min(claimed, int(max_duration_s * rate_hz) + 1), dtype="float32", always_2d=True)
     if len(samples) < claimed != _UNKNOWN_FRAMES:
         raise _cut_short(claimed)
     if len(samples) == 0:

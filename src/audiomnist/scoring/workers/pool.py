@@ -1,9 +1,8 @@
 """Pool of scoring processes, each of which is replaced when it dies."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from queue import SimpleQueue
 
 from audiomnist.scoring.workers.scorer import Chunk, ScoredChunk, ScoringTask
@@ -17,30 +16,23 @@ def scored_chunks(task: ScoringTask, chunks: Iterable[Chunk], workers: int) -> G
 
     Chunks are consumed as workers become free; a few per worker are in memory at a time.
     """
+    processes = [Worker(task) for _ in range(workers)]
+    free: SimpleQueue[Worker] = SimpleQueue()
+    for process in processes:
+        free.put(process)
+    threads = ThreadPoolExecutor(workers)  # each thread waits for one process
     pending: deque[Future[ScoredChunk]] = deque()
-    with _processes(task, workers) as submit:
+    try:
         for chunk in chunks:
-            pending.append(submit(chunk))
+            pending.append(threads.submit(_score, free, chunk))
             if len(pending) == workers * _QUEUED_PER_WORKER:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
-
-
-@contextmanager
-def _processes(task: ScoringTask, count: int) -> Iterator[Callable[[Chunk], Future[ScoredChunk]]]:
-    """Yield a function that submits a chunk to the first free process, with a thread that waits for each process."""
-    workers = [Worker(task) for _ in range(count)]
-    free: SimpleQueue[Worker] = SimpleQueue()
-    for worker in workers:
-        free.put(worker)
-    threads = ThreadPoolExecutor(count)
-    try:
-        yield lambda chunk: threads.submit(_score, free, chunk)
     finally:
         threads.shutdown(wait=False, cancel_futures=True)
-        for worker in workers:
-            worker.close()
+        for process in processes:
+            process.close()
         threads.shutdown()
 
 

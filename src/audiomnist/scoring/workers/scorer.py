@@ -7,7 +7,7 @@ import hashlib
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import reduce
 from pathlib import Path
@@ -20,7 +20,6 @@ from audiomnist.audio.waveform import Waveform
 from audiomnist.core.errors import FaultError
 from audiomnist.scoring import records
 from audiomnist.scoring.decoding import checks
-from audiomnist.scoring.decoding.checks import Amplitude, Limits
 from audiomnist.scoring.decoding.decoder import decode_flac
 from audiomnist.scoring.inbox import discover, paths
 from audiomnist.scoring.inbox.discover import Candidate, Deferred, Unusable
@@ -50,7 +49,6 @@ class ScoringTask:
     bundle: Path
     min_confidence: float
     columns: dict[str, str]
-    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True)
@@ -116,37 +114,15 @@ class Scorer:
     def _read(self, candidate: Candidate | Unusable) -> _ReadFile | Deferred:
         read_at, start = time.time(), time.perf_counter()
         info = FileInfo(paths.text(candidate.path), candidate.size_bytes, candidate.modified_ns)
-        content = discover.read(self._task.inbox, candidate, self._task.limits.max_bytes)
+        content = discover.read(self._task.inbox, candidate, checks.MAX_BYTES)
         if isinstance(content, Deferred):
             return content
         audio: Waveform | FaultError
         if isinstance(content, Unusable):
             audio = FaultError(content.reason, content.detail)
         else:
-            info, audio = self._decoded(info, content)
+            info, audio = _decoded(info, content)
         return _ReadFile(candidate, info, audio, read_at, time.perf_counter() - start)
-
-    def _decoded(self, info: FileInfo, content: bytes) -> tuple[FileInfo, Waveform | FaultError]:
-        """Return the decoded audio or its fault, and the file information completed as far as possible."""
-        limits = self._task.limits
-        info = info._replace(content_sha256=hashlib.sha256(content).hexdigest())
-        decode = wav.parse if wav.is_riff(content) else decode_flac
-        try:
-            sound = decode(content, limits.max_duration_s)
-            amplitude = Amplitude.of(sound)
-            info = info._replace(
-                duration_s=len(sound.samples) / sound.sample_rate_hz,
-                sample_rate_hz=sound.sample_rate_hz,
-                channels=sound.samples.shape[1],
-                peak=amplitude.peak if math.isfinite(amplitude.peak) else None,
-            )
-            checks.check(sound, amplitude, limits)
-            mixture = waveform.mixed(sound)
-            if info.channels != 1:
-                checks.check_mixture(mixture, limits)
-        except FaultError as fault:
-            return info, fault
-        return info, mixture
 
     def _settled(self, portion: list[_ReadFile | Deferred]) -> list[_ReadFile | Deferred]:
         """Wait, then read those files again that look unfinished and were modified a moment ago."""
@@ -177,6 +153,28 @@ class Scorer:
             else:
                 deferred.append(Deferred(file.candidate.path, *_RECOGNIZER_FAILED))
         return ScoredChunk(records.table(outcomes, self._task.columns, datetime.now(UTC)), seconds, deferred)
+
+
+def _decoded(info: FileInfo, content: bytes) -> tuple[FileInfo, Waveform | FaultError]:
+    """Return the decoded audio or its fault, and the file information completed as far as possible."""
+    info = info._replace(content_sha256=hashlib.sha256(content).hexdigest())
+    decode = wav.parse if wav.is_riff(content) else decode_flac
+    try:
+        sound = decode(content, checks.MAX_DURATION_S)
+        peak, peak_to_peak = checks.amplitude(sound)
+        info = info._replace(
+            duration_s=len(sound.samples) / sound.sample_rate_hz,
+            sample_rate_hz=sound.sample_rate_hz,
+            channels=sound.samples.shape[1],
+            peak=peak if math.isfinite(peak) else None,
+        )
+        checks.check(sound, peak, peak_to_peak)
+        mixture = waveform.mixed(sound)
+        if info.channels != 1:
+            checks.check_mixture(mixture)
+    except FaultError as fault:
+        return info, fault
+    return info, mixture
 
 
 def _is_suspect(file: _ReadFile | Deferred) -> bool:
