@@ -25,19 +25,14 @@ def new_chunks(
 ) -> Iterator[Chunk]:
     """Yield new files in the order of the inbox, also those that are rejected without being read; count all others.
 
-    Args:
-        entries: the entries of the inbox.
-        seen: the files that the table has.
-        counters: the counts of the run.
-        stop: no more files are taken once it is set; those of an unfinished chunk are counted as remaining.
-        limit: maximum number of new files, whatever their outcome; None for all.
-        reread: whether to take files whose size and modification time are in the table.
-        chunk_files: maximum number of files per chunk; large files make smaller chunks.
+    At most `limit` files are taken, whatever their outcome, and none once a stop is requested: the files of an
+    unfinished chunk are then counted as remaining. With `reread`, files whose size and modification time are in the
+    table are taken too. A chunk has at most `chunk_files` files, fewer if they are large.
     """
     chunk: list[Candidate | Unusable] = []
     size_bytes = taken = 0
     for entry in entries:
-        if stop.is_set():
+        if stop.requested:
             break
         counters.add("found")
         if isinstance(entry, Deferred):
@@ -53,7 +48,7 @@ def new_chunks(
         if len(chunk) == chunk_files or size_bytes > _CHUNK_BYTES:
             yield chunk
             chunk, size_bytes = [], 0
-    if stop.is_set():
+    if stop.requested:
         counters.add("remaining", len(chunk))
     elif chunk:
         yield chunk

@@ -67,10 +67,8 @@ class ScoringConfig:
 def score(config: ScoringConfig, show: Show = no_progress, stop: Stop | None = None) -> Summary:
     """Write a row for every new file of the inbox; return the summary of the run.
 
-    Args:
-        config: settings of the run.
-        show: receives the counts after each chunk.
-        stop: once it is set, the run takes no more files, commits finished rows and returns.
+    `show` receives the counts after each chunk. Once `stop` is requested, the run takes no more files, commits finished
+    rows and returns.
 
     Raises:
         BundleError, RecognitionError: the model cannot be used; the message has the number of committed rows, if any.
@@ -161,6 +159,6 @@ class _ScoringRun:
 
     def _summary(self) -> Summary:
         seconds = time.monotonic() - self._start
-        summary = self._counters.summary(self._header, datetime.now(UTC), seconds, interrupted=self._stop.is_set())
+        summary = self._counters.summary(self._header, datetime.now(UTC), seconds, interrupted=self._stop.requested)
         summary.check()
         return summary

@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from audiomnist.audio.wav import PcmAudio
+from audiomnist.core.errors import FaultError
 from audiomnist.scoring.decoding import checks
-from audiomnist.scoring.decoding.checks import UnusableSoundError
 
 RATE_HZ = 8000
 
@@ -20,7 +20,7 @@ def noise(frames: int = 4000, channels: int = 1) -> NDArray[np.float32]:
 
 def refusal(samples: NDArray[np.float32]) -> tuple[str, str]:
     """Return reason and sentence with which a sound of 8 kHz is refused."""
-    with pytest.raises(UnusableSoundError) as caught:
+    with pytest.raises(FaultError) as caught:
         accepted(samples)
     return caught.value.reason, caught.value.detail
 

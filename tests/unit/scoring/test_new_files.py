@@ -144,7 +144,7 @@ def stopping(found: list[Entry], after: int, stop: Stop) -> Iterator[Entry]:
     """Yield what is found, and stop the run after some of it."""
     for index, item in enumerate(found):
         if index == after:
-            stop.set()
+            stop.requested = True
         yield item
 
 

@@ -17,10 +17,6 @@ CLIPPED_MAGNITUDE = 0.999  # a sample of at least this magnitude counts as clipp
 MAX_CLIPPED_FRACTION = 0.4  # of the samples
 
 
-class UnusableSoundError(FaultError):
-    """Audio that is not passed to a model. `reason` is a code; `detail` explains it without the file's name."""
-
-
 def amplitude(sound: PcmAudio) -> tuple[float, float]:
     """Return the amplitude of a sound of at least one sample, full scale being 1; NaN or infinite if a sample is.
 
@@ -35,26 +31,25 @@ def amplitude(sound: PcmAudio) -> tuple[float, float]:
 
 
 def check(sound: PcmAudio, peak: float, peak_to_peak: float) -> None:
-    """Raise UnusableSoundError if a sound with this amplitude is outside the limits."""
+    """Raise FaultError if a sound with this amplitude is outside the limits."""
     duration_s = len(sound.samples) / sound.sample_rate_hz
     if duration_s < MIN_DURATION_S:
-        raise UnusableSoundError("too_short", f"lasts {duration_s:.3f} s, less than {MIN_DURATION_S} s")
+        raise FaultError("too_short", f"lasts {duration_s:.3f} s, less than {MIN_DURATION_S} s")
     if duration_s > MAX_DURATION_S:
-        raise UnusableSoundError("too_long", f"lasts {duration_s:.1f} s, more than {MAX_DURATION_S:.0f} s")
+        raise FaultError("too_long", f"lasts {duration_s:.1f} s, more than {MAX_DURATION_S:.0f} s")
     if not math.isfinite(peak):
-        raise UnusableSoundError("not_finite", "holds samples that are not finite numbers")
+        raise FaultError("not_finite", "holds samples that are not finite numbers")
     if peak > MAX_MAGNITUDE:
         detail = f"has samples up to {peak:.3g}, where full scale is 1: scale them when converting"
-        raise UnusableSoundError("out_of_range", detail)
+        raise FaultError("out_of_range", detail)
     if peak_to_peak <= 2 * SILENT_MAGNITUDE:
-        detail = f"is silent: no sample is farther than {peak_to_peak / 2:.1g} from the mean"
-        raise UnusableSoundError("silent", detail)
+        raise FaultError("silent", f"is silent: no sample is farther than {peak_to_peak / 2:.1g} from the mean")
     clipped = float((np.abs(sound.samples) >= CLIPPED_MAGNITUDE).mean()) if peak >= CLIPPED_MAGNITUDE else 0.0
     if clipped > MAX_CLIPPED_FRACTION:
-        raise UnusableSoundError("clipped", f"is clipped beyond use: {clipped:.0%} of its samples are at full scale")
+        raise FaultError("clipped", f"is clipped beyond use: {clipped:.0%} of its samples are at full scale")
 
 
 def check_mixture(mixture: Waveform) -> None:
-    """Raise UnusableSoundError if the mean of several channels is silent."""
+    """Raise FaultError if the mean of several channels is silent."""
     if float(mixture.samples.max() - mixture.samples.min()) <= 2 * SILENT_MAGNITUDE:
-        raise UnusableSoundError("silent", "is silent once its channels are mixed: they cancel each other out")
+        raise FaultError("silent", "is silent once its channels are mixed: they cancel each other out")

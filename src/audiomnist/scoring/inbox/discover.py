@@ -13,14 +13,12 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from audiomnist.core.errors import AudiomnistError
 from audiomnist.scoring.inbox import paths
 
-_HIDDEN = b"."
 _UNFINISHED = (b".part", b".partial", b".tmp", b".crdownload", b".filepart", b"~")
 _OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | os.O_NOFOLLOW
 _CHANGING = ("changing", "is not as it was found: it may still be written to")
@@ -47,8 +45,7 @@ class Candidate(NamedTuple):
     modified_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Deferred:
+class Deferred(NamedTuple):
     """An entry that a later run may be able to read.
 
     `reason` is unfinished_name, changing, vanished, no_permission or io_error; `detail` explains it without the path.
@@ -59,8 +56,7 @@ class Deferred:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unusable:
+class Unusable(NamedTuple):
     """An entry that is not read; size and time of a link are those of the link itself.
 
     `reason` is link, not_regular_file or too_large; `detail` explains it without the path.
@@ -152,8 +148,8 @@ def _entry(path: bytes, status: os.stat_result) -> Entry | None:
     name, mode = path.rpartition(b"/")[2], status.st_mode
     if stat.S_ISDIR(mode):
         hidden = "is a hidden folder and not entered: rename it if it holds recordings"
-        return Deferred(path, "unfinished_name", hidden) if name.startswith(_HIDDEN) else None
-    if name.startswith(_HIDDEN) or name.lower().endswith(_UNFINISHED):
+        return Deferred(path, "unfinished_name", hidden) if name.startswith(b".") else None
+    if name.startswith(b".") or name.lower().endswith(_UNFINISHED):
         return Deferred(path, "unfinished_name", "has the name of an unfinished file: rename it when it is whole")
     file = Candidate(path, status.st_size, _modified_ns(status))
     if stat.S_ISREG(mode):

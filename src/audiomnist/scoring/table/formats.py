@@ -58,11 +58,7 @@ def _json_lines(path: Path, _schema: pa.Schema, batches: Batches) -> None:
                 file.write(json.dumps(row, default=datetime.isoformat, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-_WRITERS: dict[str, Callable[[Path, pa.Schema, Batches], None]] = {
-    ".parquet": _parquet,
-    ".csv": _csv,
-    ".jsonl": _json_lines,
-}
+_WRITERS = {".parquet": _parquet, ".csv": _csv, ".jsonl": _json_lines}
 
 
 def _mapped(batch: pa.RecordBatch, is_type: Callable[[Any], bool], change: Callable[[pa.Array], pa.Array]) -> Any:
@@ -72,7 +68,6 @@ def _mapped(batch: pa.RecordBatch, is_type: Callable[[Any], bool], change: Calla
 
 
 def _without_formulas(texts: pa.Array) -> pa.Array:
-    """Return texts that a spreadsheet does not run as formulas."""
     import pyarrow.compute as pc  # noqa: PLC0415 - takes 50 ms, which a run without --csv saves
 
     for start in "=+-@\t\r":

@@ -29,12 +29,9 @@ class LockedError(AudiomnistError):
 
 @contextmanager
 def held(table: Path, *, wait: bool, stop: Stop | None = None) -> Iterator[None]:
-    """Hold the lock of a table; its folder is created if it does not exist.
+    """Hold the lock of a table; its folder, which `Table.find` accepts, is created if it does not exist.
 
-    Args:
-        table: folder that `Table.find` accepts.
-        wait: whether to wait until another run releases the lock.
-        stop: once it is set, the wait ends with KeyboardInterrupt.
+    With `wait`, wait until another run releases the lock, or raise KeyboardInterrupt once `stop` is requested.
 
     Raises:
         LockedError: another run holds the lock; the message names it.
@@ -50,7 +47,7 @@ def held(table: Path, *, wait: bool, stop: Stop | None = None) -> Iterator[None]
             if not wait:
                 holder = f"another run ({_holder(descriptor)})"
                 raise LockedError(f"{holder} holds the table {table}: wait for its end, as score --wait does")
-            if stop and stop.is_set():
+            if stop and stop.requested:
                 raise KeyboardInterrupt
             time.sleep(_RETRY_EVERY_S)
         yield

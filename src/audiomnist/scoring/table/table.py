@@ -40,7 +40,6 @@ from audiomnist.scoring.table.schema import IDENTITY, SCHEMA, differences, ident
 
 _APPLICATION = "audiomnist"
 _MARK = "audiomnist.commit"
-_PROPERTIES = {"delta.logRetentionDuration": "interval 3650 days"}
 _ATTEMPTS = 100
 
 _SMALL_FILES = 32
@@ -61,8 +60,7 @@ class Table:
     def find(cls, path: Path) -> "Table | None":
         """Return the table in a folder, or None if the folder is absent or empty.
 
-        Raises:
-            TableError: the folder has other content, a table with other columns, or a table that cannot be read.
+        Raises TableError if the folder has other content, a table with other columns, or one that cannot be read.
         """
         uri = uri_of(path)
         if not exists(path):
@@ -91,9 +89,7 @@ class Table:
     def create(cls, path: Path) -> "Table":
         """Return the table in a folder; create an empty one if there is none.
 
-        Raises:
-            TableError: for the reasons of `find`.
-            TableWriteError: the folder cannot be written.
+        Raises TableError for the reasons of `find`, and TableWriteError if the folder cannot be written.
         """
         if table := cls.find(path):
             return table
@@ -105,7 +101,7 @@ class Table:
                 mode="ignore",
                 name="audiomnist",
                 description="Spoken digits: one row per path, content and model version",
-                configuration=_PROPERTIES,
+                configuration={"delta.logRetentionDuration": "interval 3650 days"},
             )
             delta_files.sync_commit(path, 0)
             sync(path.parent)
@@ -117,14 +113,10 @@ class Table:
         return int(self._delta.version())
 
     def append(self, rows: pa.Table, metadata: Mapping[str, str]) -> int:
-        """Commit rows in one step.
+        """Commit rows, or none, in one step; return the version of the table after the commit.
 
-        Args:
-            rows: rows of `SCHEMA` that the table did not have when it was opened; may be empty.
-            metadata: metadata of the commit, under the keys in `audiomnist.scoring.table.history`.
-
-        Returns:
-            The version of the table after the commit.
+        The table did not have the rows when it was opened. The keys of `metadata` are in
+        `audiomnist.scoring.table.history`.
 
         Raises:
             TableWriteError: the rows are not in the table, or may not be synced to disk.
@@ -172,9 +164,8 @@ class Table:
     def export(self, target: Path) -> None:
         """Write all rows to a file: Parquet, CSV or JSON lines, by its suffix.
 
-        Raises:
-            OutputError: the suffix is another, the file lies in the table, or it cannot be written.
-            TableError: the table cannot be read.
+        Raises OutputError if the suffix is another, the file lies in the table, or it cannot be written; TableError if
+        the table cannot be read.
         """
         if target.resolve().is_relative_to(self.path.resolve()):
             raise OutputError(f"{target} lies in the table {self.path}: name another place")
@@ -202,17 +193,13 @@ class Table:
         before = delta_files.names(self.path)
         with _writing(self.path):
             self._delta.update_incremental()
-            self._remove_unused()
+            used = {Path(uri).name for uri in self._delta.file_uris()}
+            unused = [path for path in self.path.glob("part-*.parquet") if path.name not in used]
+            for path in (*unused, *delta_files.half_written(self.path)):
+                path.unlink()  # before Delta Lake does, which needs free disk space
             self._delta.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False, full=True)
             self._delta.update_incremental()
         return sorted(before - delta_files.names(self.path))
-
-    def _remove_unused(self) -> None:
-        """Remove unused data files and partly written log entries; Delta Lake needs free disk space to vacuum."""
-        used = {Path(uri).name for uri in self._delta.file_uris()}
-        unused = [path for path in self.path.glob("part-*.parquet") if path.name not in used]
-        for path in (*unused, *delta_files.half_written(self.path)):
-            path.unlink()
 
     def _commit(self, rows: pa.Table, metadata: Mapping[str, str]) -> bool:
         """Try to commit rows; return False if another writer committed first."""

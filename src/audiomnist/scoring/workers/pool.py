@@ -8,13 +8,11 @@ from queue import SimpleQueue
 from audiomnist.scoring.workers.scorer import Chunk, ScoredChunk, ScoringTask
 from audiomnist.scoring.workers.worker import Worker
 
-_QUEUED_PER_WORKER = 2
-
 
 def scored_chunks(task: ScoringTask, chunks: Iterable[Chunk], workers: int) -> Generator[ScoredChunk, None, None]:
     """Score chunks of files, in order, with processes that start with their first chunk.
 
-    Chunks are consumed as workers become free; a few per worker are in memory at a time.
+    Chunks are consumed as workers become free; two per worker are in memory at a time.
     """
     processes = [Worker(task) for _ in range(workers)]
     free: SimpleQueue[Worker] = SimpleQueue()
@@ -25,7 +23,7 @@ def scored_chunks(task: ScoringTask, chunks: Iterable[Chunk], workers: int) -> G
     try:
         for chunk in chunks:
             pending.append(threads.submit(_score, free, chunk))
-            if len(pending) == workers * _QUEUED_PER_WORKER:
+            if len(pending) == 2 * workers:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()

@@ -84,10 +84,9 @@ class _ReadFile(NamedTuple):
 
 
 class Scorer:
-    """Scores files with a model; for use by one thread."""
+    """Scores files with `predict`, the predictor of the task's model; for use by one thread."""
 
     def __init__(self, task: ScoringTask, predict: Predict) -> None:
-        """Score with `predict`, the predictor of the task's model."""
         self._task = task
         self._predict = predict
 
