@@ -12,7 +12,7 @@ import small_bundles
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from inbox_files import encoded, put, put_bad, put_good
-from runs import RUN_INFO, Row, assert_same_answers, by_path, score
+from runs import RUN_COLUMNS, Row, assert_same_answers, by_path, score
 
 from audiomnist.scoring.inbox import discover as inbox
 from audiomnist.scoring.inbox.discover import Candidate
@@ -42,7 +42,7 @@ class Alone:
 def labelled_alone(folder: Path, bundle: Path) -> Alone:
     """Label each file of an inbox by itself."""
     files = [item for item in inbox.discover(folder) if isinstance(item, Candidate)]
-    labeller = Scorer(ScoringTask(folder, bundle, RUN_INFO), predictor(model.load(bundle, threads=1)))
+    labeller = Scorer(ScoringTask(folder, bundle, 0.0, RUN_COLUMNS), predictor(model.load(bundle, threads=1)))
     rows = [row for file in files for row in labeller.score([file]).rows.to_pylist()]
     return Alone(folder, bundle, labeller, files, {row["path"]: row for row in rows})
 

@@ -12,7 +12,7 @@ import soundfile
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from audiomnist.scoring.decoding.checks import Limits
+from audiomnist.scoring.decoding.checks import MAX_BYTES
 
 Sound = NDArray[np.float64]
 Spoil = Callable[[Path, Generator], object]
@@ -140,7 +140,7 @@ def _holding(content: Callable[[Generator], bytes]) -> Spoil:
 
 def _sparse(path: Path, draw: Generator) -> None:
     path.touch()
-    os.truncate(path, Limits().max_bytes + int(draw.integers(1, 1000)))
+    os.truncate(path, MAX_BYTES + int(draw.integers(1, 1000)))
 
 
 # What is wrong with a file, the reason code that it gets, and how such a file is made.

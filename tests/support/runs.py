@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from audiomnist.cli import main
 from audiomnist.core.digits import PROBABILITIES
 from audiomnist.scoring import run
-from audiomnist.scoring.records import RunInfo
 from audiomnist.scoring.run import ScoringConfig
 from audiomnist.scoring.summary import Summary
 from audiomnist.scoring.table.table import Table
@@ -24,18 +23,14 @@ Row = dict[str, Any]
 
 HALVES = Histogram(edges=(0.5,), shares=(0.5, 0.5))
 REFERENCE = Reference(labels=(0.1,) * 10, confidence=HALVES, duration_s=HALVES)
-RUN_INFO = RunInfo(
-    model_version="f" * 64,
-    min_confidence=0.0,
-    columns={
-        "model": "cnn",
-        "model_version": "f" * 64,
-        "dataset": "tones",
-        "dataset_version": "1",
-        "code_revision": "c" * 40,
-        "run_id": "this run",
-    },
-)
+RUN_COLUMNS = {
+    "model": "cnn",
+    "model_version": "f" * 64,
+    "dataset": "tones",
+    "dataset_version": "1",
+    "code_revision": "c" * 40,
+    "run_id": "this run",
+}
 
 
 @dataclass(frozen=True)

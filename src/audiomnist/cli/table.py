@@ -37,14 +37,13 @@ def show(
 ) -> None:
     """Print rows of the table, the latest first, and their number."""
     from audiomnist.scoring.table.schema import FORMER_REASONS, REASONS, STATUSES  # noqa: PLC0415 - keeps --help quick
-    from audiomnist.scoring.table.view import latest  # noqa: PLC0415
 
     _check_is_among(STATUSES, status, "--status")
     _check_is_among(REASONS | FORMER_REASONS, reason, "--reason")
     only = {} if status is None else {"status": [status]}
     if reason is not None:
         only["reason"] = [reason, *(former for former, current in FORMER_REASONS.items() if current == reason)]
-    latest_rows, total = latest(_opened(folder), only, rows)
+    latest_rows, total = _opened(folder).latest(only, rows)
     for line in _aligned([list(_SHOWN), *([_cell(row[column]) for column in _SHOWN] for row in latest_rows)]):
         typer.echo(line)
     typer.echo(f"{len(latest_rows):,} of {total:,} rows")

@@ -1,8 +1,7 @@
 """The command `audiomnist score` without its options: a run, its progress, its report and its exit status."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -62,13 +61,7 @@ def score(
         with extras.explained("pipeline" if rev else "asr"), bundle as model, stoppable() as stop:
             with progress(config.inbox, console) as show:
                 summary = (run.preview if dry_run else run.score)(replace(config, model=model), show, stop)
-            with _rows_in_error(summary):
-                if as_json:
-                    print(summary.to_json(), file=_CheckedStream(sys.stdout, "stdout"), flush=True)
-                else:
-                    render(summary, console)
-                if csv and not dry_run:
-                    formats.write(csv, SCHEMA, Table.open(config.table).scan(only={"run_id": [summary.run_id]}))
+            _report(summary, console, config.table, None if dry_run else csv, as_json=as_json)
     except tuple(_STATUSES) as error:
         _print_error(str(error))
         return _STATUSES[type(error)]
@@ -77,11 +70,15 @@ def score(
     return _status(summary, max_rejected_fraction)
 
 
-@contextmanager
-def _rows_in_error(summary: Summary) -> Iterator[None]:
-    """Add the number of committed rows to the message of an output error."""
+def _report(summary: Summary, console: Console, table: Path, csv: Path | None, *, as_json: bool) -> None:
+    """Print the summary, and write the rows of the run to a file; an error has the number of committed rows."""
     try:
-        yield
+        if as_json:
+            print(summary.to_json(), file=_CheckedStream(sys.stdout, "stdout"), flush=True)
+        else:
+            render(summary, console)
+        if csv:
+            formats.write(csv, SCHEMA, Table.open(table).scan(only={"run_id": [summary.run_id]}))
     except OutputError as error:
         raise OutputError(f"{error} (the table has all {summary.rows:,} rows of run {summary.run_id})") from error
 
@@ -106,28 +103,22 @@ def _print_error(message: str) -> None:
 
 
 class _CheckedStream:
-    """A text stream that raises OutputError if it cannot be written."""
+    """A text stream, None if it is closed, that raises OutputError with its name if it cannot be written."""
 
     def __init__(self, stream: TextIO | None, name: str) -> None:
-        """Wrap a stream (None if it is closed); `name` is used in error messages."""
         self._stream, self._name = stream, name
 
     def write(self, text: str) -> int:
-        """Write text."""
-        with self._checked() as stream:
-            return stream.write(text)
+        return int(self._call("write", text))
 
     def flush(self) -> None:
-        """Flush the stream."""
-        with self._checked() as stream:
-            stream.flush()
+        self._call("flush")
 
-    @contextmanager
-    def _checked(self) -> Iterator[TextIO]:
+    def _call(self, method: str, *arguments: str) -> Any:
         if self._stream is None:
             raise OutputError(f"{self._name} cannot be written: it is closed")
         try:
-            yield self._stream
+            return getattr(self._stream, method)(*arguments)
         except OSError as error:
             raise OutputError(f"{self._name} cannot be written: {error}") from error
 

@@ -28,7 +28,6 @@ FEWEST_FILES = 200
 
 _ADDED_COUNT = 0.5
 
-_NAMES = {"labels": "labels", "confidence": "confidence", "duration_s": "duration"}
 _STYLES = {"stable": "green", "moderate": "yellow", "major": "bold red", "too_few": "dim"}
 
 Level = Literal["stable", "moderate", "major", "too_few"]
@@ -117,8 +116,8 @@ def level(index: float, files: int) -> Level:
 
 def styled_lines(drifts: Drifts) -> Iterator[tuple[str, str]]:
     """Yield a line for each quantity, and its style for Rich."""
-    for field, name in _NAMES.items():
+    for field in Drifts.model_fields:
         value: Drift = getattr(drifts, field)
         index = "-" if value.psi is None else f"{value.psi:.3f}"
         meaning = f"fewer than {FEWEST_FILES} files: not rated" if value.level == "too_few" else value.level
-        yield f"  {name:<10}  {index:>6}  {meaning}", _STYLES[value.level]
+        yield f"  {field.removesuffix('_s'):<10}  {index:>6}  {meaning}", _STYLES[value.level]

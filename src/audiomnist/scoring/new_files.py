@@ -1,7 +1,6 @@
 """Selection of new files: those that the table lacks are passed on in chunks, all others are counted."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 
 from audiomnist.scoring.inbox import paths
 from audiomnist.scoring.inbox.discover import Candidate, Deferred, Entry, Unusable
@@ -14,57 +13,50 @@ from audiomnist.scoring.workers.scorer import Chunk
 _CHUNK_BYTES = 16 * 2**20
 
 
-@dataclass(frozen=True)
-class NewFiles:
-    """The new files of an inbox, in its order, including those that are rejected without being read.
+def new_chunks(
+    entries: Iterable[Entry],
+    seen: SeenFiles,
+    counters: Counters,
+    stop: Stop,
+    *,
+    limit: int | None,
+    reread: bool,
+    chunk_files: int,
+) -> Iterator[Chunk]:
+    """Yield new files in the order of the inbox, also those that are rejected without being read; count all others.
 
-    Attributes:
-        entries: the entries of the inbox.
-        seen: the files that the table has.
-        counters: the counts of the run.
-        limit: maximum number of new files, whatever their outcome; None for all.
-        reread: whether to take files whose size and modification time are in the table.
-        chunk_files: maximum number of files per chunk; large files make smaller chunks.
-        stop: no more files are taken once it is set.
+    At most `limit` files are taken, whatever their outcome, and none once a stop is requested: the files of an
+    unfinished chunk are then counted as remaining. With `reread`, files whose size and modification time are in the
+    table are taken too. A chunk has at most `chunk_files` files, fewer if they are large.
     """
-
-    entries: Iterator[Entry]
-    seen: SeenFiles
-    counters: Counters
-    limit: int | None
-    reread: bool
-    chunk_files: int
-    stop: Stop
-
-    def chunks(self) -> Iterator[Chunk]:
-        """Yield the new files; a new file that is not yielded is counted as remaining."""
-        chunk: list[Candidate | Unusable] = []
-        size_bytes = taken = 0
-        for entry in self.entries:
-            if self.stop.is_set():
-                break
-            self.counters.add("found")
-            if isinstance(entry, Deferred):
-                self.counters.add_deferred(paths.text(entry.path), entry.reason, entry.detail)
-            elif self._is_seen(entry):
-                self.counters.add("unchanged")
-            elif taken == self.limit:
-                self.counters.add("remaining")
-            else:
-                chunk.append(entry)
-                taken += 1
-                size_bytes += entry.size_bytes
-            if len(chunk) == self.chunk_files or size_bytes > _CHUNK_BYTES:
-                yield chunk
-                chunk, size_bytes = [], 0
-        if self.stop.is_set():
-            self.counters.add("remaining", len(chunk))
-        elif chunk:
+    chunk: list[Candidate | Unusable] = []
+    size_bytes = taken = 0
+    for entry in entries:
+        if stop.requested:
+            break
+        counters.add("found")
+        if isinstance(entry, Deferred):
+            counters.add_deferred(paths.text(entry.path), entry.reason, entry.detail)
+        elif _is_seen(entry, seen, reread=reread):
+            counters.add("unchanged")
+        elif taken == limit:
+            counters.add("remaining")
+        else:
+            chunk.append(entry)
+            taken += 1
+            size_bytes += entry.size_bytes
+        if len(chunk) == chunk_files or size_bytes > _CHUNK_BYTES:
             yield chunk
+            chunk, size_bytes = [], 0
+    if stop.requested:
+        counters.add("remaining", len(chunk))
+    elif chunk:
+        yield chunk
 
-    def _is_seen(self, entry: Candidate | Unusable) -> bool:
-        """Return whether the table has a file, as far as can be known without reading it."""
-        path = paths.text(entry.path)
-        if isinstance(entry, Unusable):
-            return self.seen.has_row(path, None)
-        return not self.reread and self.seen.has_stat(path, entry.size_bytes, entry.modified_ns)
+
+def _is_seen(entry: Candidate | Unusable, seen: SeenFiles, *, reread: bool) -> bool:
+    """Return whether the table has a file, as far as can be known without reading it."""
+    path = paths.text(entry.path)
+    if isinstance(entry, Unusable):
+        return seen.has_row(path, None)
+    return not reread and seen.has_stat(path, entry.size_bytes, entry.modified_ns)

@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 _LINE_EVERY_S = 10.0
-_NEW = ("scored", "abstained", "rejected")
 
 # Receives the counts of `audiomnist.scoring.summary.Counters` during a run.
 Show = Callable[[Mapping[str, int]], None]
@@ -55,6 +54,6 @@ def _entries(inbox: Path) -> int:
 
 
 def _description(counts: Mapping[str, int], seconds: float) -> str:
-    new = sum(counts[outcome] for outcome in _NEW)
+    new = counts["scored"] + counts["abstained"] + counts["rejected"]
     rate = f"{new:,} new at {new / seconds:,.0f} files/s"
     return f"{counts['unchanged']:,} unchanged, {rate}, {counts['rejected']:,} rejected"

@@ -1,7 +1,6 @@
 """Construction of table rows."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -42,46 +41,24 @@ class Outcome(NamedTuple):
     message: str | None = None
 
 
-@dataclass(frozen=True)
-class RunInfo:
-    """What all rows of a run have in common.
-
-    Attributes:
-        model_version: SHA-256 of the model's description.
-        min_confidence: labels with a lower confidence are withheld.
-        columns: the columns of the table that identify the run, the model and the program.
-    """
-
-    model_version: str
-    min_confidence: float
-    columns: dict[str, str]
-
-    @classmethod
-    def of(cls, run_id: str, min_confidence: float, description: Description, model_version: str) -> "RunInfo":
-        """Return the information about a run of this program with a model."""
-        columns = {
-            "model": description.model,
-            "model_version": model_version,
-            "dataset": description.dataset.name,
-            "dataset_version": description.dataset.version,
-            "code_revision": code_version.revision(),
-            "run_id": run_id,
-        }
-        return cls(model_version, min_confidence, columns)
+def run_columns(run_id: str, description: Description, model_version: str) -> dict[str, str]:
+    """Return the columns that are the same in all rows of a run: they identify the run, the model and the program."""
+    return {
+        "model": description.model,
+        "model_version": model_version,
+        "dataset": description.dataset.name,
+        "dataset_version": description.dataset.version,
+        "code_revision": code_version.revision(),
+        "run_id": run_id,
+    }
 
 
 def predicted(prediction: Prediction, min_confidence: float) -> Outcome:
     """Return the outcome of a file with a prediction: scored, or abstained below the minimum confidence."""
     digit = int(prediction.probabilities.argmax())
     confidence = float(prediction.probabilities[digit])
-    withheld = confidence < min_confidence
-    return Outcome(
-        "abstained" if withheld else "scored",
-        None if withheld else digit,
-        confidence,
-        prediction.probabilities,
-        prediction.ood_score,
-    )
+    status, label = ("abstained", None) if confidence < min_confidence else ("scored", digit)
+    return Outcome(status, label, confidence, prediction.probabilities, prediction.ood_score)
 
 
 def rejected(path: str, reason: str, detail: str) -> Outcome:
@@ -89,10 +66,10 @@ def rejected(path: str, reason: str, detail: str) -> Outcome:
     return Outcome("rejected", reason=reason, message=f"{shown(path)}: {detail}")
 
 
-def table(files: Sequence[tuple[FileInfo, Outcome]], run: RunInfo, scored_at: datetime) -> pa.Table:
-    """Return one row per file; `scored_at` is in UTC."""
-    shared = {**run.columns, "scored_at": scored_at}
-    return pa.Table.from_pylist([_row(info, outcome) | shared for info, outcome in files], SCHEMA)
+def table(files: Sequence[tuple[FileInfo, Outcome]], shared: Mapping[str, str], scored_at: datetime) -> pa.Table:
+    """Return one row per file; `shared` has the columns of the run, `scored_at` is in UTC."""
+    same = {**shared, "scored_at": scored_at}
+    return pa.Table.from_pylist([_row(info, outcome) | same for info, outcome in files], SCHEMA)
 
 
 def _row(info: FileInfo, outcome: Outcome) -> dict[str, Any]:

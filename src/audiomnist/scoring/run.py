@@ -7,24 +7,25 @@ done: see `scoring.table.table` for why every row is written exactly once.
 
 import os
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+from audiomnist.scoring import records
 from audiomnist.scoring.inbox import paths
 from audiomnist.scoring.inbox.discover import InboxError, check_listable, discover
-from audiomnist.scoring.new_files import NewFiles
+from audiomnist.scoring.new_files import new_chunks
 from audiomnist.scoring.progress import Show, no_progress
-from audiomnist.scoring.records import RunInfo
 from audiomnist.scoring.seen import SeenFiles
 from audiomnist.scoring.shutdown import Stop
 from audiomnist.scoring.summary import Counters, RunHeader, Summary
 from audiomnist.scoring.table import lock
 from audiomnist.scoring.table.table import Table
 from audiomnist.scoring.workers import pool
-from audiomnist.scoring.workers.scorer import ScoringTask
+from audiomnist.scoring.workers.scorer import Chunk, ScoringTask
 from audiomnist.scoring.writer import TableWriter, committed_in_error
 from audiomnist.serving.bundle.description import TranscriptInput
 from audiomnist.serving.model import Model, load
@@ -66,10 +67,8 @@ class ScoringConfig:
 def score(config: ScoringConfig, show: Show = no_progress, stop: Stop | None = None) -> Summary:
     """Write a row for every new file of the inbox; return the summary of the run.
 
-    Args:
-        config: settings of the run.
-        show: receives the counts after each chunk.
-        stop: once it is set, the run takes no more files, commits finished rows and returns.
+    `show` receives the counts after each chunk. Once `stop` is requested, the run takes no more files, commits finished
+    rows and returns.
 
     Raises:
         BundleError, RecognitionError: the model cannot be used; the message has the number of committed rows, if any.
@@ -109,24 +108,31 @@ class _ScoringRun:
         self._model = model
         self._show = show
         self._stop = stop
-        self._start = time.monotonic()
-        self._header = _header(config, model)
+        self._start, started_at = time.monotonic(), datetime.now(UTC)
+        self._header = RunHeader(
+            run_id=f"{started_at:%Y%m%dT%H%M%SZ}-{uuid4().hex[:8]}",
+            started_at=started_at,
+            inbox=paths.text(os.fsencode(config.inbox)),
+            model=model.description.model,
+            model_version=model.version,
+            dataset=model.description.dataset.name,
+        )
         self._counters = Counters(model.description.reference)
 
     def preview(self) -> Summary:
-        for chunk in self._new_files(Table.find(self._config.table)).chunks():
+        for chunk in self._new_chunks(self._seen(Table.find(self._config.table))):
             self._counters.add("remaining", len(chunk))
             self._show(self._counters.counts)
         return self._summary()
 
     def score(self) -> Summary:
         config, run_id = self._config, self._header.run_id
-        info = RunInfo.of(run_id, config.min_confidence, self._model.description, self._model.version)
         table = Table.create(config.table)
-        new_files = self._new_files(table)
-        writer = TableWriter(table, new_files.seen, self._counters, run_id, config.batch_size)
-        task = ScoringTask(config.inbox, config.model, info)
-        scored = pool.scored_chunks(task, new_files.chunks(), config.workers)
+        seen = self._seen(table)
+        writer = TableWriter(table, seen, self._counters, run_id, config.batch_size)
+        columns = records.run_columns(run_id, self._model.description, self._model.version)
+        task = ScoringTask(config.inbox, config.model, config.min_confidence, columns)
+        scored = pool.scored_chunks(task, self._new_chunks(seen), config.workers)
         with committed_in_error(writer):
             with closing(scored):
                 for chunk in scored:
@@ -136,28 +142,23 @@ class _ScoringRun:
             writer.end(summary)
         return summary
 
-    def _new_files(self, table: Table | None) -> NewFiles:
-        config = self._config
-        seen = SeenFiles.read(table, self._model.version, rescore=config.rescore)
-        of_transcripts = isinstance(self._model.description.input, TranscriptInput)
-        chunk_files = _CHUNK_TRANSCRIPTS if of_transcripts else _CHUNK_WAVEFORMS
-        entries = discover(config.inbox)
-        return NewFiles(entries, seen, self._counters, config.limit, config.reread, chunk_files, self._stop)
+    def _seen(self, table: Table | None) -> SeenFiles:
+        return SeenFiles.read(table, self._model.version, rescore=self._config.rescore)
+
+    def _new_chunks(self, seen: SeenFiles) -> Iterator[Chunk]:
+        config, of_transcripts = self._config, isinstance(self._model.description.input, TranscriptInput)
+        return new_chunks(
+            discover(config.inbox),
+            seen,
+            self._counters,
+            self._stop,
+            limit=config.limit,
+            reread=config.reread,
+            chunk_files=_CHUNK_TRANSCRIPTS if of_transcripts else _CHUNK_WAVEFORMS,
+        )
 
     def _summary(self) -> Summary:
         seconds = time.monotonic() - self._start
-        summary = self._counters.summary(self._header, datetime.now(UTC), seconds, interrupted=self._stop.is_set())
+        summary = self._counters.summary(self._header, datetime.now(UTC), seconds, interrupted=self._stop.requested)
         summary.check()
         return summary
-
-
-def _header(config: ScoringConfig, model: Model) -> RunHeader:
-    started_at = datetime.now(UTC)
-    return RunHeader(
-        run_id=f"{started_at:%Y%m%dT%H%M%SZ}-{uuid4().hex[:8]}",
-        started_at=started_at,
-        inbox=paths.text(os.fsencode(config.inbox)),
-        model=model.description.model,
-        model_version=model.version,
-        dataset=model.description.dataset.name,
-    )

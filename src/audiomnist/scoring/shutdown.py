@@ -11,27 +11,18 @@ INTERRUPTED = 130
 
 
 class Stop:
-    """A request to end, safe to set from a signal handler.
+    """A request to end, safe to make in a signal handler: `requested` is set to True.
 
     threading.Event is not: it takes a lock, and a signal that arrives during a wait, or during another signal's
     `set`, would wait forever for the code that it interrupted.
     """
 
-    def __init__(self) -> None:
-        self._requested = False
-
-    def set(self) -> None:
-        """Request the end."""
-        self._requested = True
-
-    def is_set(self) -> bool:
-        """Return whether the end was requested."""
-        return self._requested
+    requested = False
 
 
 @contextmanager
 def stoppable() -> Iterator[Stop]:
-    """Yield a `Stop` that the first SIGINT, SIGTERM or SIGHUP sets; the second one ends the run at once.
+    """Yield a `Stop` that the first SIGINT, SIGTERM or SIGHUP requests; the second one ends the run at once.
 
     Raises:
         KeyboardInterrupt: at the second signal, even if the interrupted code raises another error.
@@ -39,18 +30,18 @@ def stoppable() -> Iterator[Stop]:
     stop, at_once = Stop(), Stop()
 
     def handle(_number: int, _frame: object) -> None:
-        if stop.is_set():
-            at_once.set()
+        if stop.requested:
+            at_once.requested = True
             for number in ENDING_SIGNALS:
                 signal.signal(number, signal.SIG_IGN)  # further signals must not interrupt the cleanup
             raise KeyboardInterrupt
-        stop.set()
+        stop.requested = True
 
     before = {number: signal.signal(number, handle) for number in ENDING_SIGNALS}
     try:
         yield stop
     except BaseException as error:
-        if at_once.is_set():
+        if at_once.requested:
             raise KeyboardInterrupt from error
         raise
     finally:

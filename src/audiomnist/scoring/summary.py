@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from heapq import heappush, heappushpop
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, Field
 from rich.console import Console
@@ -36,11 +36,6 @@ _LISTED = 100
 
 Count = Annotated[int, Field(ge=0)]
 UtcTime = Annotated[AwareDatetime, AfterValidator(lambda time: time.astimezone(UTC))]
-T = TypeVar("T", bound=tuple[object, ...])
-
-
-class CountError(AudiomnistError):
-    """A summary contradicts itself: a count is not the sum of its parts."""
 
 
 class SlowFile(FrozenModel):
@@ -139,10 +134,10 @@ class Summary(RunHeader):
         }
 
     def check(self) -> None:
-        """Raise CountError if a count is not the sum of its parts."""
+        """Raise AudiomnistError if a count is not the sum of its parts."""
         for name, parts in self.sums.items():
             if getattr(self, name) != sum(parts.values()):
-                raise CountError(
+                raise AudiomnistError(
                     f"the counts of run {self.run_id} do not add up: {_equation(self, name)}. This is a bug in "
                     "audiomnist: please report it, and check the table with audiomnist table verify"
                 )
@@ -274,5 +269,5 @@ def _equation(summary: Summary, name: str) -> str:
     return f"{name} {getattr(summary, name):,} = {parts or 0}"
 
 
-def _keep_largest(heap: list[T], item: T) -> None:
+def _keep_largest(heap: list[Any], item: tuple[object, ...]) -> None:
     (heappush if len(heap) < _PRINTED else heappushpop)(heap, item)

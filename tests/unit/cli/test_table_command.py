@@ -11,7 +11,7 @@ import pytest
 import small_bundles
 from deltalake import write_deltalake
 from inbox_files import SETTLED_NS, encoded, put, put_bad, put_good, tone
-from runs import RUN_INFO, Ended, Row, audiomnist, by_path, rows, score, tree
+from runs import RUN_COLUMNS, Ended, Row, audiomnist, by_path, rows, score, tree
 
 from audiomnist.scoring import records
 from audiomnist.scoring.records import FileInfo, Outcome
@@ -119,7 +119,7 @@ class TestShow:
         codes = ["not_a_file", "not_regular_file", "empty"]
         files = [(FileInfo(code, 0, 0), Outcome("rejected", reason=code, message=code)) for code in codes]
         table = Table.create(tmp_path / "table")
-        table.append(records.table(files, RUN_INFO, datetime(2026, 1, 1, tzinfo=UTC)), {RUN_ID: "old"})
+        table.append(records.table(files, RUN_COLUMNS, datetime(2026, 1, 1, tzinfo=UTC)), {RUN_ID: "old"})
         assert len(shown(audiomnist("table", "show", table.path, "--reason", reason))) == count
 
     @pytest.mark.parametrize(("option", "among"), [("--status", "abstained"), ("--reason", "not_audio")])

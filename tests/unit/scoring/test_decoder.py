@@ -9,7 +9,8 @@ import pytest
 import soundfile
 
 from audiomnist.audio.wav import PcmAudio
-from audiomnist.scoring.decoding.decoder import DecodingError, decode_flac
+from audiomnist.core.errors import FaultError
+from audiomnist.scoring.decoding.decoder import decode_flac
 
 MAX_DURATION_S = 60
 REASONS = {
@@ -58,9 +59,9 @@ def decoded(content: bytes, max_duration_s: float = MAX_DURATION_S) -> PcmAudio:
     return decode_flac(content, max_duration_s)
 
 
-def refusal(content: bytes, max_duration_s: float = MAX_DURATION_S) -> DecodingError:
+def refusal(content: bytes, max_duration_s: float = MAX_DURATION_S) -> FaultError:
     """Return the error that a file leads to."""
-    with pytest.raises(DecodingError) as caught:
+    with pytest.raises(FaultError) as caught:
         decoded(content, max_duration_s)
     return caught.value
 
@@ -253,7 +254,7 @@ def assert_decoded_or_refused(mutations: int) -> None:
     for number in range(mutations):
         try:
             sound = decoded(mutated(originals[number % len(originals)], rng))
-        except DecodingError as error:
+        except FaultError as error:
             outcomes.add(error.reason)
         else:
             outcomes.add("sound")

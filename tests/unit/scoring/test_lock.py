@@ -160,7 +160,7 @@ def test_who_waits_gets_it_in_the_end(table: Path) -> None:
 def test_waiting_ends_when_it_is_asked_to(table: Path) -> None:
     """Ctrl-C does not have to wait for the other run."""
     stop = Stop()
-    stop.set()
+    stop.requested = True
     with held(table, wait=False), pytest.raises(KeyboardInterrupt), held(table, wait=True, stop=stop):
         pass
 

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 import pytest
-from runs import REFERENCE, RUN_INFO
+from runs import REFERENCE, RUN_COLUMNS
 
 from audiomnist.scoring import records
 from audiomnist.scoring.inbox.discover import Candidate, Deferred, Entry, Unusable
-from audiomnist.scoring.new_files import NewFiles
+from audiomnist.scoring.new_files import new_chunks
 from audiomnist.scoring.records import FileInfo, Outcome
 from audiomnist.scoring.seen import SeenFiles
 from audiomnist.scoring.shutdown import Stop
@@ -38,7 +38,7 @@ def table_with(*paths: str) -> SeenFiles:
         )
         for path in paths
     ]
-    return SeenFiles(records.table(found, RUN_INFO, datetime(2026, 1, 1, tzinfo=UTC)).to_batches())
+    return SeenFiles(records.table(found, RUN_COLUMNS, datetime(2026, 1, 1, tzinfo=UTC)).to_batches())
 
 
 class Sorted:
@@ -55,8 +55,9 @@ class Sorted:
     ) -> None:
         self.counters = Counters(REFERENCE)
         seen_files = table_with(*seen)
-        new_files = NewFiles(iter(found), seen_files, self.counters, limit, reread, chunk_files, stop or Stop())
-        self.chunks = [[item.path.decode() for item in chunk] for chunk in new_files.chunks()]
+        stop = stop or Stop()
+        chunks = new_chunks(found, seen_files, self.counters, stop, limit=limit, reread=reread, chunk_files=chunk_files)
+        self.chunks = [[item.path.decode() for item in chunk] for chunk in chunks]
         self.counts = {name: files for name, files in self.counters.counts.items() if files}
 
 
@@ -78,8 +79,8 @@ def test_large_files_come_in_smaller_chunks() -> None:
 def test_no_more_is_taken_from_the_inbox_than_the_chunk_in_hand_needs() -> None:
     """Memory does not grow with the inbox."""
     found = iter(numbered(100))
-    new_files = NewFiles(found, table_with(), Counters(REFERENCE), None, False, 4, Stop())
-    chunks = new_files.chunks()
+    counters = Counters(REFERENCE)
+    chunks = new_chunks(found, table_with(), counters, Stop(), limit=None, reread=False, chunk_files=4)
     next(chunks)
     assert len([*found]) == 96
 
@@ -143,7 +144,7 @@ def stopping(found: list[Entry], after: int, stop: Stop) -> Iterator[Entry]:
     """Yield what is found, and stop the run after some of it."""
     for index, item in enumerate(found):
         if index == after:
-            stop.set()
+            stop.requested = True
         yield item
 
 

@@ -382,7 +382,7 @@ class Stopping:
     def __call__(self, counts: Mapping[str, int]) -> None:
         """Stop."""
         self.updates.append(dict(counts))
-        self.stop.set()
+        self.stop.requested = True
 
 
 @pytest.mark.parametrize("workers", [1, 2])

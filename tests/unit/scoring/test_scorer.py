@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 from inbox_files import BAD, SETTLED_NS, encoded, put, put_bad, tone, wave
-from runs import RUN_INFO, Row, answer
+from runs import RUN_COLUMNS, Row, answer
 
 from audiomnist.audio.waveform import Waveform
+from audiomnist.scoring.decoding import checks
 from audiomnist.scoring.inbox import discover
 from audiomnist.scoring.inbox.discover import Candidate, Deferred, Unusable
 from audiomnist.scoring.workers import scorer
@@ -68,7 +69,7 @@ def loud(level: float, seconds: float = 0.3, seed: int = 0) -> bytes:
 
 def task(folder: Path, **changes: Any) -> ScoringTask:
     """Return a task."""
-    return replace(ScoringTask(folder, folder / "no bundle", RUN_INFO), **changes)
+    return replace(ScoringTask(folder, folder / "no bundle", 0.0, RUN_COLUMNS), **changes)
 
 
 def candidates(folder: Path) -> list[Candidate | Unusable]:
@@ -118,7 +119,7 @@ def test_every_column_of_a_row(folder: Path, predictor: Loudness) -> None:
         "sample_rate_hz": 16_000,
         "channels": 2,
         "peak": pytest.approx(np.abs(samples).max()),
-        **RUN_INFO.columns,
+        **RUN_COLUMNS,
     }
 
 
@@ -162,7 +163,7 @@ def test_an_unsure_label_is_withheld_and_the_probabilities_are_not(
 ) -> None:
     """Who reads the table may think otherwise."""
     put(folder, "5.wav", loud(0.55))
-    row = by_path(scored(task(folder, run=replace(RUN_INFO, min_confidence=least)), predictor))["5.wav"]
+    row = by_path(scored(task(folder, min_confidence=least), predictor))["5.wav"]
     assert (row["status"], row["digit"]) == (status, digit)
     assert row["confidence"] == pytest.approx(0.91)
     assert answer(row).sum() == pytest.approx(1)
@@ -203,13 +204,13 @@ def test_a_rejected_file_has_the_properties_that_could_be_read(folder: Path, pre
     assert rows["64 MiB.wav"]["size_bytes"] > 2**26
 
 
-def test_the_limits_are_those_of_the_task(folder: Path, predictor: Loudness) -> None:
+def test_a_file_beyond_a_limit_is_rejected(folder: Path, predictor: Loudness, monkeypatch: pytest.MonkeyPatch) -> None:
     """A larger file is not even read."""
     put(folder, "5.wav", loud(0.55))
     put(folder, "large.wav", loud(0.55, 0.9))
-    the_task = task(folder)
-    limited = replace(the_task, limits=replace(the_task.limits, max_bytes=10_000, max_duration_s=0.2))
-    rows = by_path(scored(limited, predictor))
+    monkeypatch.setattr(checks, "MAX_BYTES", 10_000)
+    monkeypatch.setattr(checks, "MAX_DURATION_S", 0.2)
+    rows = by_path(scored(task(folder), predictor))
     assert {path: row["reason"] for path, row in rows.items()} == {"5.wav": "too_long", "large.wav": "too_large"}
 
 

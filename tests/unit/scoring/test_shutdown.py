@@ -43,9 +43,9 @@ def within(run: Callable[..., None], *arguments: object) -> None:
 def test_the_first_signal_is_noted_and_nothing_else_happens(number: signal.Signals) -> None:
     """The run ends when it comes to that."""
     with stoppable() as stop:
-        assert not stop.is_set()
+        assert not stop.requested
         signal.raise_signal(number)
-        assert stop.is_set()
+        assert stop.requested
 
 
 @pytest.mark.parametrize("number", ENDING_SIGNALS)

@@ -10,8 +10,9 @@ import pytest
 from pydantic import ValidationError
 from rich.console import Console
 
+from audiomnist.core.errors import AudiomnistError
 from audiomnist.scoring.drift import Drift
-from audiomnist.scoring.summary import COUNTED, CountError, Counters, RunHeader, Summary, render
+from audiomnist.scoring.summary import COUNTED, Counters, RunHeader, Summary, render
 from audiomnist.serving.bundle.reference import Histogram, Reference
 
 HALVES = Histogram(edges=(0.5,), shares=(0.5, 0.5))
@@ -140,7 +141,7 @@ def test_a_file_that_is_not_both_found_and_ended_is_a_contradiction(spoil: objec
     counters = full_run()
     assert callable(spoil)
     spoil(counters)
-    with pytest.raises(CountError, match=r"counts of run 20260301T020000Z do not add up: found 2,21[45] = 1,99"):
+    with pytest.raises(AudiomnistError, match=r"counts of run 20260301T020000Z do not add up: found 2,21[45] = 1,99"):
         ended(counters).check()
 
 
@@ -161,7 +162,7 @@ def test_a_row_whose_columns_contradict_its_status_is_a_contradiction(
     counters = Counters(REFERENCE)
     counters.add("found")
     add_row(counters, "x.wav", status, digit, confidence, reason=reason)
-    with pytest.raises(CountError, match=re.escape(output)):
+    with pytest.raises(AudiomnistError, match=re.escape(output)):
         ended(counters).check()
 
 

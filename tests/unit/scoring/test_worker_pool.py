@@ -13,7 +13,7 @@ import crashing_reader
 import pytest
 import small_bundles
 from inbox_files import put, put_bad, put_good
-from runs import RUN_INFO, Row, assert_same_answers
+from runs import RUN_COLUMNS, Row, assert_same_answers
 from score_process import DEADLINE_S, is_asleep, wait_until
 
 from audiomnist.scoring.inbox import discover
@@ -43,7 +43,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def task(folder: Path, bundle: Path) -> ScoringTask:
     """A scoring task for the inbox."""
     version = model.load(bundle, threads=1).version
-    return ScoringTask(folder, bundle, replace(RUN_INFO, model_version=version))
+    return ScoringTask(folder, bundle, 0.0, RUN_COLUMNS | {"model_version": version})
 
 
 @pytest.fixture

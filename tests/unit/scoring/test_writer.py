@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from runs import REFERENCE, RUN_INFO, rows
+from runs import REFERENCE, RUN_COLUMNS, rows
 
 from audiomnist.scoring import records
 from audiomnist.scoring.inbox.discover import Deferred
@@ -21,10 +21,15 @@ from audiomnist.scoring.workers.scorer import ScoredChunk
 from audiomnist.scoring.writer import TableWriter, committed_in_error
 from audiomnist.serving.predictor import Prediction
 
-RUN_ID = RUN_INFO.columns["run_id"]
+RUN_ID = RUN_COLUMNS["run_id"]
 NOW = datetime(2026, 3, 1, 2, tzinfo=UTC)
 RUN = RunHeader(
-    run_id=RUN_ID, started_at=NOW, inbox="/inbox", model="cnn", model_version=RUN_INFO.model_version, dataset="tones"
+    run_id=RUN_ID,
+    started_at=NOW,
+    inbox="/inbox",
+    model="cnn",
+    model_version=RUN_COLUMNS["model_version"],
+    dataset="tones",
 )
 LINK = FileInfo("e", 0, 0), records.rejected("e", "link", "is a symbolic link")
 
@@ -51,7 +56,7 @@ def scored(*contents: int) -> ScoredChunk:
 
 def of(made: Sequence[tuple[FileInfo, Outcome]], deferred: Sequence[Deferred] = ()) -> ScoredChunk:
     """Return what came of files, each in a millisecond."""
-    table = records.table(made, RUN_INFO, NOW)
+    table = records.table(made, RUN_COLUMNS, NOW)
     return ScoredChunk(table, [0.001] * len(made), [*deferred])
 
 
@@ -62,7 +67,7 @@ class WritingRun:
         self.folder = folder
         self.table = Table.create(folder)
         self.counters = Counters(REFERENCE)
-        known = SeenFiles.read(self.table, RUN_INFO.model_version)
+        known = SeenFiles.read(self.table, RUN_COLUMNS["model_version"])
         self.writer = TableWriter(self.table, known, self.counters, RUN_ID, 4)
 
     @property

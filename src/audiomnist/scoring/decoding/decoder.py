@@ -12,19 +12,13 @@ from audiomnist.audio.wav import MAX_RATE_HZ, MIN_RATE_HZ, PcmAudio
 from audiomnist.core.errors import FaultError
 
 _FLAC = b"fLaC"
-_SAMPLE_BITS = (8, 16, 24)
 _UNKNOWN_FRAMES = (1 << 63) - 1  # value of libsndfile if a FLAC header has no length
-
-
-class DecodingError(FaultError):
-    """A file cannot be decoded. `reason` is a stable code; `detail` explains it without the path."""
 
 
 class _Stream(SoundFile):  # type: ignore[misc]  # soundfile has no types
     """A sound file that is read once, from its start: libsndfile cannot seek beyond the last frame of a FLAC file."""
 
     def seekable(self) -> bool:
-        """Return False, so that a read does not seek afterwards."""
         return False
 
 
@@ -34,18 +28,17 @@ def decode_flac(content: bytes, max_duration_s: float) -> PcmAudio:
     Samples take no more memory than a sound of the maximum duration, whatever the file contains.
 
     Raises:
-        DecodingError: it is not FLAC, damaged, truncated, empty, of a rate outside 4 to 192 kHz, or too long; the
+        FaultError: it is not FLAC, damaged, truncated, empty, of a rate outside 4 to 192 kHz, or too long; the
             reason is one of empty, not_audio, truncated, unsupported_encoding, bad_rate, too_long, undecodable.
     """
     if not content:
-        raise DecodingError("empty", "holds no bytes")
+        raise FaultError("empty", "holds no bytes")
     file = io.BytesIO(content)
     try:
         opened = _Stream(file)
     except LibsndfileError as error:
         raise _open_error(content, error) from error
     with opened as sound_file:
-        _check(sound_file, max_duration_s)
         try:
             return _read(sound_file, max_duration_s)
         except LibsndfileError as error:
@@ -53,18 +46,18 @@ def decode_flac(content: bytes, max_duration_s: float) -> PcmAudio:
             raise _damaged(error) if left else _cut_short(sound_file.frames) from error
 
 
-def _open_error(content: bytes, error: LibsndfileError) -> DecodingError:
+def _open_error(content: bytes, error: LibsndfileError) -> FaultError:
     """Return why libsndfile cannot open a file; its messages are misleading for a truncated header."""
     if not content.startswith(_FLAC):
-        return DecodingError("not_audio", "is neither WAV nor FLAC, nor of any other format known here")
+        return FaultError("not_audio", "is neither WAV nor FLAC, nor of any other format known here")
     if not _has_whole_header(content):
-        return DecodingError("truncated", "ends within its FLAC header")
-    packed = int.from_bytes(content[18:26])  # of STREAMINFO, the first metadata block
+        return FaultError("truncated", "ends within its FLAC header")
+    packed = int.from_bytes(content[18:26])  # in STREAMINFO, the first metadata block
     rate_hz, bits = packed >> 44, (packed >> 36 & 0x1F) + 1
     if rate_hz == 0:
         return _bad_rate(rate_hz)
-    if bits not in _SAMPLE_BITS:
-        return DecodingError("unsupported_encoding", f"is FLAC of {bits} bits: convert it to FLAC of 16 or 24 bits")
+    if bits not in {8, 16, 24}:
+        return FaultError("unsupported_encoding", f"is FLAC of {bits} bits: convert it to FLAC of 16 or 24 bits")
     return _damaged(error)
 
 
@@ -77,42 +70,37 @@ def _has_whole_header(content: bytes) -> bool:
     return is_last and position <= len(content)
 
 
-def _check(sound_file: _Stream, max_duration_s: float) -> None:
-    rate_hz = sound_file.samplerate
-    if sound_file.format != "FLAC":
-        raise DecodingError("unsupported_encoding", f"is {sound_file.format_info}: convert it to WAV or FLAC")
-    if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
-        raise _bad_rate(rate_hz)
-    if sound_file.frames != _UNKNOWN_FRAMES and sound_file.frames > max_duration_s * rate_hz:
-        raise _too_long(max_duration_s)
-
-
 def _read(sound_file: _Stream, max_duration_s: float) -> PcmAudio:
     """Read all frames, or one more than allowed if the header has no length."""
     rate_hz, claimed = sound_file.samplerate, sound_file.frames
-    frames = min(claimed, int(max_duration_s * rate_hz) + 1)
-    samples = sound_file.read(frames, dtype="float32", always_2d=True)
+    if sound_file.format != "FLAC":
+        raise FaultError("unsupported_encoding", f"is {sound_file.format_info}: convert it to WAV or FLAC")
+    if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+        raise _bad_rate(rate_hz)
+    if max_duration_s * rate_hz < claimed != _UNKNOWN_FRAMES:
+        raise _too_long(max_duration_s)
+    samples = sound_file.read(min(claimed, int(max_duration_s * rate_hz) + 1), dtype="float32", always_2d=True)
     if len(samples) < claimed != _UNKNOWN_FRAMES:
         raise _cut_short(claimed)
     if len(samples) == 0:
-        raise DecodingError("empty", "holds no samples")
+        raise FaultError("empty", "holds no samples")
     if len(samples) > max_duration_s * rate_hz:
         raise _too_long(max_duration_s)
     return PcmAudio(samples, rate_hz)
 
 
-def _bad_rate(rate_hz: int) -> DecodingError:
-    return DecodingError("bad_rate", f"has a rate of {rate_hz} Hz: {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz are read")
+def _bad_rate(rate_hz: int) -> FaultError:
+    return FaultError("bad_rate", f"has a rate of {rate_hz} Hz: {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz are read")
 
 
-def _too_long(max_duration_s: float) -> DecodingError:
-    return DecodingError("too_long", f"lasts longer than the {max_duration_s:g} s allowed")
+def _too_long(max_duration_s: float) -> FaultError:
+    return FaultError("too_long", f"lasts longer than the {max_duration_s:g} s allowed")
 
 
-def _cut_short(claimed: int) -> DecodingError:
+def _cut_short(claimed: int) -> FaultError:
     promise = "" if claimed == _UNKNOWN_FRAMES else f" before the {claimed} frames that its header promises"
-    return DecodingError("truncated", f"is cut short or damaged: its sound breaks off{promise}")
+    return FaultError("truncated", f"is cut short or damaged: its sound breaks off{promise}")
 
 
-def _damaged(error: LibsndfileError) -> DecodingError:
-    return DecodingError("undecodable", f"is damaged: libsndfile cannot decode it ({error.error_string.rstrip('.')})")
+def _damaged(error: LibsndfileError) -> FaultError:
+    return FaultError("undecodable", f"is damaged: libsndfile cannot decode it ({error.error_string.rstrip('.')})")

@@ -13,21 +13,18 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from audiomnist.core.errors import AudiomnistError
 from audiomnist.scoring.inbox import paths
 
-_HIDDEN = b"."
 _UNFINISHED = (b".part", b".partial", b".tmp", b".crdownload", b".filepart", b"~")
 _OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | os.O_NOFOLLOW
-_VANISHED = ("vanished", "is no longer there")
 _CHANGING = ("changing", "is not as it was found: it may still be written to")
 _NO_PERMISSION = ("no_permission", "may not be read by this user: give the permission")
 _DEFERRED = {
-    **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), _VANISHED),
+    **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), ("vanished", "is no longer there")),
     **dict.fromkeys((errno.EACCES, errno.EPERM), _NO_PERMISSION),
     errno.ELOOP: _CHANGING,
 }
@@ -48,8 +45,7 @@ class Candidate(NamedTuple):
     modified_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Deferred:
+class Deferred(NamedTuple):
     """An entry that a later run may be able to read.
 
     `reason` is unfinished_name, changing, vanished, no_permission or io_error; `detail` explains it without the path.
@@ -60,8 +56,7 @@ class Deferred:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unusable:
+class Unusable(NamedTuple):
     """An entry that is not read; size and time of a link are those of the link itself.
 
     `reason` is link, not_regular_file or too_large; `detail` explains it without the path.
@@ -75,17 +70,6 @@ class Unusable:
 
 
 Entry = Candidate | Deferred | Unusable
-
-
-class NotReadError(AudiomnistError):
-    """A file was not read; `outcome` has the reason, and whether it is deferred or unusable."""
-
-    def __init__(self, outcome: Deferred | Unusable) -> None:
-        super().__init__(outcome)
-        self.outcome = outcome
-
-    def __str__(self) -> str:
-        return f"{paths.shown(paths.text(self.outcome.path))}: {self.outcome.detail}"
 
 
 def check_listable(inbox: Path) -> None:
@@ -109,17 +93,14 @@ def discover(inbox: Path) -> Iterator[Entry]:
         return _walk(base, _names(base))
 
 
-def read(inbox: Path, file: Candidate | Unusable, max_bytes: int) -> bytes:
-    """Return the whole content of a file that has not changed since it was found.
+def read(inbox: Path, file: Candidate | Unusable, max_bytes: int) -> bytes | Deferred | Unusable:
+    """Return the whole content of a file that has not changed since it was found, or why it was not read.
 
     A change is detected by size or modification time; a change of the same size within a tick of the file system's
     clock, a few milliseconds, is not. The call does not block on a pipe or a device that has replaced the file.
-
-    Raises:
-        NotReadError: deferred (changing, vanished, no_permission, io_error), too_large, or an Unusable.
     """
     if isinstance(file, Unusable):
-        raise NotReadError(file)
+        return file
     try:
         descriptor = os.open(os.path.join(os.fsencode(inbox), file.path), _OPEN)
         try:
@@ -127,7 +108,7 @@ def read(inbox: Path, file: Candidate | Unusable, max_bytes: int) -> bytes:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise NotReadError(_deferred(file.path, error)) from error
+        return _deferred(file.path, error)
 
 
 @contextmanager
@@ -135,9 +116,8 @@ def _listing(inbox: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        shown = paths.shown(paths.text(os.fsencode(inbox)))
-        detail = f"is no folder that can be listed ({error.strerror}): name one that this user may read"
-        raise InboxError(f"{shown} {detail}") from error
+        reason = f"is no folder that can be listed ({error.strerror}): name one that this user may read"
+        raise InboxError(f"{paths.shown(paths.text(os.fsencode(inbox)))} {reason}") from error
 
 
 def _names(folder: bytes) -> list[bytes]:
@@ -168,8 +148,8 @@ def _entry(path: bytes, status: os.stat_result) -> Entry | None:
     name, mode = path.rpartition(b"/")[2], status.st_mode
     if stat.S_ISDIR(mode):
         hidden = "is a hidden folder and not entered: rename it if it holds recordings"
-        return Deferred(path, "unfinished_name", hidden) if name.startswith(_HIDDEN) else None
-    if name.startswith(_HIDDEN) or name.lower().endswith(_UNFINISHED):
+        return Deferred(path, "unfinished_name", hidden) if name.startswith(b".") else None
+    if name.startswith(b".") or name.lower().endswith(_UNFINISHED):
         return Deferred(path, "unfinished_name", "has the name of an unfinished file: rename it when it is whole")
     file = Candidate(path, status.st_size, _modified_ns(status))
     if stat.S_ISREG(mode):
@@ -183,18 +163,14 @@ def _deferred(path: bytes, error: OSError) -> Deferred:
     return Deferred(path, *_DEFERRED.get(error.errno or 0, ("io_error", f"cannot be read: {error.strerror}")))
 
 
-def _content(descriptor: int, file: Candidate, max_bytes: int) -> bytes:
+def _content(descriptor: int, file: Candidate, max_bytes: int) -> bytes | Deferred | Unusable:
     if not _is_unchanged(descriptor, file):
-        raise NotReadError(Deferred(file.path, *_CHANGING))
+        return Deferred(file.path, *_CHANGING)
     if file.size_bytes > max_bytes:
-        detail = f"holds {file.size_bytes} bytes, more than the {max_bytes} that are read"
-        raise NotReadError(Unusable(*file, "too_large", detail))
-    content = os.read(descriptor, file.size_bytes + 1)  # one byte more shows that the file has grown
-    while len(content) < file.size_bytes and (rest := os.read(descriptor, file.size_bytes + 1 - len(content))):
-        content += rest
-    if len(content) != file.size_bytes or not _is_unchanged(descriptor, file):
-        raise NotReadError(Deferred(file.path, *_CHANGING))
-    return content
+        return Unusable(*file, "too_large", f"holds {file.size_bytes} bytes, more than the {max_bytes} that are read")
+    content = _bytes(descriptor, file.size_bytes)
+    unchanged = len(content) == file.size_bytes and _is_unchanged(descriptor, file)
+    return content if unchanged else Deferred(file.path, *_CHANGING)
 
 
 def _is_unchanged(descriptor: int, file: Candidate) -> bool:
@@ -204,3 +180,11 @@ def _is_unchanged(descriptor: int, file: Candidate) -> bool:
 
 def _modified_ns(status: os.stat_result) -> int:
     return min(max(status.st_mtime_ns, -(2**63)), 2**63 - 1)
+
+
+def _bytes(descriptor: int, size_bytes: int) -> bytes:
+    """Return the content of a file, up to one byte more than its expected size, which shows that it has grown."""
+    content = os.read(descriptor, size_bytes + 1)
+    while len(content) < size_bytes and (more := os.read(descriptor, size_bytes + 1 - len(content))):
+        content += more
+    return content

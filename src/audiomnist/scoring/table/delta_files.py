@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 from audiomnist.core.atomic import sync
 
 LOG = "_delta_log"
-_POINTER = "_last_checkpoint"
 
 
 def write_rows(path: Path, rows: pa.Table) -> None:
@@ -32,8 +31,8 @@ def sync_commit(table: Path, version: int) -> None:
     log = table / LOG
     entry = log / f"{version:020}.json"
     actions = map(json.loads, entry.read_bytes().splitlines())
-    added = [table / unquote(action["add"]["path"]) for action in actions if "add" in action]
-    for path in (*added, entry, *log.glob(f"{version:020}.checkpoint*"), log / _POINTER):
+    data = [table / unquote(action["add"]["path"]) for action in actions if "add" in action]
+    for path in (*data, entry, *log.glob(f"{version:020}.checkpoint*"), log / "_last_checkpoint"):
         if path.exists():
             sync(path)
     sync(table)

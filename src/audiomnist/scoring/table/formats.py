@@ -6,7 +6,6 @@ that is not valid UTF-8.
 """
 
 import json
-import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
@@ -19,8 +18,6 @@ import pyarrow.parquet as pq
 from audiomnist.core import atomic
 from audiomnist.core.errors import AudiomnistError
 
-_FORMULA = r"^[=+\-@\t\r]"
-
 Batches = Iterable[pa.RecordBatch]
 
 
@@ -29,15 +26,9 @@ class OutputError(AudiomnistError):
 
 
 def write(target: Path, schema: pa.Schema, batches: Batches) -> None:
-    """Write batches of one schema to a file, which appears whole or not at all.
+    """Write batches to a `.parquet`, `.csv` or `.jsonl` file, which appears whole or not at all.
 
-    Args:
-        target: path with the suffix `.parquet`, `.csv` or `.jsonl`.
-        schema: schema of the batches.
-        batches: rows; one batch is in memory at a time.
-
-    Raises:
-        OutputError: the suffix is another, or the file cannot be written.
+    One batch is in memory at a time. Raises OutputError if the suffix is another, or the file cannot be written.
     """
     if target.suffix not in _WRITERS:
         raise OutputError(f"{target}: the name must end with {', '.join(_WRITERS)}, for the format")
@@ -67,11 +58,7 @@ def _json_lines(path: Path, _schema: pa.Schema, batches: Batches) -> None:
                 file.write(json.dumps(row, default=datetime.isoformat, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-_WRITERS: dict[str, Callable[[Path, pa.Schema, Batches], None]] = {
-    ".parquet": _parquet,
-    ".csv": _csv,
-    ".jsonl": _json_lines,
-}
+_WRITERS = {".parquet": _parquet, ".csv": _csv, ".jsonl": _json_lines}
 
 
 def _mapped(batch: pa.RecordBatch, is_type: Callable[[Any], bool], change: Callable[[pa.Array], pa.Array]) -> Any:
@@ -81,13 +68,12 @@ def _mapped(batch: pa.RecordBatch, is_type: Callable[[Any], bool], change: Calla
 
 
 def _without_formulas(texts: pa.Array) -> pa.Array:
-    """Return texts that a spreadsheet does not run as formulas."""
     import pyarrow.compute as pc  # noqa: PLC0415 - takes 50 ms, which a run without --csv saves
 
-    if not pc.any(pc.match_substring_regex(texts, _FORMULA)).as_py():
-        return texts
-    escaped = [text and re.sub(_FORMULA, lambda match: f"\\x{ord(match[0]):02x}", text) for text in texts.to_pylist()]
-    return pa.array(escaped, texts.type)
+    for start in "=+-@\t\r":
+        code = f"\\x{ord(start):02x}"
+        texts = pc.replace_substring_regex(texts, f"^{code}", f"\\{code}")
+    return texts
 
 
 def _finite_or_null(numbers: pa.Array) -> pa.Array:

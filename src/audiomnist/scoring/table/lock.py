@@ -29,39 +29,30 @@ class LockedError(AudiomnistError):
 
 @contextmanager
 def held(table: Path, *, wait: bool, stop: Stop | None = None) -> Iterator[None]:
-    """Hold the lock of a table; its folder is created if it does not exist.
+    """Hold the lock of a table; its folder, which `Table.find` accepts, is created if it does not exist.
 
-    Args:
-        table: folder that `Table.find` accepts.
-        wait: whether to wait until another run releases the lock.
-        stop: once it is set, the wait ends with KeyboardInterrupt.
+    With `wait`, wait until another run releases the lock, or raise KeyboardInterrupt once `stop` is requested.
 
     Raises:
         LockedError: another run holds the lock; the message names it.
         TableWriteError: the folder cannot be written.
     """
-    descriptor = _opened(table)
+    try:
+        table.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(table / _NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise unwritable(table, error) from error
     try:
         while not _is_taken(table, descriptor):
             if not wait:
-                holder = _holder(descriptor)
-                raise LockedError(
-                    f"another run ({holder}) holds the table {table}: wait for its end, as score --wait does"
-                )
-            if stop and stop.is_set():
+                holder = f"another run ({_holder(descriptor)})"
+                raise LockedError(f"{holder} holds the table {table}: wait for its end, as score --wait does")
+            if stop and stop.requested:
                 raise KeyboardInterrupt
             time.sleep(_RETRY_EVERY_S)
         yield
     finally:
         os.close(descriptor)
-
-
-def _opened(table: Path) -> int:
-    try:
-        table.mkdir(parents=True, exist_ok=True)
-        return os.open(table / _NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise unwritable(table, error) from error
 
 
 def _is_taken(table: Path, descriptor: int) -> bool:

@@ -7,7 +7,7 @@ import hashlib
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import reduce
 from pathlib import Path
@@ -16,16 +16,14 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from audiomnist.audio import wav, waveform
-from audiomnist.audio.wav import PcmAudio
 from audiomnist.audio.waveform import Waveform
 from audiomnist.core.errors import FaultError
 from audiomnist.scoring import records
 from audiomnist.scoring.decoding import checks
-from audiomnist.scoring.decoding.checks import Amplitude, Limits
 from audiomnist.scoring.decoding.decoder import decode_flac
 from audiomnist.scoring.inbox import discover, paths
-from audiomnist.scoring.inbox.discover import Candidate, Deferred, NotReadError, Unusable
-from audiomnist.scoring.records import FileInfo, Outcome, RunInfo
+from audiomnist.scoring.inbox.discover import Candidate, Deferred, Unusable
+from audiomnist.scoring.records import FileInfo, Outcome
 from audiomnist.scoring.table.schema import SCHEMA
 from audiomnist.serving.predictor import Predict
 
@@ -42,12 +40,15 @@ _PORTION_BYTES = 64 * 2**20
 
 @dataclass(frozen=True)
 class ScoringTask:
-    """Everything that scoring needs besides the files, whose paths are relative to `inbox`; picklable, for workers."""
+    """Everything that scoring needs besides the files, whose paths are relative to `inbox`; picklable, for workers.
+
+    Labels with a confidence below `min_confidence` are withheld; `columns` are those of `records.run_columns`.
+    """
 
     inbox: Path
     bundle: Path
-    run: RunInfo
-    limits: Limits = field(default_factory=Limits)
+    min_confidence: float
+    columns: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -83,10 +84,9 @@ class _ReadFile(NamedTuple):
 
 
 class Scorer:
-    """Scores files with a model; for use by one thread."""
+    """Scores files with `predict`, the predictor of the task's model; for use by one thread."""
 
     def __init__(self, task: ScoringTask, predict: Predict) -> None:
-        """Score with `predict`, the predictor of the task's model."""
         self._task = task
         self._predict = predict
 
@@ -113,31 +113,15 @@ class Scorer:
     def _read(self, candidate: Candidate | Unusable) -> _ReadFile | Deferred:
         read_at, start = time.time(), time.perf_counter()
         info = FileInfo(paths.text(candidate.path), candidate.size_bytes, candidate.modified_ns)
+        content = discover.read(self._task.inbox, candidate, checks.MAX_BYTES)
+        if isinstance(content, Deferred):
+            return content
         audio: Waveform | FaultError
-        try:
-            info, audio = self._decoded(info, discover.read(self._task.inbox, candidate, self._task.limits.max_bytes))
-        except NotReadError as error:
-            if isinstance(error.outcome, Deferred):
-                return error.outcome
-            audio = FaultError(error.outcome.reason, error.outcome.detail)
+        if isinstance(content, Unusable):
+            audio = FaultError(content.reason, content.detail)
+        else:
+            info, audio = _decoded(info, content)
         return _ReadFile(candidate, info, audio, read_at, time.perf_counter() - start)
-
-    def _decoded(self, info: FileInfo, content: bytes) -> tuple[FileInfo, Waveform | FaultError]:
-        """Return the decoded audio or its fault, and the file information completed as far as possible."""
-        limits = self._task.limits
-        info = info._replace(content_sha256=hashlib.sha256(content).hexdigest())
-        decode = wav.parse if wav.is_riff(content) else decode_flac
-        try:
-            sound = decode(content, limits.max_duration_s)
-            amplitude = Amplitude.of(sound)
-            info = _described(info, sound, amplitude)
-            checks.check(sound, amplitude, limits)
-            mixture = waveform.mixed(sound)
-            if info.channels != 1:
-                checks.check_mixture(mixture, limits)
-        except FaultError as fault:
-            return info, fault
-        return info, mixture
 
     def _settled(self, portion: list[_ReadFile | Deferred]) -> list[_ReadFile | Deferred]:
         """Wait, then read those files again that look unfinished and were modified a moment ago."""
@@ -163,21 +147,33 @@ class Scorer:
                 outcomes.append((file.info, records.rejected(file.info.path, file.audio.reason, file.audio.detail)))
                 seconds.append(file.seconds)
             elif (prediction := next(predictions)) is not None:
-                outcomes.append((file.info, records.predicted(prediction, self._task.run.min_confidence)))
+                outcomes.append((file.info, records.predicted(prediction, self._task.min_confidence)))
                 seconds.append(file.seconds + seconds_per_clip)
             else:
                 deferred.append(Deferred(file.candidate.path, *_RECOGNIZER_FAILED))
-        return ScoredChunk(records.table(outcomes, self._task.run, datetime.now(UTC)), seconds, deferred)
+        return ScoredChunk(records.table(outcomes, self._task.columns, datetime.now(UTC)), seconds, deferred)
 
 
-def _described(info: FileInfo, sound: PcmAudio, amplitude: Amplitude) -> FileInfo:
-    frames, channels = sound.samples.shape
-    return info._replace(
-        duration_s=frames / sound.sample_rate_hz,
-        sample_rate_hz=sound.sample_rate_hz,
-        channels=channels,
-        peak=amplitude.peak if math.isfinite(amplitude.peak) else None,
-    )
+def _decoded(info: FileInfo, content: bytes) -> tuple[FileInfo, Waveform | FaultError]:
+    """Return the decoded audio or its fault, and the file information completed as far as possible."""
+    info = info._replace(content_sha256=hashlib.sha256(content).hexdigest())
+    decode = wav.parse if wav.is_riff(content) else decode_flac
+    try:
+        sound = decode(content, checks.MAX_DURATION_S)
+        peak, peak_to_peak = checks.amplitude(sound)
+        info = info._replace(
+            duration_s=len(sound.samples) / sound.sample_rate_hz,
+            sample_rate_hz=sound.sample_rate_hz,
+            channels=sound.samples.shape[1],
+            peak=peak if math.isfinite(peak) else None,
+        )
+        checks.check(sound, peak, peak_to_peak)
+        mixture = waveform.mixed(sound)
+        if info.channels != 1:
+            checks.check_mixture(mixture)
+    except FaultError as fault:
+        return info, fault
+    return info, mixture
 
 
 def _is_suspect(file: _ReadFile | Deferred) -> bool:

@@ -129,7 +129,7 @@ def _work(parent: int, pipe: Connection, task: ScoringTask) -> None:
 def _scorer(task: ScoringTask) -> Scorer | AudiomnistError:
     try:
         model = load(task.bundle, threads=1)
-        if model.version != task.run.model_version:
+        if model.version != task.columns["model_version"]:
             return BundleError(f"{task.bundle} was replaced while the run was starting: run again")
         return Scorer(task, predictor(model))
     except AudiomnistError as error:
