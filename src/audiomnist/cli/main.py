@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from audiomnist.cli import served
 from audiomnist.cli.diff import diff
@@ -60,11 +59,7 @@ def results(
     """Print the three models beside the paper's numbers."""
     from audiomnist.report import tables  # noqa: PLC0415
 
-    table = tables.results(comparison)
-    if markdown:
-        typer.echo(table.markdown())
-    else:
-        Console().print(table.rich())
+    tables.results(comparison).echo(markdown=markdown)
 
 
 @app.command()
@@ -83,12 +78,8 @@ def protocols(
     if run:
         from audiomnist.cli.repro import reproduce  # noqa: PLC0415
 
-        reproduce(Path("stages/protocols/dvc.yaml").absolute(), Console(), verbose=verbose)
-    table = tables.protocols(reports)
-    if markdown:
-        typer.echo(table.markdown())
-    else:
-        Console().print(table.rich())
+        reproduce(Path("stages/protocols/dvc.yaml").absolute(), verbose=verbose)
+    tables.protocols(reports).echo(markdown=markdown)
 
 
 @app.command()
@@ -119,7 +110,7 @@ def quickstart(
     """
     from audiomnist.cli.quickstart import quickstart as run  # noqa: PLC0415
 
-    run(checkout.absolute(), Console(), verbose=verbose)
+    run(checkout.absolute(), verbose=verbose)
 
 
 def main() -> None:
