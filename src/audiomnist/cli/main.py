@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-from audiomnist.cli import served
 from audiomnist.cli.diff import diff
-from audiomnist.cli.score import score
+from audiomnist.cli.score import score, served_model
 from audiomnist.cli.table import app as table
 from audiomnist.core import extras
 from audiomnist.core.errors import AudiomnistError
@@ -29,7 +28,7 @@ def _print_version(requested: bool) -> None:  # noqa: FBT001 - Typer passes it b
     from audiomnist.serving.bundle.description import describe  # noqa: PLC0415
 
     typer.echo(f"audiomnist {version('audiomnist')}")
-    model, model_version = describe(served.folder())
+    model, model_version = describe(served_model())
     typer.echo(f"model {model.model} ({model.dataset.name} {model.dataset.version}), version {model_version[:12]}")
     raise typer.Exit
 

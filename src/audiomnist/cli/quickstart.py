@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pyarrow as pa
 import typer
@@ -42,8 +42,7 @@ class QuickstartError(AudiomnistError):
 def quickstart(checkout: Path, *, verbose: bool = False) -> None:
     """Run the whole pipeline, score a folder of recordings, and compare the results with the committed ones.
 
-    Without access to the recordings, it runs on synthetic voices in `build/synthetic/`, outside of everything that
-    git tracks, and compares nothing.
+    Without access to the recordings, it runs on synthetic voices in `build/synthetic/`, and compares nothing.
     """
     has_recordings = os.environ.get(download.SOURCE_VARIABLE) or any((checkout / "data" / "raw").glob("*.wav"))
     folder = checkout if has_recordings or download.upstream_is_reachable() else _synthetic(checkout)
@@ -103,15 +102,11 @@ def compare(checkout: Path) -> None:
     for name, title in TITLES.items():
         report = f"reports/metrics/{name}.json"
         metrics = json.loads((checkout / report).read_text(encoding="utf-8"))[name]
-        typer.echo(f"  {title:12}  {_difference(metrics, _committed(checkout, report, name))}")
+        is_committed = _git(checkout, "ls-tree", "HEAD", report)
+        committed = json.loads(_git(checkout, "show", f"HEAD:./{report}"))[name] if is_committed else None
+        typer.echo(f"  {title:12}  {_difference(metrics, committed)}")
     if _git(checkout, "status", "--porcelain", "--", *_RESULTS):
         typer.echo(_KEEP_OR_DROP)
-
-
-def _committed(checkout: Path, report: str, name: str) -> dict[str, Any] | None:
-    if not _git(checkout, "ls-tree", "HEAD", report):
-        return None
-    return cast("dict[str, Any]", json.loads(_git(checkout, "show", f"HEAD:./{report}"))[name])
 
 
 def _difference(metrics: dict[str, Any], committed: dict[str, Any] | None) -> str:

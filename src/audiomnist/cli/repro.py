@@ -5,8 +5,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import chdir, contextmanager
+from contextlib import chdir
 from pathlib import Path
 
 from dvc.exceptions import DvcException
@@ -33,26 +32,18 @@ def reproduce(pipeline: Path, *, verbose: bool = False) -> None:
         StageError: a stage failed, or DVC did.
     """
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    dvc = logging.getLogger("dvc")
+    handlers, level = dvc.handlers, dvc.level
     try:
         with chdir(pipeline.parent), Repo() as repo:
             stages = repo.stage.collect(pipeline.name, with_deps=True)
             lines = _StageLines({_name(stage.addressing): stage.desc or "" for stage in stages})
-            with _logged_to(lines, verbose=verbose):
-                repo.reproduce(pipeline.name)
+            dvc.handlers = [lines, *(handler for handler in handlers if verbose or handler.level >= logging.WARNING)]
+            dvc.setLevel(logging.INFO)
+            repo.reproduce(pipeline.name)
             lines.finish()
     except (DvcException, OSError) as error:
         raise _failure(error) from error
-
-
-@contextmanager
-def _logged_to(lines: logging.Handler, *, verbose: bool) -> Iterator[None]:
-    """Send DVC's messages to a handler, and to its own handlers only if they are warnings or `verbose` is set."""
-    dvc = logging.getLogger("dvc")
-    handlers, level = dvc.handlers, dvc.level
-    dvc.handlers = [lines, *(handler for handler in handlers if verbose or handler.level >= logging.WARNING)]
-    dvc.setLevel(logging.INFO)
-    try:
-        yield
     finally:
         dvc.handlers = handlers
         dvc.setLevel(level)
