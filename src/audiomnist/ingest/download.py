@@ -38,8 +38,7 @@ class SourceError(AudiomnistError):
 
 def fetch(folder: Path) -> str:
     """Write every recording of the source into `folder`, and return the name of the source."""
-    configured = os.environ.get(SOURCE_VARIABLE)
-    if configured:
+    if configured := os.environ.get(SOURCE_VARIABLE):
         return _fetch_local(Path(configured).absolute(), folder)
     with tempfile.TemporaryDirectory() as temporary:
         target = Path(temporary) / "upstream.tar.gz"
