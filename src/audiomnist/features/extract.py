@@ -3,11 +3,10 @@
 import hashlib
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -35,8 +34,7 @@ _CHUNK_ITEMS = 50
 _Item = TypeVar("_Item")
 
 
-@dataclass(frozen=True, eq=False)
-class _Version:
+class _Version(NamedTuple):
     """A clip (copy 0) or one of its augmented copies (1, 2, ...), prepared for the front end."""
 
     file: str
@@ -47,14 +45,9 @@ class _Version:
 def featurize(
     recordings: Path, raw: Path, params: FeatureParams, out: Path, speakers: SyntheticSpeakersParams | None = None
 ) -> None:
-    """Write the tensor, its index and the settings of the front end into a folder; `features.store` has their names.
+    """Write the tensor, its index and the settings of the front end into `out`, which is replaced as a whole.
 
-    Args:
-        recordings: the manifest.
-        raw: the folder of the recordings.
-        params: the section `features`.
-        out: the folder, which is replaced as a whole.
-        speakers: the section `synthetic_speakers`; None or a count of 0 for none.
+    `features.store` has their names. `recordings` is the manifest; without `speakers`, or with 0, none are synthetic.
 
     Raises:
         BadAudioError: a recording cannot be used.

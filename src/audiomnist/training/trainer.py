@@ -76,14 +76,16 @@ def train_network(job: TrainingJob, dataset: ClipDataset, on_epoch: OnEpoch | No
     subset are of the augmented clips.
 
     Returns:
-        the network with the checkpoint's weights (see `TrainParams.checkpoint_from_last`), on the CPU, in evaluation
-        mode.
+        the network with the checkpoint's weights (`TrainParams.checkpoint_from_last`), on the CPU, in evaluation mode.
 
     Raises:
         FittingError: the device is not available, there are fewer than two training clips, or training diverged.
     """
     params = job.params
-    _make_deterministic(params)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(mode=True)
+    torch.set_num_threads(params.num_threads)
+    torch.manual_seed(params.seed)
     clips = job.subset("train")
     if len(clips) < _MIN_CLIPS:
         raise FittingError(f"{len(clips)} training clips are too few: see split in params.yaml")
@@ -198,13 +200,6 @@ class Trainer:
         labels = labels_of(clips)
         loss = float(functional.cross_entropy(logits, labels))
         return EpochMetrics(loss, float((logits.argmax(dim=1) == labels).float().mean()))
-
-
-def _make_deterministic(params: TrainParams) -> None:
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.set_num_threads(params.num_threads)
-    torch.manual_seed(params.seed)
-    torch.use_deterministic_algorithms(mode=True)
 
 
 def device(name: str) -> torch.device:
