@@ -8,7 +8,7 @@ from setuptools.command.build_py import build_py
 
 
 class BuildWithModel(build_py):
-    """Copies the modules, and `models/selected` to the place where `audiomnist.cli.served` looks for it."""
+    """Copies the modules, and `models/selected` to the place where `audiomnist.cli.score` looks for it."""
 
     def run(self) -> None:
         """Do that; an editable install has the repository's model, and needs no copy."""

@@ -21,7 +21,7 @@ from audiomnist.models.cnn import Cnn
 from audiomnist.models.common.base import Network
 from audiomnist.models.common.conv import ConvStack
 from audiomnist.models.common.ood import OodClassifier
-from audiomnist.models.common.params import LogMelInputParams
+from audiomnist.models.common.params import ConvStackParams, LogMelInputParams
 from audiomnist.models.common.spectrogram import LogMelInput
 from audiomnist.models.lstm import Lstm
 from audiomnist.models.params.cnn import CnnParams
@@ -148,7 +148,8 @@ def rnn(cell: str, channels: tuple[int, ...]) -> nn.Module:
 def convolutions(channels: tuple[int, ...], kernel: int, downsampling: str, blocks: int) -> ConvStack:
     """Return convolutions as if they were trained."""
     torch.manual_seed(0)
-    layers = ConvStack(channels, kernel, downsampling, [blocks] * len(channels))
+    params = ConvStackParams(channels=channels, kernel_size=kernel, residual_blocks=(blocks,) * len(channels))
+    layers = ConvStack(params, downsampling)
     stirred(layers)
     return layers
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 if TYPE_CHECKING:
     from audiomnist.report.diff import Difference
@@ -44,11 +43,7 @@ def diff(
         return
     head = ["model", "clips", first, second, "points", "only first right", "only second right", "McNemar p"]
     rows = [_row(name, difference) for name, difference in found.items()]
-    table = ResultTable(head, rows, "Test clips in common")
-    if markdown:
-        typer.echo(table.markdown())
-    else:
-        Console().print(table.rich())
+    ResultTable(head, rows, "Test clips in common").echo(markdown=markdown)
     for name, note in notes.items():
         typer.echo(f"\n{name}: {note}")
 

@@ -5,11 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from audiomnist.cli import served
 from audiomnist.cli.diff import diff
-from audiomnist.cli.score import score
+from audiomnist.cli.score import score, served_model
 from audiomnist.cli.table import app as table
 from audiomnist.core import extras
 from audiomnist.core.errors import AudiomnistError
@@ -30,7 +28,7 @@ def _print_version(requested: bool) -> None:  # noqa: FBT001 - Typer passes it b
     from audiomnist.serving.bundle.description import describe  # noqa: PLC0415
 
     typer.echo(f"audiomnist {version('audiomnist')}")
-    model, model_version = describe(served.folder())
+    model, model_version = describe(served_model())
     typer.echo(f"model {model.model} ({model.dataset.name} {model.dataset.version}), version {model_version[:12]}")
     raise typer.Exit
 
@@ -60,11 +58,7 @@ def results(
     """Print the three models beside the paper's numbers."""
     from audiomnist.report import tables  # noqa: PLC0415
 
-    table = tables.results(comparison)
-    if markdown:
-        typer.echo(table.markdown())
-    else:
-        Console().print(table.rich())
+    tables.results(comparison).echo(markdown=markdown)
 
 
 @app.command()
@@ -83,12 +77,8 @@ def protocols(
     if run:
         from audiomnist.cli.repro import reproduce  # noqa: PLC0415
 
-        reproduce(Path("stages/protocols/dvc.yaml").absolute(), Console(), verbose=verbose)
-    table = tables.protocols(reports)
-    if markdown:
-        typer.echo(table.markdown())
-    else:
-        Console().print(table.rich())
+        reproduce(Path("stages/protocols/dvc.yaml").absolute(), verbose=verbose)
+    tables.protocols(reports).echo(markdown=markdown)
 
 
 @app.command()
@@ -119,7 +109,7 @@ def quickstart(
     """
     from audiomnist.cli.quickstart import quickstart as run  # noqa: PLC0415
 
-    run(checkout.absolute(), Console(), verbose=verbose)
+    run(checkout.absolute(), verbose=verbose)
 
 
 def main() -> None:

@@ -5,10 +5,10 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pyarrow as pa
-from rich.console import Console
+import typer
 from ruamel.yaml import YAML
 
 from audiomnist.cli.repro import reproduce
@@ -39,32 +39,30 @@ class QuickstartError(AudiomnistError):
     """A git command of the quickstart failed."""
 
 
-def quickstart(checkout: Path, console: Console, *, verbose: bool = False) -> None:
+def quickstart(checkout: Path, *, verbose: bool = False) -> None:
     """Run the whole pipeline, score a folder of recordings, and compare the results with the committed ones.
 
-    Without access to the recordings, it runs on synthetic voices in `build/synthetic/`, outside of everything that
-    git tracks, and compares nothing.
+    Without access to the recordings, it runs on synthetic voices in `build/synthetic/`, and compares nothing.
     """
     has_recordings = os.environ.get(download.SOURCE_VARIABLE) or any((checkout / "data" / "raw").glob("*.wav"))
-    folder = checkout if has_recordings or download.upstream_is_reachable() else _synthetic(checkout, console)
-    reproduce(folder / "dvc.yaml", console, verbose=verbose)
-    demonstrate(folder, console)
-    console.print(tables.results(folder / "reports" / "comparison.json").rich())
+    folder = checkout if has_recordings or download.upstream_is_reachable() else _synthetic(checkout)
+    reproduce(folder / "dvc.yaml", verbose=verbose)
+    demonstrate(folder)
+    tables.results(folder / "reports" / "comparison.json").echo()
     if folder == checkout:
-        compare(checkout, console)
-    console.print(_NEXT, highlight=False)
+        compare(checkout)
+    typer.echo(_NEXT)
 
 
-def _synthetic(checkout: Path, console: Console) -> Path:
+def _synthetic(checkout: Path) -> Path:
     """Copy the tracked files, without results, to a folder whose parameters ask for synthetic voices; return it."""
     target = checkout / "build" / "synthetic"
-    console.print(
+    typer.echo(
         f"The recordings cannot be reached at {download.UPSTREAM_URL} and {download.SOURCE_VARIABLE} is not set: "
-        f"going on with synthetic voices in {target}",
-        soft_wrap=True,
+        f"going on with synthetic voices in {target}"
     )
     listing = _git(checkout, "ls-files", "-z", "--", ".", ":!stages/protocols", *(f":!{name}" for name in _RESULTS))
-    for name in filter(lambda name: (checkout / name).is_file(), listing.split("\0")):
+    for name in (name for name in listing.split("\0") if (checkout / name).is_file()):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(checkout / name, target / name)
     (target / ".dvc" / "config.local").write_text("[core]\n    no_scm = true\n", encoding="utf-8")
@@ -75,10 +73,9 @@ def _synthetic(checkout: Path, console: Console) -> Path:
     return target
 
 
-def demonstrate(folder: Path, console: Console) -> None:
+def demonstrate(folder: Path) -> None:
     """Copy twenty recordings of the test set under new names, score them, and print the labels beside the truth."""
-    inbox = folder / "build" / "inbox"
-    table = folder / "build" / "table"
+    inbox, table = folder / "build" / "inbox", folder / "build" / "table"
     for left_over in (inbox, table):
         shutil.rmtree(left_over, ignore_errors=True)
     inbox.mkdir(parents=True)
@@ -90,33 +87,26 @@ def demonstrate(folder: Path, console: Console) -> None:
     run.score(ScoringConfig(inbox, table, folder / "models" / "selected"))
     rows = pa.Table.from_batches(Table.open(table).scan(), SCHEMA).sort_by("path").to_pylist()
     cells = []
-    right = 0
     for (name, clip), row in zip(clips.items(), rows, strict=True):
-        is_right = row["digit"] == clip.digit
-        right += is_right
-        mark = "" if is_right else "  <- wrong"
-        cells.append((name, str(row["digit"]), f"{row['confidence']:.1%}", f"{clip.digit}{mark}"))
+        truth = f"{clip.digit}" if row["digit"] == clip.digit else f"{clip.digit}  <- wrong"
+        cells.append((name, str(row["digit"]), f"{row['confidence']:.1%}", truth))
     title = f"{inbox}, scored by {rows[0]['model']}"
-    console.print(tables.ResultTable(("file", "label", "confidence", "truth"), cells, title).rich())
-    console.print(f"{right} of {count} right ({rows[0]['dataset']})")
+    tables.ResultTable(("file", "label", "confidence", "truth"), cells, title).echo()
+    right = sum(label == truth for _, label, _, truth in cells)
+    typer.echo(f"{right} of {count} right ({rows[0]['dataset']})")
 
 
-def compare(checkout: Path, console: Console) -> None:
+def compare(checkout: Path) -> None:
     """Print how each model's accuracy differs from the committed one, and how to keep or drop changed results."""
-    console.print("\nCompared with the committed results:", highlight=False)
+    typer.echo("\nCompared with the committed results:")
     for name, title in TITLES.items():
         report = f"reports/metrics/{name}.json"
         metrics = json.loads((checkout / report).read_text(encoding="utf-8"))[name]
-        console.print(f"  {title:12}  {_difference(metrics, _committed(checkout, report, name))}", highlight=False)
+        is_committed = _git(checkout, "ls-tree", "HEAD", report)
+        committed = json.loads(_git(checkout, "show", f"HEAD:./{report}"))[name] if is_committed else None
+        typer.echo(f"  {title:12}  {_difference(metrics, committed)}")
     if _git(checkout, "status", "--porcelain", "--", *_RESULTS):
-        console.print(_KEEP_OR_DROP, highlight=False)
-
-
-def _committed(checkout: Path, report: str, name: str) -> dict[str, Any] | None:
-    """Return a model's metrics in git HEAD, or None if there are none."""
-    if not _git(checkout, "ls-tree", "HEAD", report):
-        return None
-    return cast("dict[str, Any]", json.loads(_git(checkout, "show", f"HEAD:./{report}"))[name])
+        typer.echo(_KEEP_OR_DROP)
 
 
 def _difference(metrics: dict[str, Any], committed: dict[str, Any] | None) -> str:

@@ -5,8 +5,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import chdir, contextmanager
+from contextlib import chdir
 from pathlib import Path
 
 from dvc.exceptions import DvcException
@@ -24,40 +23,27 @@ class StageError(AudiomnistError):
         self.status = status
 
 
-def reproduce(pipeline: Path, console: Console, *, verbose: bool = False) -> None:
-    """Run the changed stages of a pipeline and of those that it depends on; print a line and the time of each.
+def reproduce(pipeline: Path, *, verbose: bool = False) -> None:
+    """Run the changed stages of a dvc.yaml and of those that it depends on; print a line and the time of each.
 
-    The output of the stages goes to stdout and stderr of this process.
-
-    Args:
-        pipeline: path of the dvc.yaml.
-        console: for the lines.
-        verbose: whether to print DVC's messages, too.
+    The output of the stages goes to stdout and stderr of this process; `verbose` prints DVC's messages, too.
 
     Raises:
         StageError: a stage failed, or DVC did.
     """
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    dvc = logging.getLogger("dvc")
+    handlers, level = dvc.handlers, dvc.level
     try:
         with chdir(pipeline.parent), Repo() as repo:
             stages = repo.stage.collect(pipeline.name, with_deps=True)
-            lines = _StageLines(console, {_name(stage.addressing): stage.desc or "" for stage in stages})
-            with _logged_to(lines, verbose=verbose):
-                repo.reproduce(pipeline.name)
+            lines = _StageLines({_name(stage.addressing): stage.desc or "" for stage in stages})
+            dvc.handlers = [lines, *(handler for handler in handlers if verbose or handler.level >= logging.WARNING)]
+            dvc.setLevel(logging.INFO)
+            repo.reproduce(pipeline.name)
             lines.finish()
     except (DvcException, OSError) as error:
         raise _failure(error) from error
-
-
-@contextmanager
-def _logged_to(lines: logging.Handler, *, verbose: bool) -> Iterator[None]:
-    """Send DVC's messages to a handler, and to its own handlers only if they are warnings or `verbose` is set."""
-    dvc = logging.getLogger("dvc")
-    handlers, level = dvc.handlers, dvc.level
-    dvc.handlers = [lines, *(handler for handler in handlers if verbose or handler.level >= logging.WARNING)]
-    dvc.setLevel(logging.INFO)
-    try:
-        yield
     finally:
         dvc.handlers = handlers
         dvc.setLevel(level)
@@ -79,19 +65,15 @@ def _name(address: str) -> str:
 
 
 class _StageLines(logging.Handler):
-    """Prints lines about the stages, from DVC's log messages.
-
-    Args:
-        console: for the lines.
-        descriptions: description of each stage of the pipeline, by its name.
-    """
+    """Prints lines about the stages, from DVC's log messages; `descriptions` has the stages of the pipeline by name."""
 
     _SKIPPED = re.compile(r"(?:Stage )?'(.+)' didn't change, skipping$")
-    _STARTED = re.compile(r"Running stage '(.+)':$|Stage '(.+)' is cached - skipping run")
+    _RUNNING = re.compile(r"Running stage '(.+)':$")
+    _CACHED = re.compile(r"Stage '(.+)' is cached - skipping run")
 
-    def __init__(self, console: Console, descriptions: dict[str, str]) -> None:
+    def __init__(self, descriptions: dict[str, str]) -> None:
         super().__init__()
-        self._console = console
+        self._console = Console()
         self._descriptions = descriptions
         self._ran: list[str] = []
         self._unchanged: list[str] = []
@@ -103,9 +85,10 @@ class _StageLines(logging.Handler):
         if skipped := self._SKIPPED.match(message):
             self._end_stage()
             self._unchanged.append(_name(skipped[1]))
-        elif started := self._STARTED.match(message):
-            self._end_stage()
-            self._start_stage(_name(started[1] or started[2]), cached=started[1] is None)
+        elif running := self._RUNNING.match(message):
+            self._start_stage(_name(running[1]))
+        elif cached := self._CACHED.match(message):
+            self._start_stage(_name(cached[1]), "restore from DVC's cache")
 
     def finish(self) -> None:
         """Print the numbers of stages and the time of the whole run."""
@@ -114,13 +97,13 @@ class _StageLines(logging.Handler):
             self._print(f"{_counted(self._unchanged)} unchanged: {', '.join(self._unchanged)}")
         self._print(f"{_counted(self._ran)} run in {_duration(self._start)}")
 
-    def _start_stage(self, stage: str, *, cached: bool) -> None:
+    def _start_stage(self, stage: str, description: str = "") -> None:
+        self._end_stage()
         self._ran.append(stage)
         total = len(self._descriptions)
         width = max(map(len, self._descriptions))
         number = f"{len(self._ran) + len(self._unchanged):{len(str(total))}}"
-        description = "restore from DVC's cache" if cached else self._descriptions.get(stage, "")
-        self._print(f"stage {number} of {total}  {stage:{width}}  {description}".rstrip(), "bold")
+        self._print(f"stage {number} of {total}  {stage:{width}}  {description or self._descriptions[stage]}", "bold")
         self._stage_start = time.monotonic()
 
     def _end_stage(self) -> None:
@@ -129,8 +112,8 @@ class _StageLines(logging.Handler):
         self._stage_start = None
 
     def _print(self, text: str, style: str = "") -> None:
-        in_log = not self._console.is_terminal  # a log has no width
-        self._console.print(text, style=style, markup=False, highlight=False, soft_wrap=in_log)
+        soft_wrap = not self._console.is_terminal  # a log has no width
+        self._console.print(text, style=style, markup=False, highlight=False, soft_wrap=soft_wrap)
 
 
 def _counted(stages: list[str]) -> str:

@@ -1,12 +1,21 @@
 """The command `audiomnist score`."""
 
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from audiomnist.cli import served
 from audiomnist.core.processes import available_cores
+
+_IN_REPOSITORY = Path("models/selected")
+
+
+def served_model() -> Path:
+    """Return the folder of the default model, which is in the wheel or in the checkout of an editable install."""
+    package = Path(str(files("audiomnist")))
+    packaged = package / "served_model"
+    return packaged if packaged.is_dir() else package.parents[1] / _IN_REPOSITORY
 
 
 def score(
@@ -21,7 +30,7 @@ def score(
     ] = None,
     rev: Annotated[
         str | None,
-        typer.Option(help=f"Use the bundle, by default {served.IN_REPOSITORY}, of this git revision."),
+        typer.Option(help=f"Use the bundle, by default {_IN_REPOSITORY}, of this git revision."),
     ] = None,
     csv: Annotated[
         Path | None, typer.Option("--csv", readable=False, help="Write the rows of this run to this file as well.")
@@ -62,7 +71,7 @@ def score(
         raise typer.BadParameter("it names no revision", param_hint="--rev")
     if csv is not None:
         _check_target(csv, inbox, into)
-    bundle = model or (served.IN_REPOSITORY if rev else served.folder())
+    bundle = model or (_IN_REPOSITORY if rev else served_model())
     config = ScoringConfig(
         inbox, into, bundle, min_confidence, batch_size, workers or available_cores(), limit, rescore, reread, wait
     )

@@ -1,7 +1,7 @@
 """The commands `audiomnist table ...`."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -44,8 +44,7 @@ def show(
     if reason is not None:
         only["reason"] = [reason, *(former for former, current in FORMER_REASONS.items() if current == reason)]
     latest_rows, total = _opened(folder).latest(only, rows)
-    for line in _aligned([list(_SHOWN), *([_cell(row[column]) for column in _SHOWN] for row in latest_rows)]):
-        typer.echo(line)
+    _echo_aligned([list(_SHOWN), *([_cell(row[column]) for column in _SHOWN] for row in latest_rows)])
     typer.echo(f"{len(latest_rows):,} of {total:,} rows")
 
 
@@ -77,8 +76,7 @@ def history(
         summary = stored | {name: stored[former] for name, former in FORMER_OUTCOMES.items() if former in stored}
         ended_at = f"{run.committed_at:%Y-%m-%d %H:%M}"
         rows.append([ended_at, run.run_id, str(run.version), *(_cell(summary[name]) for name in ("model", *counts))])
-    for line in _aligned(rows):
-        typer.echo(line)
+    _echo_aligned(rows)
 
 
 @app.command()
@@ -90,7 +88,7 @@ def export(
 ) -> None:
     """Write all rows to one file, which appears whole or not at all."""
     _opened(folder).export(to)
-    typer.echo(f"{to}")
+    typer.echo(to)
 
 
 @app.command()
@@ -130,8 +128,8 @@ def _cell(value: object) -> str:
     return shown(str(value))
 
 
-def _aligned(rows: list[list[str]]) -> Iterator[str]:
-    """Yield rows as lines with aligned columns; the last column is not padded."""
+def _echo_aligned(rows: list[list[str]]) -> None:
+    """Print rows with aligned columns; the last column is not padded."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        yield "  ".join(map(str.ljust, row, [*widths[:-1], 0]))
+        typer.echo("  ".join(map(str.ljust, row, [*widths[:-1], 0])))

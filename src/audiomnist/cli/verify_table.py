@@ -59,8 +59,11 @@ RULES: list[Rule] = [
 def measure(rows: pa.Table) -> pd.DataFrame:
     """Return the columns that `RULES` check, one row per row of the table; `recording` is the path of the file."""
     frame: pd.DataFrame = rows.to_pandas()
-    rejected = frame["status"] == "rejected"
-    absent = frame["content_sha256"].isna()
+    rejected, absent = frame["status"] == "rejected", frame["content_sha256"].isna()
+    likelihood = frame[[*PROBABILITIES, "confidence"]].notna()
+    probabilities = frame[list(PROBABILITIES)].astype(np.float64)
+    largest = probabilities.max(axis=1)
+    of_digit = sum(probabilities[name].where(frame["digit"] == digit, 0) for digit, name in enumerate(PROBABILITIES))
     return frame.drop(columns=[*PROBABILITIES, "message"]).assign(
         recording=frame["path"],
         content_sha256=frame["content_sha256"].fillna(""),
@@ -68,19 +71,9 @@ def measure(rows: pa.Table) -> pd.DataFrame:
         reason_fits_status=(frame["reason"].notna() == rejected) & (frame["message"].notna() == rejected),
         content_is_hash=frame["content_sha256"].str.fullmatch(_SHA256) | (absent & rejected),
         version_is_hash=frame["model_version"].str.fullmatch(_SHA256),
-        **_likelihood(frame, rejected),
+        likelihood_fits_status=likelihood.all(axis=1) & ~rejected | ~likelihood.any(axis=1) & rejected,
+        least_probability=probabilities.min(axis=1),
+        sum_of_probabilities=probabilities.sum(axis=1, min_count=1),
+        confidence_off_largest=(frame["confidence"] - largest).abs(),
+        digit_off_largest=(largest - of_digit).where(frame["digit"].notna()),
     )
-
-
-def _likelihood(frame: pd.DataFrame, rejected: "pd.Series[bool]") -> dict[str, "pd.Series[float] | pd.Series[bool]"]:
-    likelihood = frame[[*PROBABILITIES, "confidence"]].notna()
-    probabilities = frame[list(PROBABILITIES)].astype(np.float64)
-    largest = probabilities.max(axis=1)
-    of_digit = sum(probabilities[name].where(frame["digit"] == digit, 0) for digit, name in enumerate(PROBABILITIES))
-    return {
-        "likelihood_fits_status": likelihood.all(axis=1) & ~rejected | ~likelihood.any(axis=1) & rejected,
-        "least_probability": probabilities.min(axis=1),
-        "sum_of_probabilities": probabilities.sum(axis=1, min_count=1),
-        "confidence_off_largest": (frame["confidence"] - largest).abs(),
-        "digit_off_largest": (largest - of_digit).where(frame["digit"].notna()),
-    }

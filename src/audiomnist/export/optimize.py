@@ -30,11 +30,9 @@ from audiomnist.serving import batching
 from audiomnist.serving.bundle.description import GRAPH, OUTPUTS, Description, WaveformInput, write_description
 from audiomnist.serving.bundle.session import session
 
-_OPSET = 17
 _TOLERANCE = 1e-3
 _CALIBRATION_CLIPS = 400
 _FOURIER_OPS = {"Pad", "Slice", "Reshape", "Concat", "MatMul"}
-_TEXT_LENGTHS = (30, 2, 1)
 
 
 class ExportError(AudiomnistError):
@@ -55,13 +53,9 @@ class WaveformModel(nn.Module):
 
 
 def export_bundle(trained: Path, raw: Path, split: Path, out: Path) -> None:
-    """Write the bundle that is served: `model.onnx` and `bundle.json`.
+    """Write the bundle that is served, `model.onnx` and `bundle.json`, from the folder that training wrote.
 
-    Args:
-        trained: the folder that training wrote.
-        raw: the folder of recordings; some of the training subset calibrate the quantization.
-        split: the CSV of the subset of each clip.
-        out: the bundle's folder, written atomically.
+    Recordings in `raw` that are training clips of the CSV `split` calibrate the quantization.
 
     Raises:
         BundleError: `trained` holds no trained model.
@@ -74,7 +68,7 @@ def export_bundle(trained: Path, raw: Path, split: Path, out: Path) -> None:
         graph = quantized(exported(WaveformModel(FrontEnd(params), network), batches), batches)
     else:
         # Token ids forwards and backwards, int64 `(2, tokens)`.
-        graph = exported(network, [np.stack([np.arange(size), np.arange(size)[::-1]]) for size in _TEXT_LENGTHS])
+        graph = exported(network, [np.stack([np.arange(size), np.arange(size)[::-1]]) for size in (30, 2, 1)])
     with atomic.replaced_directory(out) as folder:
         (folder / GRAPH).write_bytes(graph)
         sha256 = hashlib.sha256(graph).hexdigest()
@@ -101,7 +95,7 @@ def exported(network: nn.Module, batches: Sequence[NDArray[Any]]) -> bytes:
             input_names=["inputs"],
             output_names=list(OUTPUTS),
             dynamic_axes={"inputs": {0: "batch", 1: "steps"}, **{name: {0: "batch"} for name in OUTPUTS}},
-            opset_version=_OPSET,
+            opset_version=17,
             dynamo=False,
         )
         graph = target.read_bytes()
@@ -123,11 +117,8 @@ def _check(network: nn.Module, graph: bytes, batches: Sequence[NDArray[Any]]) ->
 def quantized(graph: bytes, batches: Sequence[NDArray[Any]]) -> bytes:
     """Return a graph with its Fourier transform and inner convolutions in 8-bit integers.
 
-    Weights have 7 bits, so that no sum overflows on processors without 8-bit dot products.
-
-    Args:
-        graph: takes waveforms.
-        batches: waveforms that calibrate the ranges of the activations.
+    Weights have 7 bits, so that no sum overflows on processors without 8-bit dot products. The waveforms in `batches`
+    calibrate the ranges of the activations.
     """
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static  # noqa: PLC0415 - slow
 

@@ -46,14 +46,12 @@ class FeatureExamples:
         self, files: list[str], clean_prob: float, rng: Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return each file unaltered with probability `clean_prob`, or else one of its augmented copies."""
-        is_clean = rng.random(len(files)) < clean_prob
-        rows = [self._drawn_row(self._rows[file], clean, rng) for file, clean in zip(files, is_clean, strict=True)]
-        return self._take(np.array(rows, dtype=np.int64))
-
-    def _drawn_row(self, rows: NDArray[np.int64], clean: np.bool_, rng: Generator) -> np.int64:
-        copies = rows[self._copies[rows] > 0]
-        row: np.int64 = rng.choice(rows[:1] if clean or len(copies) == 0 else copies)
-        return row
+        drawn = []
+        for file, is_clean in zip(files, rng.random(len(files)) < clean_prob, strict=True):
+            rows = self._rows[file]
+            copies = rows[self._copies[rows] > 0]
+            drawn.append(rng.choice(rows[:1] if is_clean or len(copies) == 0 else copies))
+        return self._take(np.array(drawn, dtype=np.int64))
 
     def input_spec(self) -> dict[str, Any]:
         """Return what the scorer has to know to prepare inputs: the bundle's `input` section."""

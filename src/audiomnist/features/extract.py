@@ -3,11 +3,10 @@
 import hashlib
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -35,8 +34,7 @@ _CHUNK_ITEMS = 50
 _Item = TypeVar("_Item")
 
 
-@dataclass(frozen=True, eq=False)
-class _Version:
+class _Version(NamedTuple):
     """A clip (copy 0) or one of its augmented copies (1, 2, ...), prepared for the front end."""
 
     file: str
@@ -47,14 +45,9 @@ class _Version:
 def featurize(
     recordings: Path, raw: Path, params: FeatureParams, out: Path, speakers: SyntheticSpeakersParams | None = None
 ) -> None:
-    """Write the tensor, its index and the settings of the front end into a folder; `features.store` has their names.
+    """Write the tensor, its index and the settings of the front end into `out`, which is replaced as a whole.
 
-    Args:
-        recordings: the manifest.
-        raw: the folder of the recordings.
-        params: the section `features`.
-        out: the folder, which is replaced as a whole.
-        speakers: the section `synthetic_speakers`; None or a count of 0 for none.
+    `features.store` has their names. `recordings` is the manifest; without `speakers`, or with 0, none are synthetic.
 
     Raises:
         BadAudioError: a recording cannot be used.
@@ -64,16 +57,13 @@ def featurize(
     with atomic.replaced_directory(out) as folder:
         _write(versions, params.front_end, folder)
         if speakers is not None and speakers.count:
-            (folder / SYNTHETIC).mkdir()
-            _write_synthetic(speakers, params, folder / SYNTHETIC)
-
-
-def _write_synthetic(speakers: SyntheticSpeakersParams, params: FeatureParams, folder: Path) -> None:
-    versions = _mapped(partial(_of_speaker, speakers=speakers, params=params), range(speakers.count), "speak")
-    _write(versions, params.front_end, folder)
-    clips = [_clip(number, digit) for number in range(speakers.count) for digit in range(CLASSES)]
-    splits.write(folder / CLIPS, clips)
-    atomic.write_json(folder / SPEAKERS, {"synthesizer": "eSpeak NG", **speakers.model_dump()})
+            versions = _mapped(partial(_of_speaker, speakers=speakers, params=params), range(speakers.count), "speak")
+            synthetic = folder / SYNTHETIC
+            synthetic.mkdir()
+            _write(versions, params.front_end, synthetic)
+            clips = [_clip(number, digit) for number in range(speakers.count) for digit in range(CLASSES)]
+            splits.write(synthetic / CLIPS, clips)
+            atomic.write_json(synthetic / SPEAKERS, {"synthesizer": "eSpeak NG", **speakers.model_dump()})
 
 
 def _mapped(make: Callable[[_Item], list[_Version]], items: Sequence[_Item], description: str) -> list[_Version]:
@@ -87,12 +77,9 @@ def _mapped(make: Callable[[_Item], list[_Version]], items: Sequence[_Item], des
 
 
 def _of_recording(row: Recording, raw: Path, params: FeatureParams) -> list[_Version]:
-    """Return a recording and its augmented copies."""
     clean = _prepared(waveform.read(raw / row.file), params)
-    return [
-        _Version(row.file, 0, clean),
-        *_copies(row.file, row.sha256, clean, params, params.augment.copies_per_clip),
-    ]
+    copies = _copies(row.file, row.sha256, clean, params, params.augment.copies_per_clip)
+    return [_Version(row.file, 0, clean), *copies]
 
 
 def _of_speaker(number: int, speakers: SyntheticSpeakersParams, params: FeatureParams) -> list[_Version]:
@@ -135,12 +122,7 @@ def _write(versions: Sequence[_Version], params: FrontEndParams, folder: Path) -
             mfcc, _ = front_end(torch.from_numpy(waveforms), torch.from_numpy(lengths))
         tensor[start : start + len(mfcc), :, : mfcc.shape[2]] = mfcc.numpy()
     tensor.flush()
-    index = pd.DataFrame(
-        {
-            "file": [version.file for version in versions],
-            "copy": np.array([version.copy for version in versions], dtype=np.int32),
-            "frames": frames.astype(np.int32),
-        }
-    )
+    index = pd.DataFrame([(version.file, version.copy) for version in versions], columns=["file", "copy"])
+    index = index.assign(frames=frames).astype({"copy": np.int32, "frames": np.int32})
     index.to_parquet(folder / INDEX, index=False)
     (folder / SETTINGS).write_text(params.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -26,11 +26,6 @@ class FrontEnd(nn.Module):
         dct: float32 `(n_mfcc, n_mels)`: the orthonormal DCT-II.
     """
 
-    window: Tensor
-    fourier: Tensor
-    mel: Tensor
-    dct: Tensor
-
     def __init__(self, params: FrontEndParams) -> None:
         super().__init__()
         self.win_length = params.win_length
@@ -40,14 +35,17 @@ class FrontEnd(nn.Module):
         bins = params.n_fft // 2 + 1
         window = torch.hann_window(params.win_length, periodic=True, dtype=torch.float64)
         beyond = params.n_fft - params.win_length
-        self.register_buffer("window", functional.pad(window, (0, beyond)).float())
-        self.register_buffer("fourier", _fourier_rows(window, params.n_fft))
+        self.window = nn.Buffer(functional.pad(window, (0, beyond)).float())
+        frequencies, samples = (torch.arange(count, dtype=torch.float64) for count in (bins, params.win_length))
+        angle = 2 * torch.pi / params.n_fft * frequencies[:, None] * samples
+        fourier = torch.stack([angle.cos(), angle.sin()], dim=1).flatten(0, 1) * window
+        self.fourier = nn.Buffer(fourier.float())
         mel = torchaudio.functional.melscale_fbanks(
             bins, params.f_min, params.f_max, params.n_mels, params.sample_rate_hz
         )
-        self.register_buffer("mel", mel.repeat_interleave(2, dim=0))
+        self.mel = nn.Buffer(mel.repeat_interleave(2, dim=0))
         dct = torchaudio.functional.create_dct(params.n_mfcc, params.n_mels, norm="ortho")
-        self.register_buffer("dct", dct.T.contiguous())
+        self.dct = nn.Buffer(dct.T.contiguous())
 
     def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Return MFCCs, and the number of frames of each clip.
@@ -91,10 +89,3 @@ class FrontEnd(nn.Module):
     def frames(self, lengths: Tensor) -> Tensor:
         """Return the number of whole windows in clips of `lengths` samples; a shorter clip has one frame."""
         return (lengths - self.win_length).clamp(min=0) // self.hop_length + 1
-
-
-def _fourier_rows(window: Tensor, n_fft: int) -> Tensor:
-    """Return float32 `(2 * bins, win_length)`: windowed cosine and sine of each frequency, alternating."""
-    bins = torch.arange(n_fft // 2 + 1, dtype=torch.float64)
-    angle = 2 * torch.pi / n_fft * bins[:, None] * torch.arange(len(window), dtype=torch.float64)
-    return (torch.stack([angle.cos(), angle.sin()], dim=1).flatten(0, 1) * window).float()

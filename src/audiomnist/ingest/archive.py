@@ -8,9 +8,10 @@ import lzma
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, NamedTuple, cast
 
 from audiomnist.core.errors import AudiomnistError
 
@@ -24,6 +25,13 @@ _DAMAGE = (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error, 
 
 class ArchiveError(AudiomnistError):
     """An archive cannot be read, or has members that a corpus cannot have."""
+
+
+class _Member(NamedTuple):
+    name: str
+    size: int
+    is_regular: bool
+    open: Callable[[], IO[bytes] | None]  # None only for what is not regular
 
 
 def is_archive(path: Path) -> bool:
@@ -40,64 +48,47 @@ def extract_recordings(archive: Path, folder: Path) -> None:
     members = _zip_members if archive.suffix == ".zip" else _tar_members
     remaining = MAX_TOTAL_BYTES
     try:
-        for name, size, content in members(archive):
-            remaining -= size
-            if remaining < 0:
-                raise ArchiveError(f"{archive} unpacks to more than {MAX_TOTAL_BYTES} bytes")
-            _write(folder / _safe_name(archive, name), content, size)
+        for count, member in enumerate(members(archive)):
+            if count >= MAX_MEMBERS:
+                raise ArchiveError(f"{archive} has more than {MAX_MEMBERS} members")
+            path = PurePosixPath(member.name)
+            if member.name.endswith(".wav") and not path.name.startswith("._"):  # macOS adds a `._*` to each file
+                remaining -= member.size
+                _check(archive, member, path, remaining)
+                _write(folder / path.name, member)
     except _DAMAGE as error:
         raise ArchiveError(f"{archive} cannot be unpacked: {error}") from error
 
 
-def _tar_members(archive: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
+def _tar_members(archive: Path) -> Iterator[_Member]:
     with tarfile.open(archive, "r:gz") as tar:
-        for count, member in enumerate(tar):
-            _check(archive, member.name, member.size, count, regular=member.isfile())
-            content = tar.extractfile(member) if _is_recording(member.name) else None
-            if content is not None:
-                yield member.name, member.size, content
+        for member in tar:
+            yield _Member(member.name, member.size, member.isfile(), partial(tar.extractfile, member))
 
 
-def _zip_members(archive: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
+def _zip_members(archive: Path) -> Iterator[_Member]:
     with zipfile.ZipFile(archive) as zipped:
-        for count, member in enumerate(zipped.infolist()):
+        for member in zipped.infolist():
             mode = member.external_attr >> 16
-            regular = not member.is_dir() and (mode == 0 or (mode & 0o170000) in {0, 0o100000})
-            _check(archive, member.filename, member.file_size, count, regular=regular)
-            if _is_recording(member.filename):
-                with zipped.open(member) as content:
-                    yield member.filename, member.file_size, content
+            is_regular = not member.is_dir() and (mode == 0 or (mode & 0o170000) in {0, 0o100000})
+            yield _Member(member.filename, member.file_size, is_regular, partial(zipped.open, member))
 
 
-def _check(archive: Path, name: str, size: int, count: int, *, regular: bool) -> None:
-    if count >= MAX_MEMBERS:
-        raise ArchiveError(f"{archive} has more than {MAX_MEMBERS} members")
-    if not _is_recording(name):
-        return
-    if not regular:
-        raise ArchiveError(f"{archive}: member {name!r} is not a regular file")
-    if size > MAX_FILE_BYTES:
-        raise ArchiveError(f"{archive}: member {name!r} is larger than {MAX_FILE_BYTES} bytes")
+def _check(archive: Path, member: _Member, path: PurePosixPath, remaining: int) -> None:
+    if not member.is_regular:
+        raise ArchiveError(f"{archive}: member {member.name!r} is not a regular file")
+    if member.size > MAX_FILE_BYTES:
+        raise ArchiveError(f"{archive}: member {member.name!r} is larger than {MAX_FILE_BYTES} bytes")
+    if remaining < 0:
+        raise ArchiveError(f"{archive} unpacks to more than {MAX_TOTAL_BYTES} bytes")
+    if path.is_absolute() or ".." in path.parts or "\\" in member.name or "\0" in member.name:
+        raise ArchiveError(f"{archive}: member {member.name!r} points out of the archive")
 
 
-def _is_recording(name: str) -> bool:
-    """Return whether a member is a recording; macOS adds a `._*` to each file."""
-    return name.endswith(".wav") and not PurePosixPath(name).name.startswith("._")
-
-
-def _safe_name(archive: Path, name: str) -> str:
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
-        raise ArchiveError(f"{archive}: member {name!r} points out of the archive")
-    return path.name
-
-
-def _write(target: Path, content: IO[bytes], size: int) -> None:
-    data = content.read(size + 1)
-    if len(data) > size:
-        raise ArchiveError(f"member {target.name} has more bytes than its header in the archive")
+def _write(target: Path, member: _Member) -> None:
+    content = cast("IO[bytes]", member.open()).read(member.size + 1)  # bounded: a header may understate the size
     try:
         with target.open("xb") as file:
-            file.write(data)
+            file.write(content)
     except FileExistsError as error:
         raise ArchiveError(f"{target.name} is twice in the archive") from error

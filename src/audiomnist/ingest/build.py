@@ -16,14 +16,9 @@ from audiomnist.synthesis.corpus import write_corpus
 
 
 def ingest(complete: Path, params: DataParams, raw: Path, recordings: Path, report: Path) -> None:
-    """Fill `raw` with the selected recordings, each identical to its row of the manifest.
+    """Fill the folder `raw`, which is replaced, with the selected recordings of the manifest `complete`.
 
-    Args:
-        complete: the manifest of the whole dataset, in git.
-        params: the source and the speakers.
-        raw: the folder to fill, which is replaced as a whole.
-        recordings: CSV to write: the manifest of `raw`.
-        report: JSON to write: name, version and size of the corpus.
+    Also written are `recordings`, the manifest of `raw`, and `report`, a JSON of name, version and size of the corpus.
 
     Raises:
         SourceError: no source can be reached.

@@ -38,8 +38,7 @@ class SourceError(AudiomnistError):
 
 def fetch(folder: Path) -> str:
     """Write every recording of the source into `folder`, and return the name of the source."""
-    configured = os.environ.get(SOURCE_VARIABLE)
-    if configured:
+    if configured := os.environ.get(SOURCE_VARIABLE):
         return _fetch_local(Path(configured).absolute(), folder)
     with tempfile.TemporaryDirectory() as temporary:
         target = Path(temporary) / "upstream.tar.gz"
@@ -61,7 +60,12 @@ def upstream_is_reachable(timeout_s: float = 5) -> bool:
 
 def _fetch_local(source: Path, folder: Path) -> str:
     if source.is_dir():
-        _copy_recordings(source / "recordings" if (source / "recordings").is_dir() else source, folder)
+        recordings = source / "recordings" if (source / "recordings").is_dir() else source
+        try:
+            for path in filter(Path.is_file, recordings.glob("*.wav")):
+                shutil.copyfile(path, folder / path.name)
+        except OSError as error:
+            raise SourceError(f"the recordings in {recordings} cannot be copied to {folder.parent}: {error}") from error
     elif source.is_file() and archive.is_archive(source):
         archive.extract_recordings(source, folder)
     else:
@@ -72,16 +76,7 @@ def _fetch_local(source: Path, folder: Path) -> str:
     return str(source)
 
 
-def _copy_recordings(source: Path, folder: Path) -> None:
-    try:
-        for path in filter(Path.is_file, source.glob("*.wav")):
-            shutil.copyfile(path, folder / path.name)
-    except OSError as error:
-        raise SourceError(f"the recordings in {source} cannot be copied to {folder.parent}: {error}") from error
-
-
 def _download_with_restarts(target: Path) -> None:
-    """Download, and start again if the connection is interrupted."""
     for _ in range(_DOWNLOADS - 1):
         with suppress(ChunkedEncodingError, requests.ConnectionError, requests.Timeout):
             return _download(target)

@@ -17,7 +17,7 @@ class Cnn(LogMelNetwork):
 
     def __init__(self, params: CnnParams, front_end: FrontEndParams) -> None:
         super().__init__(params, front_end)
-        self.layers = ConvStack(params.channels, params.kernel_size, params.downsampling, params.residual_blocks)
+        self.layers = ConvStack(params, params.downsampling)
         features = 2 * self.layers.features(self.spectrum.bands)
         self.classify = nn.Sequential(nn.Dropout(params.dropout), nn.Linear(features, CLASSES))
 

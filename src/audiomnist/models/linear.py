@@ -31,7 +31,7 @@ def predict(features: Path, clips: Sequence[Clip], params: BaselineParams) -> pd
         a row per test clip: `file`, `speaker`, `digit`, `predicted` and `p0` to `p9`.
 
     Raises:
-        BaselineError: a clip of the split has no features, or the regression does not converge.
+        BaselineError: the features cannot be read, or lack a clip, or the regression does not converge.
     """
     train = [clip for clip in clips if clip.subset == "train"]
     test = [clip for clip in clips if clip.subset == "test"]
@@ -52,11 +52,7 @@ def predict(features: Path, clips: Sequence[Clip], params: BaselineParams) -> pd
 
 
 def statistics(features: Path, clips: Sequence[Clip]) -> NDArray[np.float64]:
-    """Return the statistics `(clips, 5 * coefficients + 1)` of the unaltered copy of each clip.
-
-    Raises:
-        BaselineError: the tensor cannot be read, or lacks a clip.
-    """
+    """Return the statistics `(clips, 5 * coefficients + 1)` of the unaltered copy of each clip."""
     try:
         tensor: NDArray[np.float32] = np.load(features / TENSOR, mmap_mode="r", allow_pickle=False)
         index = pd.read_parquet(features / INDEX)

@@ -17,7 +17,7 @@ class Rnn(LogMelNetwork):
 
     def __init__(self, params: RnnParams, front_end: FrontEndParams) -> None:
         super().__init__(params, front_end)
-        self.convolutions = ConvStack(params.channels, params.kernel_size, "stride", params.residual_blocks)
+        self.convolutions = ConvStack(params, "stride")
         self.recurrent = Recurrent(self.convolutions.features(self.spectrum.bands), params)
         self.classify = nn.Linear(2 * self.recurrent.features, CLASSES)
 

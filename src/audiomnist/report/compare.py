@@ -23,12 +23,9 @@ class ComparisonError(AudiomnistError):
 
 
 def compare(predictions: Path, metrics: Path, out: Path) -> None:
-    """Write the comparison.
+    """Write a JSON with each model's accuracies and the paper's, and with the exact McNemar p-value of each pair.
 
-    Args:
-        predictions: the folder of test predictions, `<model>.parquet`.
-        metrics: the folder of the scores of the same models, `<model>.json`.
-        out: JSON to write: per model its accuracies and the paper's; per pair the exact McNemar p-value.
+    `predictions` is the folder of the test predictions, `<model>.parquet`, and `metrics` of the scores, `<model>.json`.
 
     Raises:
         ComparisonError: the test clips of the models differ.

@@ -51,13 +51,9 @@ class Difference:
 def compare_revisions(
     first: str, second: str, folder: Path, models: Sequence[str]
 ) -> tuple[dict[str, Difference], dict[str, str]]:
-    """Compare the test predictions of two revisions.
+    """Compare the test predictions of two revisions: branches, tags, commits or experiments, or `workspace`.
 
-    Args:
-        first: a branch, tag, commit or experiment, or `workspace` for the files in the checkout.
-        second: the same.
-        folder: of `<model>.parquet`, in a git repository; it need not exist in the workspace.
-        models: those to compare.
+    `folder`, of `<model>.parquet`, is in a git repository; it need not exist in the workspace.
 
     Returns:
         The difference of each model that both revisions have, and a note on each that is not compared in full.

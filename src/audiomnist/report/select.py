@@ -9,13 +9,9 @@ from audiomnist.serving.bundle.description import GRAPH, describe, write_descrip
 
 
 def select(model: Path, metrics: Path, out: Path, headline: Path) -> None:
-    """Copy a model's bundle and scores to paths that do not depend on its name.
+    """Copy the bundle in the folder `model`, and its scores, to paths that do not depend on the model's name.
 
-    Args:
-        model: the bundle's folder.
-        metrics: its scores, JSON under the model's name.
-        out: the folder of the served bundle to write, with the scores in its description.
-        headline: flat JSON of the scores to write.
+    The description in `out` has the scores, and `headline` is a flat JSON of them.
     """
     description, _ = describe(model)
     scores = json.loads(metrics.read_text(encoding="utf-8"))[description.model]

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import typer
+from rich.console import Console
 from rich.table import Table
 
 from audiomnist.core.errors import AudiomnistError
@@ -34,6 +36,13 @@ class ResultTable:
     def markdown(self) -> str:
         """Return the table in Markdown."""
         return "\n".join(f"| {' | '.join(row)} |" for row in [self.head, ["---"] * len(self.head), *self.rows])
+
+    def echo(self, *, markdown: bool = False) -> None:
+        """Print the table, in Markdown or for a terminal."""
+        if markdown:
+            typer.echo(self.markdown())
+        else:
+            Console().print(self.rich())
 
 
 def results(comparison: Path) -> ResultTable:

@@ -27,9 +27,8 @@ def length_batches(lengths: Sequence[int], batch_size: int, rng: Generator) -> l
     """
     noise = np.exp(rng.normal(0, _LENGTH_NOISE, len(lengths)))
     order = np.argsort(lengths * noise, kind="stable")
-    return [
-        order[start : start + batch_size].tolist() for start in rng.permutation(range(0, len(order) - 1, batch_size))
-    ]
+    starts = rng.permutation(range(0, len(order) - 1, batch_size))
+    return [order[start : start + batch_size].tolist() for start in starts]
 
 
 def collate(examples: Sequence[Example]) -> Batch:
@@ -63,11 +62,6 @@ class EpochData:
     training: ClipSource
     synthetic: ClipSource | None = None
     synthetic_clips: int = 0
-
-    @property
-    def clean_only(self) -> "EpochData":
-        """The unaltered training clips alone."""
-        return EpochData(replace(self.training, clean_prob=1.0))
 
     def steps(self, batch_size: int) -> int:
         """Return the number of batches of an epoch."""

@@ -14,20 +14,17 @@ from torch.nn import functional
 from audiomnist.serving.bundle.description import Calibration
 from audiomnist.training.cross_validation import Outputs
 
-_QUANTILES = (0.5, 0.95)
 _MIN_RANGE = 0.1
 
 
 def calibrate(unseen: Outputs, familiar: Outputs | None = None) -> Calibration:
     """Return the scale of novelty and the temperature.
 
-    Args:
-        unseen: outputs for clips of speakers that were not trained on. They set the scale of novelty: its median and
-            95th percentile, the latter at least 0.1 above.
-        familiar: outputs for clips of the training speakers that were not trained on, if any. Both kinds of speakers
-            are met in service, so each has half of the weight in the temperature.
+    The scale is the median of novelty for `unseen` speakers, who were not trained on, and its 95th percentile, at least
+    0.1 above. `familiar` are other clips of the training speakers, if any. Both kinds of speakers are met in service,
+    so each has half of the weight in the temperature.
     """
-    median, p95 = torch.quantile(unseen.novelty.double(), torch.tensor(_QUANTILES).double()).tolist()
+    median, p95 = torch.quantile(unseen.novelty.double(), torch.tensor([0.5, 0.95]).double()).tolist()
     p95 = max(p95, median + _MIN_RANGE)
     groups = [unseen] if familiar is None else [unseen, familiar]
     logits = torch.cat([group.logits / _divisor(group.novelty, median, p95) for group in groups])

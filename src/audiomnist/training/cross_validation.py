@@ -38,13 +38,12 @@ def folds(job: TrainingJob) -> list[Fold]:
     clips = [clip for clip in job.clips if clip.subset != "test"]
     speakers = sorted({clip.speaker for clip in clips})
     count = min(job.params.calibration_folds, len(speakers)) if len(speakers) > 1 else 0
-    candidates = [_fold(job, clips, speakers[index::count]) for index in range(count)]
-    return [fold for fold in candidates if fold.job.subset("train") and fold.job.subset("validation")]
-
-
-def _fold(job: TrainingJob, clips: Sequence[Clip], speakers: Sequence[str]) -> Fold:
-    remaining = [clip for clip in clips if clip.speaker not in speakers]
-    return Fold(replace(job, clips=remaining), [clip for clip in clips if clip.speaker in speakers])
+    all_folds = []
+    for index in range(count):
+        held_out = speakers[index::count]
+        remaining = [clip for clip in clips if clip.speaker not in held_out]
+        all_folds.append(Fold(replace(job, clips=remaining), [clip for clip in clips if clip.speaker in held_out]))
+    return [fold for fold in all_folds if fold.job.subset("train") and fold.job.subset("validation")]
 
 
 def out_of_fold_outputs(fold: Fold) -> Outputs:

@@ -57,6 +57,7 @@ def train(
     validation = cross_validation.outputs_of(classifier, dataset, job.subset("validation"))
     calibration = calibrate(unseen, validation) if unseen else calibrate(validation)
     synthetic = job.synthetic(dataset)
+    digits = torch.bincount(labels_of(job.subset("train")), minlength=CLASSES).double()
     description = {
         "model": model,
         "input": dataset.input_spec(),
@@ -66,7 +67,7 @@ def train(
         "parameters": {"train": job.params.model_dump(), "model": job.network_params.model_dump()},
         "calibration": calibration,
         "reference": Reference(
-            labels=_label_shares(job),
+            labels=tuple((digits / digits.sum()).tolist()),
             confidence=histogram_of(confidence(validation, calibration).numpy()),
             duration_s=deciles_histogram(info.deciles_of_durations(corpus)),
         ),
@@ -105,9 +106,3 @@ def _train_all(job: TrainingJob, history: Path, processes: int) -> tuple[Network
 def _train_served(job: TrainingJob, history: Path) -> Network:
     with history_writer(history, job.params.epochs) as on_epoch:
         return train_network(job, job.open_dataset(), on_epoch)
-
-
-def _label_shares(job: TrainingJob) -> tuple[float, ...]:
-    """Return the fraction of the training clips with each digit."""
-    counts = torch.bincount(labels_of(job.subset("train")), minlength=CLASSES).double()
-    return tuple((counts / counts.sum()).tolist())

@@ -8,7 +8,7 @@ import copy
 import math
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,14 +76,16 @@ def train_network(job: TrainingJob, dataset: ClipDataset, on_epoch: OnEpoch | No
     subset are of the augmented clips.
 
     Returns:
-        the network with the checkpoint's weights (see `TrainParams.checkpoint_from_last`), on the CPU, in evaluation
-        mode.
+        the network with the checkpoint's weights (`TrainParams.checkpoint_from_last`), on the CPU, in evaluation mode.
 
     Raises:
         FittingError: the device is not available, there are fewer than two training clips, or training diverged.
     """
     params = job.params
-    _make_deterministic(params)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(mode=True)
+    torch.set_num_threads(params.num_threads)
+    torch.manual_seed(params.seed)
     clips = job.subset("train")
     if len(clips) < _MIN_CLIPS:
         raise FittingError(f"{len(clips)} training clips are too few: see split in params.yaml")
@@ -138,9 +140,10 @@ class Trainer:
         self.network = network.to(self.device)
         self.rng = np.random.default_rng(self.params.seed)
         augmented = job.epoch_data(dataset)
+        clean = EpochData(replace(augmented.training, clean_prob=1.0))
         self.augmented_epochs = round(self.params.epochs * (1 - self.params.clean_finetune_fraction))
         clean_epochs = self.params.epochs - self.augmented_epochs
-        self.epochs = [augmented] * self.augmented_epochs + [augmented.clean_only] * clean_epochs
+        self.epochs = [augmented] * self.augmented_epochs + [clean] * clean_epochs
         rate = self.params.learning_rate
         self.optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=self.params.weight_decay)
         steps = sum(data.steps(self.params.batch_size) for data in self.epochs)
@@ -153,8 +156,8 @@ class Trainer:
         self.network.augment(enabled=augment)
         batches = self.epochs[number].batches(self.params.batch_size, self.rng)
         steps = [self._step(batch, mix=augment) for batch in batches]
-        clips = sum(count for _, _, count in steps)
-        train = EpochMetrics(sum(loss for loss, _, _ in steps) / clips, sum(correct for _, correct, _ in steps) / clips)
+        loss, correct, clips = map(sum, zip(*steps, strict=True))
+        train = EpochMetrics(loss / clips, correct / clips)
         return train, self._evaluate("validation"), self._evaluate("test")
 
     def _step(self, batch: Batch, *, mix: bool) -> tuple[float, int, int]:
@@ -199,16 +202,10 @@ class Trainer:
         return EpochMetrics(loss, float((logits.argmax(dim=1) == labels).float().mean()))
 
 
-def _make_deterministic(params: TrainParams) -> None:
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.set_num_threads(params.num_threads)
-    torch.manual_seed(params.seed)
-    torch.use_deterministic_algorithms(mode=True)
-
-
 def device(name: str) -> torch.device:
     """Return the device for a value of `train.device`; raises FittingError if it is not available."""
-    if name == "cuda" and not torch.cuda.is_available():
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    elif name == "cuda" and not torch.cuda.is_available():
         raise FittingError("train.device: it is cuda, and there is none: auto takes what there is")
-    default = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(default if name == "auto" else name)
+    return torch.device(name)

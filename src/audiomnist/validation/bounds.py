@@ -9,9 +9,6 @@ class RecordingBounds(Section):
     """Section `validate.recordings`.
 
     Attributes:
-        sample_rate_hz: sample rate of every recording.
-        min_duration_s: smallest duration.
-        max_duration_s: largest duration.
         min_peak: smallest peak magnitude; full scale is 1.
         min_level_dbfs: smallest root mean square, in dB below full scale.
         max_clipped_fraction: largest fraction of samples within 0.001 of full scale or beyond.
@@ -39,8 +36,6 @@ class FeatureBounds(Section):
     """Section `validate.features`.
 
     Attributes:
-        min_value_db: smallest value.
-        max_value_db: largest value.
         min_std_over_time_db: smallest standard deviation over time, mean of the coefficients.
         min_std_over_coefficients_db: smallest standard deviation of the coefficients' means.
     """
@@ -63,7 +58,6 @@ class TranscriptBounds(Section):
     Attributes:
         min_recognized_fraction: smallest fraction of recordings with a text.
         max_failed_fraction: largest fraction of recordings that the recognizer failed on.
-        max_hypotheses: largest number of hypotheses of a recording.
     """
 
     min_recognized_fraction: float = Field(ge=0, le=1)

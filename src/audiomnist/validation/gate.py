@@ -40,16 +40,10 @@ class UnmetError(AudiomnistError):
 def validate(  # the paths of a stage in dvc.yaml
     kind: str, manifest: Path, data: Path, corpus: Path, params: ValidateParams, report: Path, docs: Path
 ) -> None:
-    """Check `data` with the rules of its kind.
+    """Check the folder `data` with the rules of its kind, one of `GATES`.
 
-    Args:
-        kind: one of `GATES`.
-        manifest: the recordings, in the format of `audiomnist.corpus.manifest`.
-        data: folder of the recordings, of the features, or of the transcripts.
-        corpus: the JSON with the dataset's name.
-        params: the bounds.
-        report: JSON file to write if every rule is met (rows, expectations); an older one is removed.
-        docs: folder for the Data Docs, replaced as a whole; they begin at `index.html`.
+    The JSON `report` is written if every rule is met; an older one is removed. The folder `docs`, of the Data Docs, is
+    replaced as a whole. `corpus` is the JSON with the dataset's name.
 
     Raises:
         UnmetError: a rule is broken; the message names the recordings that break it.
@@ -65,11 +59,7 @@ def validate(  # the paths of a stage in dvc.yaml
 
 
 def check(kind: str, measured: pd.DataFrame, rules: list[Rule], docs: Path | None = None) -> None:
-    """Check a table with rules about its columns; `recording` names the measured item of each row.
-
-    Raises:
-        UnmetError: a rule is broken; the message names the recordings that break it.
-    """
+    """Check a table with rules about its columns; raises UnmetError with the `recording` of the rows that break one."""
     with tempfile.TemporaryDirectory() as folder, quiet():
         results = _results(kind, measured, rules, Path(folder))
         if docs is not None:

@@ -85,7 +85,12 @@ def _inconsistencies(content: dict[str, Any], manifest: Path) -> Iterator[str]:
     if voices and voices.count:
         yield from _accent_errors(voices)
     if train and train.device == "cuda":
-        yield from _device_errors(train)
+        from audiomnist.training import trainer  # noqa: PLC0415 - imports PyTorch, which takes seconds
+
+        try:
+            trainer.device(train.device)
+        except trainer.FittingError as error:
+            yield str(error)
 
 
 def _valid(content: dict[str, Any], name: str, model: type[SectionT]) -> SectionT | None:
@@ -111,12 +116,3 @@ def _accent_errors(voices: SyntheticSpeakersParams) -> Iterator[str]:
             speak(DIGIT_WORDS[0], accent)
         except SynthesisError as error:
             yield f"synthetic_speakers.espeak_languages: {error}"
-
-
-def _device_errors(train: TrainParams) -> Iterator[str]:
-    from audiomnist.training import trainer  # noqa: PLC0415 - imports PyTorch, which takes seconds
-
-    try:
-        trainer.device(train.device)
-    except trainer.FittingError as error:
-        yield str(error)

@@ -7,17 +7,14 @@ import numpy as np
 import pandas as pd
 
 from audiomnist.audio import waveform
-from audiomnist.audio.waveform import Waveform
 from audiomnist.core.hashing import sha256_of
-from audiomnist.corpus.manifest import Recording
 from audiomnist.validation.bounds import RecordingBounds
 from audiomnist.validation.measurements import read_manifest
 from audiomnist.validation.rules import Rule, among, between, equal, unique
 
 _CLIPPED = 0.999
 _MIN_POWER = 1e-12
-_IDENTITY = ["recording", "digit", "speaker", "take", "manifest_sha256", "sha256", "decoding"]
-_LEVELS = ["sample_rate_hz", "channels", "duration_s", "peak", "clipped_fraction", "level_dbfs"]
+_MEASURED = ["sha256", "decoding", "sample_rate_hz", "channels", "duration_s", "peak", "clipped_fraction", "level_dbfs"]
 
 
 def rules(bounds: RecordingBounds) -> list[Rule]:
@@ -44,36 +41,29 @@ def rules(bounds: RecordingBounds) -> list[Rule]:
 
 def measure(manifest: Path, folder: Path) -> pd.DataFrame:
     """Return one row per recording of the manifest: times in s, level in dBFS, full scale is 1."""
-    rows = [_row(folder, recording) for recording in read_manifest(manifest)]
-    frame = pd.DataFrame(rows, columns=[*_IDENTITY, *_LEVELS])
+    recordings = read_manifest(manifest)
+    frame = pd.DataFrame(recordings).rename(columns={"file": "recording", "sha256": "manifest_sha256"})
+    frame[_MEASURED] = pd.DataFrame([_measure(folder / row.file) for row in recordings], columns=_MEASURED)
     takes = frame.groupby(["digit", "speaker"])["recording"]
     frame["take_imbalance"] = takes.transform("size") - takes.size().mode().max()
     frame["digits_of_speaker"] = frame.groupby("speaker")["digit"].transform("nunique")
     return frame
 
 
-def _row(folder: Path, recording: Recording) -> dict[str, Any]:
-    path = folder / recording.file
-    row = {
-        "recording": recording.file,
-        "digit": recording.digit,
-        "speaker": recording.speaker,
-        "take": recording.take,
-        "manifest_sha256": recording.sha256,
-    }
+def _measure(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        return {**row, "decoding": "absent"}
-    row["sha256"] = sha256_of(path)
+        return {"decoding": "absent"}
+    sha256 = sha256_of(path)
     try:
         audio = waveform.decode(path)
     except waveform.BadAudioError as error:
-        return {**row, "decoding": error.reason}
-    return {**row, "decoding": "decoded", "channels": audio.samples.shape[1], **_levels(waveform.mixed(audio))}
-
-
-def _levels(mono: Waveform) -> dict[str, float]:
+        return {"sha256": sha256, "decoding": error.reason}
+    mono = waveform.mixed(audio)
     magnitude = np.abs(mono.samples.astype(np.float64))
     return {
+        "sha256": sha256,
+        "decoding": "decoded",
+        "channels": audio.samples.shape[1],
         "sample_rate_hz": mono.sample_rate_hz,
         "duration_s": mono.duration_s,
         "peak": float(magnitude.max()),

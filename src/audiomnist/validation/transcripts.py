@@ -17,6 +17,7 @@ def rules(bounds: TranscriptBounds) -> list[Rule]:
     """Return the rules for the columns of `measure`."""
     recognized, failed = bounds.min_recognized_fraction, bounds.max_failed_fraction
     most = bounds.max_hypotheses
+    not_failed = [status for status in _STATUSES if status != Status.FAILED]
     return [
         among("manifest and transcripts both contain it", "found_in", ["manifest and transcripts"]),
         unique("no recording is transcribed twice", "recording"),
@@ -27,34 +28,23 @@ def rules(bounds: TranscriptBounds) -> list[Rule]:
         equal("the text is the first hypothesis", "text", "first_hypothesis"),
         between(f"there are at most {most} hypotheses", "hypothesis_count", high=most),
         among(f"at least {recognized:.1%} are recognized", "status", [Status.RECOGNIZED.value], recognized),
-        among(
-            f"at most {failed:.1%} failed",
-            "status",
-            [status for status in _STATUSES if status != Status.FAILED],
-            1 - failed,
-        ),
+        among(f"at most {failed:.1%} failed", "status", not_failed, 1 - failed),
     ]
 
 
 def measure(manifest: Path, folder: Path) -> pd.DataFrame:
     """Return one row per transcript, and one per recording without; a missing value counts as an empty text."""
     table = read_table(folder / TABLE_NAME, ["file", *_EMPTY, "hypotheses"]).fillna(_EMPTY)
-    recordings = pd.DataFrame(
-        [(recording.file, recording.sha256) for recording in read_manifest(manifest)],
-        columns=["file", "manifest_sha256"],
-    )
-    frame = recordings.merge(_derive(table), on="file", how="outer").rename(columns={"file": "recording"})
-    return frame.assign(
-        found_in=found_in(manifest=frame["manifest_sha256"].notna(), transcripts=frame["status"].notna()),
-        most_common_engine=frame["engine_and_version"].mode().max(),
-    )
-
-
-def _derive(table: pd.DataFrame) -> pd.DataFrame:
     hypotheses = [[] if cell is None else list(cell) for cell in table["hypotheses"]]
-    return table.drop(columns=["engine", "engine_version", "hypotheses"]).assign(
+    table = table.assign(
         engine_and_version=table["engine"] + " " + table["engine_version"],
         text_fits_status=(table["text"] != "") == (table["status"] == Status.RECOGNIZED),
         hypothesis_count=[len(cell) for cell in hypotheses],
         first_hypothesis=[cell[0]["text"] if cell else "" for cell in hypotheses],
+    ).drop(columns=["engine", "engine_version", "hypotheses"])
+    recordings = pd.DataFrame(read_manifest(manifest))[["file", "sha256"]].rename(columns={"sha256": "manifest_sha256"})
+    frame = recordings.merge(table, on="file", how="outer").rename(columns={"file": "recording"})
+    return frame.assign(
+        found_in=found_in(manifest=frame["manifest_sha256"].notna(), transcripts=frame["status"].notna()),
+        most_common_engine=frame["engine_and_version"].mode().max(),
     )

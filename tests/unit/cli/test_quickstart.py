@@ -7,7 +7,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from audiomnist.cli import quickstart
 
@@ -45,7 +44,7 @@ def checkout(tmp_path: Path) -> Path:
 
 def compared(checkout: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
     """Return the lines of the comparison."""
-    quickstart.compare(checkout, Console())
+    quickstart.compare(checkout)
     return capsys.readouterr().out.splitlines()[2:]
 
 

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 from ruamel.yaml import YAML
 
 from audiomnist.cli import repro
@@ -49,7 +48,7 @@ def written(path: Path, train: str) -> Path:
 
 def printed(pipeline: Path, capfd: pytest.CaptureFixture[str]) -> list[str]:
     """Run a pipeline; return the lines that it and its stages print, with all times zero."""
-    reproduce(pipeline, Console())
+    reproduce(pipeline)
     return re.sub(r"\d+ s$", "0 s", capfd.readouterr().out, flags=re.MULTILINE).splitlines()
 
 
@@ -118,15 +117,15 @@ def test_what_dvc_cannot_run_is_its_error(pipeline: Path) -> None:
     """Its sentence is kept, and there is no exit status of a stage."""
     (pipeline.parent / "raw").unlink()
     with pytest.raises(StageError, match=r"No such file or directory: .*raw'") as failed:
-        reproduce(pipeline, Console())
+        reproduce(pipeline)
     assert failed.value.status == 1
 
 
 @pytest.mark.parametrize("verbose", [False, True])
 def test_messages_of_dvc_are_printed_on_demand(pipeline: Path, verbose: bool) -> None:  # noqa: FBT001
     """The command of each stage, and what becomes of the lock file."""
-    run = f"reproduce(Path('dvc.yaml').absolute(), Console(), verbose={verbose})"
-    imports = "from pathlib import Path; from rich.console import Console; from audiomnist.cli.repro import reproduce"
+    run = f"reproduce(Path('dvc.yaml').absolute(), verbose={verbose})"
+    imports = "from pathlib import Path; from audiomnist.cli.repro import reproduce"
     out = subprocess.run(
         [sys.executable, "-c", f"{imports}; {run}"], cwd=pipeline.parent, check=True, capture_output=True, text=True
     ).stdout

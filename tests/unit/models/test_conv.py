@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from audiomnist.models.common.conv import ConvStack
+from audiomnist.models.common.params import ConvStackParams
 from audiomnist.models.common.recurrent import mean_max_pool
 
 CHANNELS = ((), (4,), (4, 6), (4, 6, 5))
@@ -20,7 +21,8 @@ def convolutions(
 ) -> ConvStack:
     """Return convolutions with random weights, with so many blocks after each, to be asked."""
     torch.manual_seed(0)
-    return ConvStack(channels, kernel, downsampling, [blocks] * len(channels)).eval()
+    params = ConvStackParams(channels=channels, kernel_size=kernel, residual_blocks=(blocks,) * len(channels))
+    return ConvStack(params, downsampling).eval()
 
 
 def halved(size: int, times: int) -> int:

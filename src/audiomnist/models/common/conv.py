@@ -1,13 +1,14 @@
 """Convolutional layers that mask the padding of clips; lengths are None if there is none."""
 
 import math
-from collections.abc import Sequence
+from itertools import pairwise
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from audiomnist.models.common.params import ConvStackParams
 from audiomnist.models.common.recurrent import length_mask
 
 _SQUEEZE_RATIO = 4
@@ -16,18 +17,16 @@ _SQUEEZE_RATIO = 4
 class ConvStack(nn.Module):
     """Convolutional layers over spectrograms; each halves both axes and may be followed by residual blocks."""
 
-    def __init__(
-        self, channels: Sequence[int], kernel_size: int, downsampling: str, residual_blocks: Sequence[int]
-    ) -> None:
+    def __init__(self, params: ConvStackParams, downsampling: str) -> None:
         super().__init__()
-        self.channels = channels
+        self.channels = params.channels
         self.layers = nn.ModuleList(
-            _ConvLayer(inputs, outputs, kernel_size, downsampling)
-            for inputs, outputs in zip((1, *channels), channels, strict=False)
+            _ConvLayer(inputs, outputs, params.kernel_size, downsampling)
+            for inputs, outputs in pairwise((1, *params.channels))
         )
         self.blocks = nn.ModuleList(
             nn.Sequential(*[SqueezeExcitationBlock(size) for _ in range(count)])
-            for size, count in zip(channels, residual_blocks, strict=True)
+            for size, count in zip(params.channels, params.residual_blocks, strict=True)
         )
 
     def features(self, bands: int) -> int:
@@ -83,16 +82,12 @@ class SqueezeExcitationBlock(nn.Module):
         """Return `(batch, channels, rows, steps)` of an image of that shape."""
         activated = _masked(functional.relu(self.norm1(self.conv1(image))), lengths)
         residual = self.norm2(self.conv2(activated))
-        weights = self.excite(_mean(residual, lengths))  # (batch, channels, 1, 1)
-        return _masked(functional.relu(image + residual * weights), lengths)
-
-
-def _mean(image: Tensor, lengths: Tensor | None) -> Tensor:
-    """Return the mean of each channel over rows and unpadded steps, `(batch, channels, 1, 1)`."""
-    if lengths is None:
-        return functional.adaptive_avg_pool2d(image, 1)
-    mask = length_mask(lengths, image.shape[3]).unsqueeze(2).to(image.dtype)  # (batch, steps, 1)
-    return (torch.matmul(image.mean(dim=2), mask) / lengths[:, None, None]).unsqueeze(3)
+        if lengths is None:
+            means = functional.adaptive_avg_pool2d(residual, 1)  # (batch, channels, 1, 1)
+        else:
+            mask = length_mask(lengths, image.shape[3]).unsqueeze(2).to(image.dtype)  # (batch, steps, 1)
+            means = (torch.matmul(residual.mean(dim=2), mask) / lengths[:, None, None]).unsqueeze(3)
+        return _masked(functional.relu(image + residual * self.excite(means)), lengths)
 
 
 def _masked(image: Tensor, lengths: Tensor | None) -> Tensor:

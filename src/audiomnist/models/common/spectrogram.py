@@ -55,9 +55,11 @@ class LogMelInput(nn.Module):
             bands = torch.matmul(self.vtlp_matrices[factors], bands)
         scaled = (self._floor_and_center(bands, frames) - self.mean) / self.std
         if self.training and frames is not None:
+            all_bands = torch.full((len(scaled),), self.bands, device=scaled.device)
             for _ in range(_MASKS):
-                scaled = scaled * self._time_mask(frames, scaled.shape[2]).unsqueeze(1)
-                scaled = scaled * self._freq_mask(scaled).unsqueeze(2)
+                time_mask = _random_mask(self.params.time_mask_fraction * frames, frames, scaled.shape[2])
+                freq_mask = _random_mask(all_bands.clamp(max=self.params.freq_mask_bands), all_bands, self.bands)
+                scaled = scaled * time_mask.unsqueeze(1) * freq_mask.unsqueeze(2)
         return scaled
 
     def _floor_and_center(self, bands: Tensor, frames: Tensor | None) -> Tensor:
@@ -71,13 +73,6 @@ class LogMelInput(nn.Module):
             bands = torch.maximum(bands, maximum - self.params.top_db)
             means = (bands * mask).sum(dim=2, keepdim=True) / frames[:, None, None].to(bands.dtype)
         return bands - self.params.cmn_strength * means
-
-    def _time_mask(self, frames: Tensor, steps: int) -> Tensor:
-        return _random_mask(self.params.time_mask_fraction * frames, frames, steps)
-
-    def _freq_mask(self, scaled: Tensor) -> Tensor:
-        bands = torch.full((len(scaled),), self.bands, device=scaled.device)
-        return _random_mask(bands.clamp(max=self.params.freq_mask_bands), bands, self.bands)
 
 
 class LogMelNetwork(Network, ABC):

@@ -6,10 +6,6 @@ from audiomnist.models.common.params import RecurrentParams
 
 
 class LstmParams(RecurrentParams):
-    """Section `models.lstm`.
-
-    Attributes:
-        embedding_dim: size of a character's embedding.
-    """
+    """Section `models.lstm`; `embedding_dim` is the size of a character's embedding."""
 
     embedding_dim: int = Field(ge=1)
