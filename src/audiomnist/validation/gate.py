@@ -1,8 +1,9 @@
 """The pipeline's data gates: Great Expectations checks measurements against rules.
 
 A gate writes its report only if every rule is met, so that DVC runs no stage behind it otherwise. The Data Docs, which
-show each rule with the values that broke it, are written in both cases. Both depend on the data only: the docs have the
-same time in every run. Great Expectations takes seconds to import, and is imported here only, on use.
+show each rule with the values that broke it, are written in both cases. If every rule is met, both are functions of the
+data: the docs have the same time in every run. Great Expectations takes seconds to import: it is
+imported here alone, on use.
 """
 
 import os
