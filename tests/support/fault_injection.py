@@ -16,11 +16,11 @@ from functools import wraps
 from itertools import count
 from typing import Any
 
+import pyarrow.csv
 from deltalake import DeltaTable
 from deltalake.table import TableOptimizer
 
 from audiomnist.cli import main as cli
-from audiomnist.core import atomic
 from audiomnist.scoring.table import delta_files
 
 # The function of each step; and a size in bytes that the file which it writes exceeds.
@@ -30,7 +30,7 @@ STEPS: dict[str, tuple[Any, str, int]] = {
     "entry": (DeltaTable, "create_write_transaction", 300),
     "sync": (delta_files, "sync_commit", 0),
     "compaction": (TableOptimizer, "compact", 2000),
-    "output": (atomic, "sync", 0),
+    "output": (pyarrow.csv, "CSVWriter", 0),
 }
 
 
