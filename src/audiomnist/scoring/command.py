@@ -1,5 +1,6 @@
 """The command `audiomnist score` without its options: a run, its progress, its report and its exit status."""
 
+import os
 import sys
 from contextlib import nullcontext, suppress
 from dataclasses import replace
@@ -120,6 +121,8 @@ class _CheckedStream:
         try:
             return getattr(self._stream, method)(*arguments)
         except OSError as error:
+            with suppress(OSError):  # what is buffered would fail again at exit, and change the exit status
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
             raise OutputError(f"{self._name} cannot be written: {error}") from error
 
     def __getattr__(self, name: str) -> Any:

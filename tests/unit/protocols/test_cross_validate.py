@@ -38,7 +38,7 @@ def die(*_arguments: Any) -> pd.DataFrame:
 def run(protocol: str, cores: int, training: Callable[..., pd.DataFrame], toy: Path, out: Path) -> pd.DataFrame:
     """Cross-validate with another training; return what is written."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cross_validate, "pool", threads)
+        patch.setattr(cross_validate, "process_pool", threads)
         patch.setattr(cross_validate, "available_cores", lambda: cores)
         patch.setattr(cross_validate, "_run", training)
         values = json.loads((toy / "params.yaml").read_text(encoding="utf-8"))
