@@ -57,7 +57,7 @@ def test_the_codes_are_those_of_the_program(heading: str, codes: dict[str, str])
 
 
 def test_the_pandas_example_gives_the_current_label_of_each_path(tmp_path: Path) -> None:
-    """It is run as it stands."""
+    """It is run unchanged."""
     table = Table.create(tmp_path / "table")
     for day, (path, digit) in enumerate([("a", 1), ("b", 2), ("a", 3)], 1):
         table.append(pa.Table.from_pylist([row(path, digit, day)], schema=SCHEMA), {RUN_ID: "run"})

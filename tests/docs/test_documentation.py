@@ -17,7 +17,7 @@ PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 
 
 def table_in_git(page: str, command: str) -> str:
-    """Return the table between the markers of a command, on a page as it is in git, as the results are."""
+    """Return the table between the markers of a command, on a page in git, where the results are too."""
     text = (committed.ROOT / page).read_text(encoding="utf-8")
     return text.partition(f"<!-- {command}: audiomnist {command} --markdown -->\n")[2].partition(f"\n<!-- /{command}")[
         0

@@ -36,7 +36,7 @@ def run(example: str, table: Path) -> Any:
     """Run an example; return the value of its last line."""
     first, last = example.replace('"TABLE"', repr(str(table))).strip().split("\n")
     names: dict[str, Any] = {"duckdb": duckdb, "pl": pl, "DeltaTable": DeltaTable}
-    exec(first, names)  # noqa: S102 - it stands in the documentation
+    exec(first, names)  # noqa: S102 - it is in the documentation
     return eval(last, names)  # noqa: S307 - the same
 
 

@@ -1,4 +1,4 @@
-"""A checkout of this repository in a folder of its own, and the commands that are typed in it."""
+"""A checkout of this repository in another folder, and the commands that are typed in it."""
 
 import os
 import re

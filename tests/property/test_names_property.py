@@ -1,4 +1,4 @@
-"""A file's name as it stands in the table, and as it is shown: what holds for every name."""
+"""A file's name in the table and on the terminal: what holds for every name."""
 
 import re
 import unicodedata
@@ -22,7 +22,7 @@ def path_of(text: str) -> bytes:
 
 
 def byte_or_character(escape: str) -> bytes:
-    """Return what one escape, without its backslash, stands for."""
+    """Return what one escape, without its backslash, encodes."""
     if escape in SHORT:
         return SHORT[escape]
     code = int(escape[1:], 16)
@@ -37,7 +37,7 @@ def test_the_path_can_be_had_back_from_its_text(path: bytes) -> None:
 
 @given(path=PATHS)
 def test_the_path_can_be_had_back_from_what_is_shown(path: bytes) -> None:
-    """So no two paths look alike: an escape of the table and one of the terminal are told apart."""
+    """So no two paths look alike: an escape of the table and one of the terminal differ."""
     assert path_of(paths.shown(paths.text(path))) == path
 
 

@@ -110,7 +110,7 @@ def small_front_end() -> FrontEndParams:
     return front_end_params().model_copy(update={"n_mels": COEFFICIENTS, "n_mfcc": COEFFICIENTS})
 
 
-def judged(network: Network, inputs: Tensor, lengths: Tensor) -> OodClassifier:
+def classifier(network: Network, inputs: Tensor, lengths: Tensor) -> OodClassifier:
     """Let a network judge novelty by these clips, as if they were those that it was trained on."""
     stirred(network)
     with torch.inference_mode():
@@ -124,7 +124,7 @@ def cnn(index: int) -> nn.Module:
     torch.manual_seed(index)
     network = Cnn(CNNS[index], small_front_end())
     fit(network.spectrum)
-    return judged(network, *known_mfccs())
+    return classifier(network, *known_mfccs())
 
 
 @lru_cache
@@ -141,7 +141,7 @@ def rnn(cell: str, channels: tuple[int, ...]) -> nn.Module:
     }
     network = Rnn(RnnParams.model_validate(how), small_front_end())
     fit(network.spectrum)
-    return judged(network, *known_mfccs())
+    return classifier(network, *known_mfccs())
 
 
 @lru_cache
@@ -159,16 +159,16 @@ def lstm(cell: str) -> nn.Module:
     """Return a network over tokens, of two layers."""
     torch.manual_seed(0)
     how = LstmParams(cell=cell, hidden_sizes=(6, 5), dropout=0.5, embedding_dim=4)  # type: ignore[arg-type]
-    return judged(Lstm(how), torch.randint(0, VOCAB_SIZE, (KNOWN_CLIPS, 30)), known_lengths())
+    return classifier(Lstm(how), torch.randint(0, VOCAB_SIZE, (KNOWN_CLIPS, 30)), known_lengths())
 
 
 def known_lengths() -> Tensor:
-    """Return the steps of the clips that novelty is judged by."""
+    """Return the steps of the clips that novelty is computed from."""
     return torch.arange(KNOWN_CLIPS) % 30 + 1
 
 
 def known_mfccs() -> tuple[Tensor, Tensor]:
-    """Return the MFCCs of the clips that novelty is judged by, and their frames."""
+    """Return the MFCCs of the clips that novelty is computed from, and their frames."""
     lengths = known_lengths()
     return mfccs(lengths.tolist(), 0, 0), lengths
 
@@ -203,7 +203,7 @@ def served(kind: str) -> nn.Module:
         "rnn": Rnn(RnnParams.model_validate(how | {"cell": "gru", "hidden_sizes": (6,)}), front_end_params()),
     }
     networks[kind].scale_by(*known)
-    return WaveformModel(front_end, judged(networks[kind], *known)).eval()
+    return WaveformModel(front_end, classifier(networks[kind], *known)).eval()
 
 
 class WaveformModel(nn.Module):
@@ -266,7 +266,7 @@ def test_padding_changes_nothing_that_convolutions_make_of_a_clip(
     seed: int,
     rubbish: float,
 ) -> None:
-    """Whatever stands in it, each clip's own steps are what they are alone, and as many."""
+    """Whatever it contains, each clip's own steps are what they are alone, and as many."""
     layers = convolutions(channels, kernel, downsampling, blocks)
     batch = mfccs(lengths, margin, seed)
     filled = batch.clone()

@@ -112,7 +112,7 @@ def test_neighbours_order_and_chunks_never_change_an_answer(alone: Alone, data: 
 @QUICK_RUNS
 @given(data=st.data())
 def test_neighbours_change_no_answer_through_a_recognizer(transcribed: Alone, data: st.DataObject) -> None:
-    """What is heard in a clip does not depend on the others."""
+    """What is recognized in a clip does not depend on the others."""
     assert_answers_are_those_of_each_file_alone(transcribed, data)
 
 

@@ -1,4 +1,4 @@
-"""What was heard, as token ids: what holds for every text."""
+"""Transcripts as token ids: what holds for every text."""
 
 import numpy as np
 from hypothesis import given
@@ -35,7 +35,7 @@ def test_nothing_heard_is_one_token_of_its_own(blanks: list[str]) -> None:
 
 @given(hypotheses=HYPOTHESES)
 def test_the_token_for_nothing_stands_alone_or_not_at_all(hypotheses: list[str]) -> None:
-    """A clip in which something was heard has none of it."""
+    """A clip in which something was recognized has none of it."""
     tokens = tokenizer.encode(hypotheses)
     assert tokens == [tokenizer.NO_SPEECH] or tokenizer.NO_SPEECH not in tokens
 
@@ -73,7 +73,7 @@ def test_each_hypothesis_is_closed_in_its_order(hypotheses: list[str]) -> None:
 
 @given(strange=st.text(st.characters(min_codepoint=0x370, categories=["Lo"]), min_size=1, max_size=40))
 def test_letters_of_other_alphabets_are_unknown_not_dropped(strange: str) -> None:
-    """A recognizer that writes Arabic was heard, if not understood."""
+    """Arabic letters are a text, of unknown tokens."""
     assert tokenizer.encode([strange]) == [tokenizer.UNK] * len(strange) + [tokenizer.EOS]
 
 

@@ -1,6 +1,6 @@
 """The checkout as git has it: in the index, which is the last commit and what was added since.
 
-What is said of committed results is said of these files. Whoever runs the pipeline on another machine gets results of
+Tests of committed results read these files. A user who runs the pipeline on another machine gets results of
 that machine, which differ in their last digits, into the same places.
 """
 

@@ -98,7 +98,7 @@ def wave(
     data_bytes: int | None = None,
     riff_bytes: int | None = None,
 ) -> bytes:
-    """Return a WAVE file whose header says what it is told to; sizes that are not told are the right ones."""
+    """Return a WAVE file whose header has the given sizes; by default the right ones."""
     fmt = struct.pack("<HHIIHH", tag, channels, rate_hz, rate_hz, channels * bits // 8, bits)
     chunks = b"WAVEfmt " + struct.pack("<I", len(fmt)) + fmt
     chunks += b"data" + struct.pack("<I", len(data) if data_bytes is None else data_bytes) + data

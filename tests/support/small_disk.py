@@ -43,7 +43,7 @@ class SmallDisk:
         self._filler.unlink()
 
     def names(self) -> list[str]:
-        """Return the names of what stands on it, but for the file that fills it."""
+        """Return the names of the files on it, but for the file that fills it."""
         return sorted(path.name for path in self._seen.iterdir() if path != self._filler)
 
     def copied(self, name: str, target: Path) -> Path:

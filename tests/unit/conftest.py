@@ -74,7 +74,7 @@ def torch_as_it_was() -> Iterator[None]:
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make `params.yaml`, `raw`, `manifest.csv`, `data.json`, `split.csv`, `features` and `transcripts`.
 
-    Each digit is a pitch of its own and a word of its own; each of three speakers says it five times.
+    Each digit is another pitch and another word; each of three speakers says it five times.
     """
     folder = tmp_path_factory.mktemp("toy")
     values = small_params()
@@ -95,7 +95,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder / "features",
     )
     (folder / "transcripts").mkdir()
-    transcripts.write(folder / "transcripts", heard(recordings))
+    transcripts.write(folder / "transcripts", recognized(recordings))
     return folder
 
 
@@ -210,8 +210,8 @@ def write_split(path: Path) -> None:
             writer.writerow([f"{digit}_{speaker}_{take}.wav", digit, speaker, SUBSETS[take]])
 
 
-def heard(recordings: list[manifest.Recording]) -> pa.Table:
-    """Return transcripts in which each digit's word is heard, with a second guess: its numeral, or nonsense."""
+def recognized(recordings: list[manifest.Recording]) -> pa.Table:
+    """Return transcripts in which each digit's word is recognized, with a second guess: its numeral, or nonsense."""
     rows = [
         {
             "file": row.file,

@@ -36,14 +36,20 @@ Tracked results changed; another processor gives slightly different numbers.
 
 
 class QuickstartError(AudiomnistError):
-    """A git command of the quickstart failed."""
+    """The folder is not a checkout, or a git command failed."""
 
 
 def quickstart(checkout: Path, *, verbose: bool = False) -> None:
     """Run the whole pipeline, score a folder of recordings, and compare the results with the committed ones.
 
     Without access to the recordings, it runs on synthetic voices in `build/synthetic/`, and compares nothing.
+
+    Raises:
+        QuickstartError: the folder is not a checkout, or a git command failed.
+        StageError: a stage failed.
     """
+    if not (checkout / "dvc.yaml").is_file():
+        raise QuickstartError(f"{checkout} is not a checkout of this repository: it has no dvc.yaml")
     has_recordings = os.environ.get(download.SOURCE_VARIABLE) or any((checkout / "data" / "raw").glob("*.wav"))
     folder = checkout if has_recordings or download.upstream_is_reachable() else _synthetic(checkout)
     reproduce(folder / "dvc.yaml", verbose=verbose)

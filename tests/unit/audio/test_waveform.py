@@ -61,7 +61,7 @@ def test_channels_are_mixed_to_their_mean(tmp_path: Path, tone: Samples) -> None
 
 
 def test_decoding_keeps_the_channels_apart(tmp_path: Path, tone: Samples) -> None:
-    """Whoever looks at levels sees each channel as it is."""
+    """Levels are measured on each channel."""
     both = np.stack([tone, -0.5 * tone], axis=1)
     soundfile.write(tmp_path / "stereo.wav", both, 16_000, subtype="FLOAT")
     sound = audio.decode(tmp_path / "stereo.wav")

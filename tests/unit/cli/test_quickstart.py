@@ -48,6 +48,13 @@ def compared(checkout: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
     return capsys.readouterr().out.splitlines()[2:]
 
 
+def test_a_folder_that_is_no_checkout_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    """The error names the folder."""
+    with pytest.raises(quickstart.QuickstartError, match=f"{tmp_path} is not a checkout of this repository"):
+        quickstart.quickstart(tmp_path)
+    assert not [*tmp_path.iterdir()]
+
+
 def test_each_model_is_compared_with_the_committed_one(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """In percentage points, and by the committed interval."""
     report(checkout, cnn=0.95, rnn=0.99, lstm=0.5)

@@ -152,7 +152,7 @@ class TestOutput:
         assert score("--quiet", "--model", tmp_path / "nowhere").err.startswith("audiomnist score: no model bundle")
 
     def test_on_a_pipe_there_are_plain_lines(self, inbox: Path, table: Path, cnn: Path) -> None:
-        """From the program as it is started by a service."""
+        """From the program started as a service does."""
         options = ("--into", str(table), "--model", str(cnn))
         command = [sys.executable, "-m", "audiomnist", "score", str(inbox), *options]
         ended = subprocess.run(command, capture_output=True, check=False, cwd=inbox.parent, env=environment())

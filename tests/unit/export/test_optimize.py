@@ -198,7 +198,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_bundle_whose_graph_takes_something_else_is_not_opened(tmp_path: Path) -> None:
-    """The error names what it takes, and what it was said to be."""
+    """The error names what it takes, and what its description claims."""
     texts, sounds = small_bundles.write("lstm", tmp_path / "texts"), small_bundles.write("cnn", tmp_path / "sounds")
     graph = (texts / bundle.GRAPH).read_bytes()
     (sounds / bundle.GRAPH).write_bytes(graph)

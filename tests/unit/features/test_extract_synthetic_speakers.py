@@ -1,4 +1,4 @@
-"""Synthetic voices among the tensors: a folder of their own, the same on every run, whoever computes it."""
+"""Synthetic voices among the tensors: in a separate folder, the same on every run and in every process."""
 
 import json
 from collections.abc import Callable, Iterator

@@ -114,7 +114,7 @@ def test_statistics_are_the_same_with_more_padding_and_with_other_numbers_in_it(
 
 
 def test_a_band_that_never_changes_is_no_division_by_nothing() -> None:
-    """It stands at 0, as the silence below the front end's floor does."""
+    """It is 0, as the silence below the front end's floor does."""
     bands = levels() * (torch.arange(BANDS) != 5).reshape(1, -1, 1)
     found = made(PLAIN, bands)(mfccs(bands), FRAMES)
     assert found.isfinite().all()
@@ -142,7 +142,7 @@ def test_a_louder_neighbour_raises_no_floor() -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_a_share_of_each_bands_mean_is_taken_off_each_clip(share: float) -> None:
-    """All of it leaves a mean of zero; none of it leaves the clip as it is."""
+    """All of it leaves a mean of zero; none of it leaves the clip unchanged."""
     bands = levels()
     found = unscaled(made(PLAIN.model_copy(update={"cmn_strength": share}), bands), bands)
     for clip, own, frames in zip(bands, found, FRAMES.tolist(), strict=True):
@@ -155,10 +155,10 @@ def test_where_the_whole_mean_is_taken_off_a_microphone_changes_nothing(seed: in
     """A gain of each band, the same in all frames of a clip, is all that it is; where half is, half of it stays."""
     bands = levels()
     gains_db = loudness_db * torch.randn(len(FRAMES), BANDS, 1, generator=torch.Generator().manual_seed(seed))
-    heard = bands + gains_db
+    recorded = bands + gains_db
     for share in (1.0, 0.5):
         spectrum = made(PLAIN.model_copy(update={"cmn_strength": share}), bands)
-        difference = own_frames(unscaled(spectrum, heard) - unscaled(spectrum, bands))
+        difference = own_frames(unscaled(spectrum, recorded) - unscaled(spectrum, bands))
         expected = own_frames((1 - share) * gains_db.expand_as(bands))
         np.testing.assert_allclose(difference, expected, atol=1e-2)
 

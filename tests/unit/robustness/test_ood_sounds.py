@@ -93,7 +93,7 @@ def test_an_unknown_kind_is_a_key_error() -> None:
 
 @given(samples=st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=50), rate=st.sampled_from([8000, 44_100]))
 def test_backwards_twice_is_the_recording(samples: list[float], rate: int) -> None:
-    """Once, it begins with its end; the recording itself stays as it is."""
+    """Once, it begins with its end; the recording itself is unchanged."""
     recording = Waveform(np.array(samples, dtype=np.float32), rate)
     reverse = ood_sounds.backwards(recording)
     assert reverse.samples.tolist() == recording.samples.tolist()[::-1]

@@ -193,7 +193,7 @@ def test_clips_of_the_same_length_meet_different_noise(test_set: RobustnessSet) 
 
 
 def voices_behind(clip: Clip, clips: Sequence[Clip]) -> set[str]:
-    """Return whose tones babble behind a clip: each recording is a pitch of its own."""
+    """Return whose tones babble behind a clip: each recording has another pitch."""
     time_s = np.arange(8000) / 8000
     pitches_hz = {other.file: 200.0 + 100 * place for place, other in enumerate(clips)}
     tones = {

@@ -223,7 +223,7 @@ class TestAppending:
         assert content(Table.open(table.path)).equals(expected)
 
     def test_one_call_is_one_commit(self, table: Table) -> None:
-        """Whoever reads meanwhile sees none of the rows, or all."""
+        """A concurrent reader sees none of the rows, or all."""
         before = Table.open(table.path)
         version = table.append(batch(1), THIS_RUN)
         assert table.version == version == before.version + 1

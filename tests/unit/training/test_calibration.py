@@ -202,7 +202,7 @@ def test_the_temperature_is_that_of_the_faded_logits(known: float) -> None:
 
 
 def test_calibration_takes_over_confidence_away() -> None:
-    """Of voices whose logits are three times too large, and more so the stranger the clip: judged on other clips."""
+    """Of voices whose logits are three times too large, and more so with higher novelty: evaluated on other clips."""
     logits, labels = calibrated(40_000)
     novelty = novelties(len(logits))
     fading = ((novelty - 1) / 8).clamp(min=1).unsqueeze(1)
@@ -217,7 +217,7 @@ def test_calibration_takes_over_confidence_away() -> None:
 
 
 def test_familiar_voices_bear_on_the_temperature_and_not_on_the_scale_of_novelty() -> None:
-    """What is typical and what is strange is said by new voices alone."""
+    """Median and 95th percentile of novelty are those of unseen speakers alone."""
     logits, labels = calibrated(2000)
     new = at(novelties(2000), 2 * logits, labels)
     familiar = at(novelties(300, seed=1) - 50, logits[:300], labels[:300])

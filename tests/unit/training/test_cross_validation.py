@@ -129,7 +129,7 @@ def test_a_fold_has_every_clip_but_the_test_parts_on_one_side(clips: list[Clip],
 
 
 def test_a_single_voice_makes_no_fold() -> None:
-    """Whoever else there is stands in the test part, and stays there."""
+    """All other speakers are in the test set, and stay there."""
     others = [Clip("1_eve_0", 1, "eve", "test"), Clip("2_zoe_0", 2, "zoe", "test")]
     assert folds(job_of([*clips_of("ada"), *others])) == []
 

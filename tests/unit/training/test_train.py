@@ -157,7 +157,7 @@ def write_split(path: Path, clips: list[Clip]) -> None:
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("model", registry.MODULES)
 def test_two_runs_give_the_same_bytes(model: str, toy: Path, trained: Path, tmp_path: Path) -> None:
-    """Curves, graph and description; one ran in processes of its own, the other in this one."""
+    """Curves, graph and description; one ran in several processes, the other in this one."""
     trained_again(model, toy, tmp_path / "two")
     assert (tmp_path / "two" / "curves.csv").read_bytes() == (trained / f"{model}.csv").read_bytes()
     for file in (checkpoint.WEIGHTS, bundle.DESCRIPTION):
@@ -203,7 +203,7 @@ def test_the_folds_of_the_speakers_bear_on_calibration_alone(
 def test_a_model_is_calibrated_by_voices_that_were_new_to_networks_like_it(
     model: str, toy: Path, trained: Path
 ) -> None:
-    """The reference of confidence is of its own validation part."""
+    """The reference of confidence is that of its validation set."""
     job = job_of(model, toy, read_split(toy / "split.csv"))
     folds = cross_validation.folds(job)
     assert len(folds) == 2
@@ -340,7 +340,7 @@ def test_an_interruption_leaves_a_row_for_each_finished_epoch(tmp_path: Path) ->
 
 
 def test_each_row_is_on_disk_before_the_next_epoch_begins(tmp_path: Path) -> None:
-    """Whoever watches the file sees every epoch that has ended."""
+    """A reader of the file sees every epoch that has ended."""
     lines: list[int] = []
 
     class Watcher(Script):

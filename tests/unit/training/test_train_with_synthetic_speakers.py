@@ -172,7 +172,7 @@ def test_in_the_plain_epochs_at_the_end_no_voice_is_heard(inputs: Path) -> None:
 
 
 def test_the_networks_that_calibrate_are_taught_by_voices_and_asked_about_recordings_alone(inputs: Path) -> None:
-    """Strangers are speakers who were recorded; no fold leaves a voice out, and none answers for one."""
+    """Held-out speakers are recorded ones; no fold leaves out a synthetic speaker, or predicts one."""
     library = Library()
     job = job_of(inputs, library)
     all_folds = folds(job)
@@ -225,7 +225,7 @@ def test_a_bundle_says_which_synthetic_speakers_it_was_trained_on(with_synthetic
 def test_with_voices_two_runs_write_the_same_bundle(
     with_synthetic: Path, toy_with_voices: Path, tmp_path: Path
 ) -> None:
-    """One ran in processes of its own, the other in this one."""
+    """One ran in several processes, the other in this one."""
     again = trained_bundle("cnn", toy_with_voices, tmp_path / "again")
     for file in (checkpoint.WEIGHTS, description.DESCRIPTION):
         assert (again / file).read_bytes() == (with_synthetic / file).read_bytes()

@@ -152,7 +152,7 @@ def dropouts(texts: list[str], count: int = 2000) -> list[list[int]]:
 
 
 def test_thinning_loses_a_fifth_of_the_hypotheses_and_a_twentieth_of_the_letters() -> None:
-    """A letter that is lost leaves a token of its own; those that close a hypothesis stay."""
+    """A letter that is lost leaves a special token; those that close a hypothesis stay."""
     hypotheses = ["aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc", "dddddddddd"]
     found = dropouts(hypotheses)
     kept = sum(row.count(EOS) for row in found) / len(found)

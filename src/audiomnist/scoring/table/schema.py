@@ -60,7 +60,7 @@ SCHEMA = pa.schema(
         ),
         _column("reason", pa.string(), "code of the reason for a rejection"),
         _column("message", pa.string(), "that reason in a sentence that names the file"),
-        _column("duration_s", pa.float64(), "length of the sound as it is in the file, in seconds"),
+        _column("duration_s", pa.float64(), "length of the sound in the file, in seconds"),
         _column("sample_rate_hz", pa.int32(), "sample rate of the file"),
         _column("channels", pa.int16(), "channels of the file"),
         _column("peak", pa.float32(), "largest magnitude of a sample before the channels are mixed; full scale is 1"),
