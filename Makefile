@@ -4,7 +4,7 @@ VENV := .venv
 V ?=
 VERBOSE := $(if $(V),--verbose)
 # Two files of tests at a time, one thread each.
-PYTEST := OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile
+PYTEST := OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 PYTHON ?= python3
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 

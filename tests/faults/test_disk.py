@@ -75,6 +75,7 @@ def test_a_table_on_a_disk_that_says_it_is_full(
     assert_same(scorer.table, undisturbed)
 
 
+@pytest.mark.long
 def test_a_disk_without_space_for_compaction(inbox: Path, bundle: Path, undisturbed: pa.Table, tmp_path: Path) -> None:
     """All rows are in the table, and the run reports it; the next one puts the files together."""
     scorer = Scorer(inbox, tmp_path / "table", bundle, batch_size=1)

@@ -77,7 +77,7 @@ class Series:
 @pytest.mark.parametrize(
     ("seed", "arrivals", "batch_size", "workers"),
     [
-        (1, 15, 5, 1),
+        pytest.param(1, 15, 5, 1, marks=pytest.mark.long),
         pytest.param(2, 200, 20, 1, marks=pytest.mark.long),
         pytest.param(3, 200, 20, 2, marks=pytest.mark.long),
         pytest.param(4, 600, 100, 2, marks=pytest.mark.long),

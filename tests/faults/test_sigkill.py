@@ -85,6 +85,7 @@ def assert_made_up_for(scorer: Scorer, expected: pa.Table) -> None:
     assert_same(scorer.table, expected)
 
 
+@pytest.mark.long
 def test_one_run_makes_up_for_many_that_were_killed(
     inbox: Path, bundle: Path, undisturbed: pa.Table, tmp_path: Path
 ) -> None:
@@ -174,6 +175,7 @@ def killed_five_times(scorer: Scorer, draw: random.Random) -> tuple[Scorer, list
     return scorer, fallen
 
 
+@pytest.mark.long
 def test_one_run_makes_up_for_many_that_were_killed_at_random_instants(
     many: Path, bundle: Path, undisturbed_many: pa.Table, tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 from score_process import DEADLINE_S, IN_SMALL_CHUNKS, Scorer, wait_until
 from table_files import assert_same, commits, rows
 
@@ -15,6 +16,7 @@ from audiomnist.scoring.table.table import Table
 FILES = 600
 
 
+@pytest.mark.long
 def test_a_terminal_that_is_closed_ends_a_run_after_what_it_has_in_hand(
     many: Path, bundle: Path, undisturbed_many: pa.Table, tmp_path: Path
 ) -> None:

@@ -84,6 +84,7 @@ def test_a_process_that_is_killed_in_mid_work_takes_no_file_with_it(
     assert_same(scorer.table, undisturbed_many)
 
 
+@pytest.mark.long
 def test_files_that_end_their_process_take_no_other_with_them(
     inbox: Path, bundle: Path, undisturbed: pa.Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

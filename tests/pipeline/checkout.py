@@ -62,14 +62,14 @@ class Checkout:
         self.run("git", "add", "--all")
         self.run("git", "-c", "user.name=test", "-c", "user.email=test@example.org", "commit", "-qm", message)
 
-    def clone(self, folder: Path) -> "Checkout":
-        """Return a clone that shares this one's DVC cache, with its data checked out."""
+    def clone(self, folder: Path, *targets: str) -> "Checkout":
+        """Return a clone that shares this one's DVC cache, with the data of all stages, or of targets, checked out."""
         self.run("git", "clone", "-q", str(self.folder), str(folder))
         copy = Checkout(folder)
         copy.run("dvc", "config", "--local", "cache.dir", str(self.folder / ".dvc" / "cache"))
         copy.run("git", "config", "user.name", "test")
         copy.run("git", "config", "user.email", "test@example.org")
-        copy.run("dvc", "checkout", "-q")
+        copy.run("dvc", "checkout", "-q", *targets)
         return copy
 
 

@@ -12,7 +12,7 @@ import small_bundles
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from inbox_files import encoded, put, put_bad, put_good
-from runs import RUN_COLUMNS, Row, assert_same_answers, by_path, score
+from runs import RUN_COLUMNS, Row, assert_same_answers, by_path, rows_of, score
 
 from audiomnist.scoring.inbox import discover as inbox
 from audiomnist.scoring.inbox.discover import Candidate
@@ -42,8 +42,10 @@ class Alone:
 def labelled_alone(folder: Path, bundle: Path) -> Alone:
     """Label each file of an inbox by itself."""
     files = [item for item in inbox.discover(folder) if isinstance(item, Candidate)]
-    labeller = Scorer(ScoringTask(folder, bundle, 0.0, RUN_COLUMNS), predictor(model.load(bundle, threads=1)))
-    rows = [row for file in files for row in labeller.score([file]).rows.to_pylist()]
+    labeller = Scorer(
+        ScoringTask(folder, bundle, RUN_COLUMNS["model_version"], 0.0), predictor(model.load(bundle, threads=1))
+    )
+    rows = [row for file in files for row in rows_of(labeller.score([file]))]
     return Alone(folder, bundle, labeller, files, {row["path"]: row for row in rows})
 
 
@@ -85,7 +87,7 @@ def assert_answers_are_those_of_each_file_alone(alone: Alone, data: st.DataObjec
     chosen = config[: data.draw(st.integers(1, len(config)))]
     size = data.draw(st.integers(1, len(chosen)))
     parts = [alone.labeller.score(chosen[start : start + size]) for start in range(0, len(chosen), size)]
-    found = {row["path"]: row for part in parts for row in part.rows.to_pylist()}
+    found = {row["path"]: row for part in parts for row in rows_of(part)}
     assert_same_answers(found, only(alone, chosen))
 
 

@@ -4,6 +4,7 @@ import io
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ from numpy.typing import NDArray
 
 from audiomnist.cli import main
 from audiomnist.core.digits import PROBABILITIES
-from audiomnist.scoring import run
+from audiomnist.scoring import records, run
 from audiomnist.scoring.run import ScoringConfig
 from audiomnist.scoring.summary import Summary
 from audiomnist.scoring.table.table import Table
+from audiomnist.scoring.workers.scorer import ScoredChunk
 from audiomnist.serving.bundle.reference import Histogram, Reference
 
 Row = dict[str, Any]
@@ -69,6 +71,12 @@ def rows(table: Path, **only: str) -> list[Row]:
     found = [row for batch in Table.open(table).scan() for row in batch.to_pylist()]
     chosen = [row for row in found if all(row[column] == value for column, value in only.items())]
     return sorted(chosen, key=lambda row: (row["path"], row["scored_at"]))
+
+
+def rows_of(done: ScoredChunk) -> list[Row]:
+    """Return the rows that a chunk gives, in the order of its files."""
+    rows: list[Row] = records.table(done.results, RUN_COLUMNS, datetime(2026, 3, 1, 2, tzinfo=UTC)).to_pylist()
+    return rows
 
 
 def by_path(table: Path) -> dict[str, Row]:

@@ -3,9 +3,7 @@
 import csv
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,6 @@ from audiomnist.export.optimize import export_bundle
 from audiomnist.features.extract import featurize
 from audiomnist.features.params import FeatureParams
 from audiomnist.synthesis.speakers import SyntheticSpeakersParams
-from audiomnist.training import train as training
 from audiomnist.training.train import train
 from audiomnist.transcripts import table as transcripts
 
@@ -128,6 +125,7 @@ def trained(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             toy / "data.json",
             folder / model,
             folder / f"{model}.csv",
+            processes=1,
         )
     return folder
 
@@ -140,30 +138,6 @@ def served(toy: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory) -
         export_bundle(trained / model, toy / "raw", toy / "split.csv", folder / model)
         shutil.copyfile(trained / f"{model}.csv", folder / f"{model}.csv")
     return folder
-
-
-class Here(Executor):
-    """Does its work at once, in this process."""
-
-    def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Return what has been done already."""
-        done: Future[Any] = Future()
-        done.set_result(work(*args, **kwargs))
-        return done
-
-
-@contextmanager
-def in_this_process(processes: int, start: Callable[..., None], *arguments: Any) -> Iterator[Executor]:
-    """Stand in for a pool of processes."""
-    assert processes >= 1
-    start(*arguments)
-    yield Here()
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let trainings run in this process, which saves the start of others."""
-    monkeypatch.setattr(training, "process_pool", in_this_process)
 
 
 def small_params() -> dict[str, Any]:

@@ -1,19 +1,19 @@
-"""Construction of table rows."""
+"""What is known of each file, and the table rows made of it."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
-
-import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, NamedTuple
 
 from audiomnist.core.digits import PROBABILITIES
 from audiomnist.scoring.inbox.paths import shown
-from audiomnist.scoring.table.schema import SCHEMA
 from audiomnist.serving.bundle import code_version
 from audiomnist.serving.bundle.description import Description
 from audiomnist.serving.predictor import Prediction
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_NO_PROBABILITIES = (None,) * len(PROBABILITIES)
 
 
 class FileInfo(NamedTuple):
@@ -35,10 +35,18 @@ class Outcome(NamedTuple):
     status: str
     digit: int | None = None
     confidence: float | None = None
-    probabilities: NDArray[np.float32] | None = None
+    probabilities: tuple[float, ...] | None = None
     ood_score: float | None = None
     reason: str | None = None
     message: str | None = None
+
+
+class FileResult(NamedTuple):
+    """A file that gets a row; `seconds` is its processing time."""
+
+    info: FileInfo
+    outcome: Outcome
+    seconds: float
 
 
 def run_columns(run_id: str, description: Description, model_version: str) -> dict[str, str]:
@@ -58,7 +66,7 @@ def predicted(prediction: Prediction, min_confidence: float) -> Outcome:
     digit = int(prediction.probabilities.argmax())
     confidence = float(prediction.probabilities[digit])
     status, label = ("abstained", None) if confidence < min_confidence else ("scored", digit)
-    return Outcome(status, label, confidence, prediction.probabilities, prediction.ood_score)
+    return Outcome(status, label, confidence, tuple(prediction.probabilities.tolist()), prediction.ood_score)
 
 
 def rejected(path: str, reason: str, detail: str) -> Outcome:
@@ -66,13 +74,18 @@ def rejected(path: str, reason: str, detail: str) -> Outcome:
     return Outcome("rejected", reason=reason, message=f"{shown(path)}: {detail}")
 
 
-def table(files: Sequence[tuple[FileInfo, Outcome]], shared: Mapping[str, str], scored_at: datetime) -> pa.Table:
+def table(files: Sequence[FileResult], shared: Mapping[str, str], scored_at: datetime) -> "pa.Table":
     """Return one row per file; `shared` has the columns of the run, `scored_at` is in UTC."""
-    same = {**shared, "scored_at": scored_at}
-    return pa.Table.from_pylist([_row(info, outcome) | same for info, outcome in files], SCHEMA)
+    import pyarrow as pa  # noqa: PLC0415 - the processes that score make no tables
 
+    from audiomnist.scoring.table.schema import SCHEMA  # noqa: PLC0415 - see above
 
-def _row(info: FileInfo, outcome: Outcome) -> dict[str, Any]:
-    row = info._asdict() | outcome._asdict()
-    probabilities = row.pop("probabilities")
-    return row if probabilities is None else row | dict(zip(PROBABILITIES, probabilities.tolist(), strict=True))
+    if not files:
+        return SCHEMA.empty_table()
+    infos, outcomes, _ = zip(*files, strict=True)
+    columns = dict(zip(FileInfo._fields, zip(*infos, strict=True), strict=True))
+    columns |= dict(zip(Outcome._fields, zip(*outcomes, strict=True), strict=True))
+    of_digits = (probabilities or _NO_PROBABILITIES for probabilities in columns.pop("probabilities"))
+    columns |= dict(zip(PROBABILITIES, zip(*of_digits, strict=True), strict=True))
+    columns |= {name: (value,) * len(files) for name, value in {**shared, "scored_at": scored_at}.items()}
+    return pa.Table.from_pydict(columns, SCHEMA)

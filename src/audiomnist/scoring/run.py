@@ -129,9 +129,9 @@ class _ScoringRun:
         config, run_id = self._config, self._header.run_id
         table = Table.create(config.table)
         seen = self._seen(table)
-        writer = TableWriter(table, seen, self._counters, run_id, config.batch_size)
         columns = records.run_columns(run_id, self._model.description, self._model.version)
-        task = ScoringTask(config.inbox, config.model, config.min_confidence, columns)
+        writer = TableWriter(table, seen, self._counters, columns, config.batch_size)
+        task = ScoringTask(config.inbox, config.model, self._model.version, config.min_confidence)
         scored = pool.scored_chunks(task, self._new_chunks(seen), config.workers)
         with committed_in_error(writer):
             with closing(scored):

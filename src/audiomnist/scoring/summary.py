@@ -7,7 +7,7 @@ is printed, written as JSON, and committed in the metadata of the run's last com
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from heapq import heappush, heappushpop
 from typing import Annotated, Any, Literal
@@ -20,14 +20,13 @@ from audiomnist.core.errors import AudiomnistError
 from audiomnist.core.frozen_model import FrozenModel
 from audiomnist.scoring.drift import DriftCounts, Drifts, styled_lines
 from audiomnist.scoring.inbox.paths import shown
+from audiomnist.scoring.records import FileResult
 from audiomnist.serving.bundle.reference import Reference
 
 OUTCOMES = ("scored", "abstained", "rejected", "unchanged", "deferred", "remaining")
 # Their names in summaries up to schema version 2, which older commits contain.
 FORMER_OUTCOMES = {"unchanged": "known", "remaining": "left"}
 
-# The columns of a row that are counted.
-COUNTED = ("path", "status", "digit", "confidence", "duration_s", "reason", "message")
 # Reasons that usually go away before one of the next runs.
 _TRANSIENT = {"unfinished_name", "changing", "vanished"}
 
@@ -164,17 +163,18 @@ class Counters:
         self.add("deferred")
         self._add_unscored("deferred", path, reason, sentence)
 
-    def add_row(self, row: Mapping[str, Any], seconds: float) -> None:
-        """Count a row of the table, of which only `COUNTED` is needed; `seconds` is its processing time."""
-        path, digit, confidence = row["path"], row["digit"], row["confidence"]
-        self.counts[row["status"]] += 1
-        _keep_largest(self._slowest, (seconds, path))
-        if confidence is not None and row["duration_s"] is not None:
-            self._predicted.add(digit, confidence, row["duration_s"])
+    def add_result(self, result: FileResult) -> None:
+        """Count a file that gets a row."""
+        (path, duration_s), outcome = (result.info.path, result.info.duration_s), result.outcome
+        digit, confidence = outcome.digit, outcome.confidence
+        self.counts[outcome.status] += 1
+        _keep_largest(self._slowest, (result.seconds, path))
+        if confidence is not None and duration_s is not None:
+            self._predicted.add(digit, confidence, duration_s)
             self._confidence_sum += confidence
             _keep_largest(self._least_certain, (-confidence, path, -1 if digit is None else digit))
-        if row["reason"] is not None:
-            self._add_unscored("rejected", path, row["reason"], row["message"] or row["reason"])
+        if outcome.reason is not None:
+            self._add_unscored("rejected", path, outcome.reason, outcome.message or outcome.reason)
 
     def _add_unscored(self, outcome: str, path: str, reason: str, sentence: str) -> None:
         self._reasons[outcome][reason] += 1

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import compress
+from datetime import UTC, datetime
 
 import pyarrow as pa
 
 from audiomnist.asr.recognizer import RecognitionError
+from audiomnist.scoring import records
 from audiomnist.scoring.inbox import paths
 from audiomnist.scoring.seen import SeenFiles
-from audiomnist.scoring.summary import COUNTED, Counters, Summary
+from audiomnist.scoring.summary import Counters, Summary
 from audiomnist.scoring.table.history import RUN, RUN_ID
 from audiomnist.scoring.table.location import TableWriteError
 from audiomnist.scoring.table.schema import SCHEMA
@@ -21,13 +22,18 @@ from audiomnist.serving.bundle.description import BundleError
 class TableWriter:
     """Counts the files of one run and commits their rows; `committed` is the number of committed rows."""
 
-    def __init__(self, table: Table, seen: SeenFiles, counters: Counters, run_id: str, batch_size: int) -> None:
-        """Write to a table, in commits of `batch_size` rows, what is not in `seen`."""
+    def __init__(
+        self, table: Table, seen: SeenFiles, counters: Counters, columns: dict[str, str], batch_size: int
+    ) -> None:
+        """Write to a table, in commits of `batch_size` rows, what is not in `seen`.
+
+        `columns` are those of `records.run_columns`.
+        """
         self.committed = 0
         self._table = table
         self._seen = seen
         self._counters = counters
-        self._run_id = run_id
+        self._columns = columns
         self._batch_size = batch_size
         self._pending: pa.Table = SCHEMA.empty_table()
 
@@ -46,18 +52,17 @@ class TableWriter:
 
     def _new_rows(self, chunk: ScoredChunk) -> pa.Table:
         """Return the rows that the table lacks; count all of them, as new or as unchanged."""
-        rows = chunk.rows
-        identities = zip(rows["path"].to_pylist(), rows["content_sha256"].to_pylist(), strict=True)
-        is_new = [not self._seen.has_row(*identity) for identity in identities]
-        self._counters.add("unchanged", is_new.count(False))
-        counted = zip(rows.select(COUNTED).to_pylist(), chunk.seconds, strict=True)
-        for row, seconds in compress(counted, is_new):
-            self._counters.add_row(row, seconds)
-        return rows if all(is_new) else rows.filter(pa.array(is_new, pa.bool_()))
+        new = [
+            result for result in chunk.results if not self._seen.has_row(result.info.path, result.info.content_sha256)
+        ]
+        self._counters.add("unchanged", len(chunk.results) - len(new))
+        for result in new:
+            self._counters.add_result(result)
+        return records.table(new, self._columns, datetime.now(UTC))
 
     def _commit(self, metadata: dict[str, str]) -> None:
         batch, self._pending = self._pending[: self._batch_size], self._pending[self._batch_size :]
-        self._table.append(batch, {RUN_ID: self._run_id, **metadata})
+        self._table.append(batch, {RUN_ID: self._columns["run_id"], **metadata})
         self.committed += len(batch)
 
 

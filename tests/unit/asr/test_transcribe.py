@@ -300,6 +300,7 @@ def test_a_table_of_copies_has_the_text_of_the_copy_of_each_recording(corpus: Co
     assert all(table.schema.equals(transcripts.SCHEMA) for table in tables)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("end", "message"), [("error", "flown away"), ("sigkill", "process .* died")])
 def test_an_interrupted_run_goes_on_among_the_copies(corpus: Corpus, orders: Orders, end: str, message: str) -> None:
     """After 12 of 21 sounds none of them is recognized again, and the tables are those of a run in one go."""
@@ -316,7 +317,7 @@ def test_an_interrupted_run_goes_on_among_the_copies(corpus: Corpus, orders: Ord
     assert (corpus.rows(), corpus.copies()) == tables
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"noise_snr_db": (10, 20.5)}])
+@pytest.mark.parametrize("change", [pytest.param({"seed": 1}, marks=pytest.mark.long), {"noise_snr_db": (10, 20.5)}])
 def test_texts_of_copies_of_another_augmentation_are_not_reused(
     corpus: Corpus, orders: Orders, change: dict[str, Any]
 ) -> None:

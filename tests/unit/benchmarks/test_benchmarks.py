@@ -161,6 +161,7 @@ def quickly(folder: Path, toy: Path, monkeypatch: pytest.MonkeyPatch, *sections:
     return written
 
 
+@pytest.mark.long
 def test_a_quick_run_writes_every_figure_of_a_section(
     tmp_path: Path, toy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

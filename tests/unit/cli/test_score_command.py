@@ -292,7 +292,14 @@ class TestOutputThatIsNotTaken:
         )
         assert len(rows(table)) == 10
 
-    @pytest.mark.parametrize(("closed", "status"), [("2>&-", 0), (">&-", 6), (">&- 2>&-", 6)])
+    @pytest.mark.parametrize(
+        ("closed", "status"),
+        [
+            pytest.param("2>&-", 0, marks=pytest.mark.long),
+            pytest.param(">&-", 6, marks=pytest.mark.long),
+            (">&- 2>&-", 6),
+        ],
+    )
     def test_streams_that_were_closed_before_stop_no_run(
         self, command: list[str], table: Path, closed: str, status: int
     ) -> None:

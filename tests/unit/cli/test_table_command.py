@@ -14,7 +14,7 @@ from inbox_files import SETTLED_NS, encoded, put, put_bad, put_good, tone
 from runs import RUN_COLUMNS, Ended, Row, audiomnist, by_path, rows, score, tree
 
 from audiomnist.scoring import records
-from audiomnist.scoring.records import FileInfo, Outcome
+from audiomnist.scoring.records import FileInfo, FileResult, Outcome
 from audiomnist.scoring.run import ScoringConfig
 from audiomnist.scoring.summary import Summary
 from audiomnist.scoring.table import lock
@@ -117,7 +117,9 @@ class TestShow:
     def test_a_reason_includes_its_former_code(self, tmp_path: Path, reason: str, count: int) -> None:
         """Older rows keep theirs, which can be chosen too."""
         codes = ["not_a_file", "not_regular_file", "empty"]
-        files = [(FileInfo(code, 0, 0), Outcome("rejected", reason=code, message=code)) for code in codes]
+        files = [
+            FileResult(FileInfo(code, 0, 0), Outcome("rejected", reason=code, message=code), 0.0) for code in codes
+        ]
         table = Table.create(tmp_path / "table")
         table.append(records.table(files, RUN_COLUMNS, datetime(2026, 1, 1, tzinfo=UTC)), {RUN_ID: "old"})
         assert len(shown(audiomnist("table", "show", table.path, "--reason", reason))) == count

@@ -157,6 +157,7 @@ def test_two_runs_write_the_same_bytes(corpus: Path, features: Path, tmp_path: P
     assert contents(computed(corpus, tmp_path / "again", some_voices())) == contents(features)
 
 
+@pytest.mark.long
 def test_shared_out_to_processes_it_is_the_same_bytes(
     corpus: Path, features: Path, tmp_path: Path, pools: list[int]
 ) -> None:
@@ -208,6 +209,7 @@ def test_an_unknown_accent_leaves_no_folder(corpus: Path, tmp_path: Path, pools:
     assert {path.name for path in tmp_path.iterdir()} == {"two.csv"}
 
 
+@pytest.mark.long
 def test_an_unreadable_recording_is_told_out_of_a_process(corpus: Path, tmp_path: Path, pools: list[int]) -> None:
     """With its name and reason; there is no half a tensor."""
     rows = manifest.describe_folder(corpus / "raw")

@@ -9,7 +9,7 @@ from runs import REFERENCE, RUN_COLUMNS
 from audiomnist.scoring import records
 from audiomnist.scoring.inbox.discover import Candidate, Deferred, Entry, Unusable
 from audiomnist.scoring.new_files import new_chunks
-from audiomnist.scoring.records import FileInfo, Outcome
+from audiomnist.scoring.records import FileInfo, FileResult, Outcome
 from audiomnist.scoring.seen import SeenFiles
 from audiomnist.scoring.shutdown import Stop
 from audiomnist.scoring.summary import Counters
@@ -32,9 +32,10 @@ def numbered(count: int) -> list[Entry]:
 def table_with(*paths: str) -> SeenFiles:
     """Return what a table has: a row for each path, rejected unread if its name has no dot."""
     found = [
-        (
+        FileResult(
             FileInfo(path, SIZE_BYTES, MODIFIED_NS, "0" * 64 if "." in path else None),
             Outcome("rejected", reason="empty", message="empty"),
+            0.0,
         )
         for path in paths
     ]

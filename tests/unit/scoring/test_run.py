@@ -232,7 +232,7 @@ def test_files_scored_by_another_model_are_scored_again_only_with_rescore(config
     assert np.abs(one - two).max() > 1e-3
 
 
-@pytest.mark.parametrize("batch_size", [1, 3, 4096])
+@pytest.mark.parametrize("batch_size", [pytest.param(1, marks=pytest.mark.long), 3])
 def test_files_beyond_the_limit_remain_for_the_next_run(config: ScoringConfig, batch_size: int) -> None:
     """Unchanged files do not count towards it; in the end all have their row."""
     put_numbered(config.inbox, *range(10))
@@ -246,7 +246,7 @@ def test_files_beyond_the_limit_remain_for_the_next_run(config: ScoringConfig, b
     assert len(by_path(config.table)) == 10
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.long), 2])
 def test_the_limit_counts_files_that_are_taken_whatever_becomes_of_them(config: ScoringConfig, workers: int) -> None:
     """Those whose times alone have changed have to be read before they count as unchanged, and use it up."""
     put_numbered(config.inbox, *range(3))
@@ -385,7 +385,7 @@ class Stopping:
         self.stop.requested = True
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.long), 2])
 def test_a_stopped_run_commits_what_is_done_and_the_next_does_the_rest(
     config: ScoringConfig, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
@@ -413,7 +413,7 @@ def test_progress_is_updated_during_the_run(config: ScoringConfig, monkeypatch: 
     assert [counts["scored"] for counts in stopping.updates] == [3, 6, 9]
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.long), 2])
 def test_how_the_work_is_cut_up_changes_nothing(config: ScoringConfig, tmp_path: Path, workers: int) -> None:
     """Rows of a commit, and processes: the same rows, but for the run and its time."""
     put_good(config.inbox, 60)

@@ -5,14 +5,13 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from inbox_files import BAD, SETTLED_NS, encoded, put, put_bad, tone, wave
-from runs import RUN_COLUMNS, Row, answer
+from runs import RUN_COLUMNS, Row, answer, rows_of
 
 from audiomnist.audio.waveform import Waveform
 from audiomnist.scoring.decoding import checks
@@ -69,7 +68,7 @@ def loud(level: float, seconds: float = 0.3, seed: int = 0) -> bytes:
 
 def task(folder: Path, **changes: Any) -> ScoringTask:
     """Return a task."""
-    return replace(ScoringTask(folder, folder / "no bundle", 0.0, RUN_COLUMNS), **changes)
+    return replace(ScoringTask(folder, folder / "no bundle", RUN_COLUMNS["model_version"], 0.0), **changes)
 
 
 def candidates(folder: Path) -> list[Candidate | Unusable]:
@@ -86,7 +85,7 @@ def scored(
 
 def by_path(done: ScoredChunk) -> dict[str, Row]:
     """Return the rows."""
-    return {row["path"]: row for row in done.rows.to_pylist()}
+    return {row["path"]: row for row in rows_of(done)}
 
 
 def deferred(done: ScoredChunk) -> dict[str, str]:
@@ -98,9 +97,8 @@ def test_every_column_of_a_row(folder: Path, predictor: Loudness) -> None:
     """Every column."""
     content = encoded(np.tile(tone(3, 0.25, 16_000)[:, None], 2), 16_000)
     put(folder / "deep", "3.wav", content)
-    before = datetime.now(UTC)
-    (row,) = scored(task(folder), predictor).rows.to_pylist()
-    assert before <= row.pop("scored_at") <= datetime.now(UTC)
+    (row,) = rows_of(scored(task(folder), predictor))
+    del row["scored_at"]
     samples = np.frombuffer(content[44:], "<i2") / 32768
     digit = int(10 * np.abs(samples).max())
     assert answer(row) == pytest.approx([0.91 if number == digit else 0.01 for number in range(10)])
@@ -129,11 +127,10 @@ def test_rows_come_in_the_order_of_the_files(folder: Path, predictor: Loudness) 
         put(folder, f"{level}.wav", loud(level / 10 + 0.05, seconds))
     files = candidates(folder)[::-1]
     done = scored(task(folder), predictor, files)
-    assert done.rows["path"].to_pylist() == ["4.wav", "3.wav", "2.wav", "1.wav"]
-    assert done.rows["digit"].to_pylist() == [4, 3, 2, 1]
+    assert [result.info.path for result in done.results] == ["4.wav", "3.wav", "2.wav", "1.wav"]
+    assert [result.outcome.digit for result in done.results] == [4, 3, 2, 1]
     assert predictor.batches == [[0.3, 0.5, 0.1, 0.9]]
-    assert len(done.seconds) == 4
-    assert min(done.seconds) > 0
+    assert min(result.seconds for result in done.results) > 0
 
 
 def test_equal_contents_have_equal_answers_and_rows_of_their_own(folder: Path, predictor: Loudness) -> None:
@@ -189,7 +186,7 @@ def test_every_bad_file_has_its_reason_and_harms_no_other(folder: Path, predicto
 def test_a_rejected_file_has_the_properties_that_could_be_read(folder: Path, predictor: Loudness) -> None:
     """Of a sound that was decoded everything, of one that was not its hash, of one that was not read its size."""
     put_bad(folder, len(BAD))
-    rows = {row["path"].split(" ", 1)[1]: row for row in scored(task(folder), predictor).rows.to_pylist()}
+    rows = {row["path"].split(" ", 1)[1]: row for row in rows_of(scored(task(folder), predictor))}
     short = rows["too short.wav"]
     assert (short["duration_s"], short["sample_rate_hz"], short["channels"]) == (0.045, 8000, 1)
     assert 0.4 < short["peak"] <= 0.5
@@ -223,7 +220,6 @@ def test_a_clip_that_the_recognizer_fails_on_is_deferred_with_its_copies(folder:
     done = scored(task(folder), predictor)
     assert deferred(done) == {"a.wav": "recognizer_failed", "c.wav": "recognizer_failed"}
     assert {path: row["digit"] for path, row in by_path(done).items()} == {"b.wav": 3, "d.wav": 8}
-    assert len(done.seconds) == 2
 
 
 def grown(path: Path) -> None:
@@ -259,8 +255,7 @@ def test_decoded_audio_in_memory_is_bounded(folder: Path, predictor: Loudness, m
     put(folder, "5.wav", b"no sound")
     done = scored(task(folder), predictor)
     assert predictor.batches == [[0.3] * 2, [0.3] * 2, [0.3]]
-    assert [row["path"] for row in done.rows.to_pylist()] == [f"{number}.wav" for number in range(6)]
-    assert len(done.seconds) == 6
+    assert [result.info.path for result in done.results] == [f"{number}.wav" for number in range(6)]
 
 
 def test_channels_that_cancel_each_other_are_silent(folder: Path, predictor: Loudness) -> None:
@@ -326,7 +321,7 @@ def test_a_file_that_looks_unfinished_and_stays_so_is_rejected(
     pause = pausing(lambda: None)
     done = scored(task(folder), predictor)
     assert 0 < pause.seconds < 5
-    assert done.rows["reason"].to_pylist() == ["truncated"] * 3
+    assert [result.outcome.reason for result in done.results] == ["truncated"] * 3
 
 
 @pytest.mark.parametrize(
@@ -344,7 +339,7 @@ def test_the_scorer_does_not_wait_for_old_files_nor_for_faults_that_stay(
     """Silence does not go away by waiting, nor do nine channels."""
     put(folder, "a.wav", content, modified_ns or time.time_ns())
     pause = pausing(lambda: None)
-    assert scored(task(folder), predictor).rows.num_rows == 1
+    assert len(scored(task(folder), predictor).results) == 1
     assert pause.seconds == 0
 
 
@@ -360,7 +355,7 @@ def files_of_all_kinds(folder: Path) -> Path:
 def test_nothing_comes_of_no_files(folder: Path, predictor: Loudness) -> None:
     """The model is not asked."""
     done = scored(task(folder), predictor)
-    assert (done.rows.num_rows, done.seconds, done.deferred) == (0, [], [])
+    assert (done.results, done.deferred) == ([], [])
     assert predictor.batches == []
 
 
@@ -371,6 +366,5 @@ def test_joined_chunks_have_the_results_of_both(files_of_all_kinds: Path, predic
     whole = scored(task(files_of_all_kinds), predictor, files)
     parts = [scored(task(files_of_all_kinds), predictor, part) for part in (files[:17], files[17:])]
     joined = parts[0].joined(parts[1])
-    assert joined.rows.drop(["scored_at"]).equals(whole.rows.drop(["scored_at"]))
-    assert len(joined.seconds) == joined.rows.num_rows
+    assert rows_of(joined) == rows_of(whole)
     assert joined.deferred == whole.deferred

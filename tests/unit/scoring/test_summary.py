@@ -12,7 +12,8 @@ from rich.console import Console
 
 from audiomnist.core.errors import AudiomnistError
 from audiomnist.scoring.drift import Drift
-from audiomnist.scoring.summary import COUNTED, Counters, RunHeader, Summary, render
+from audiomnist.scoring.records import FileInfo, FileResult, Outcome
+from audiomnist.scoring.summary import Counters, RunHeader, Summary, render
 from audiomnist.serving.bundle.reference import Histogram, Reference
 
 HALVES = Histogram(edges=(0.5,), shares=(0.5, 0.5))
@@ -43,8 +44,8 @@ def add_row(
     seconds: float = 0.01,
 ) -> None:
     """Count a row."""
-    values = path, status, digit, confidence, duration_s, reason, message
-    counters.add_row(dict(zip(COUNTED, values, strict=True)), seconds)
+    outcome = Outcome(status, digit, confidence, reason=reason, message=message)
+    counters.add_result(FileResult(FileInfo(path, 1000, 0, duration_s=duration_s), outcome, seconds))
 
 
 def score(counters: Counters, path: str, digit: int | None = 3, confidence: float = 0.9, seconds: float = 0.01) -> None:

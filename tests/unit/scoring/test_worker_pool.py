@@ -13,7 +13,7 @@ import crashing_reader
 import pytest
 import small_bundles
 from inbox_files import put, put_bad, put_good
-from runs import RUN_COLUMNS, Row, assert_same_answers
+from runs import Row, assert_same_answers, rows_of
 from score_process import DEADLINE_S, is_asleep, wait_until
 
 from audiomnist.scoring.inbox import discover
@@ -43,7 +43,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def task(folder: Path, bundle: Path) -> ScoringTask:
     """A scoring task for the inbox."""
     version = model.load(bundle, threads=1).version
-    return ScoringTask(folder, bundle, 0.0, RUN_COLUMNS | {"model_version": version})
+    return ScoringTask(folder, bundle, version, 0.0)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def chunks(task: ScoringTask, size: int) -> list[Chunk]:
 
 def together(done: list[ScoredChunk]) -> ScoredChunk:
     """Return what came of all chunks."""
-    whole = ScoredChunk.all_deferred([])
+    whole = ScoredChunk([], [])
     for part in done:
         whole = whole.joined(part)
     return whole
@@ -68,12 +68,12 @@ def together(done: list[ScoredChunk]) -> ScoredChunk:
 
 def rows(done: ScoredChunk) -> dict[str, Row]:
     """Return the rows by path."""
-    return {row["path"]: row for row in done.rows.to_pylist()}
+    return {row["path"]: row for row in rows_of(done)}
 
 
 def paths(part: ScoredChunk) -> list[str]:
     """Return the paths of the rows."""
-    return [str(path) for path in part.rows["path"].to_pylist()]
+    return [result.info.path for result in part.results]
 
 
 def test_two_processes_give_what_one_gives_in_the_same_order(task: ScoringTask) -> None:
@@ -109,7 +109,9 @@ def test_no_chunks_no_work(task: ScoringTask, workers: int) -> None:
 
 
 @pytest.mark.usefixtures("libsndfile")
-@pytest.mark.parametrize("act", ["crash", "kill", "starve"])
+@pytest.mark.parametrize(
+    "act", ["crash", pytest.param("kill", marks=pytest.mark.long), pytest.param("starve", marks=pytest.mark.long)]
+)
 def test_a_file_that_ends_its_process_is_deferred_and_no_other(task: ScoringTask, act: str) -> None:
     """A crash of the decoder, SIGKILL, lack of memory: all others have their rows, in the order of the chunks."""
     expected = rows(together([*pool.scored_chunks(task, chunks(task, 24), 1)]))
@@ -124,6 +126,7 @@ def test_a_file_that_ends_its_process_is_deferred_and_no_other(task: ScoringTask
     assert_same_answers(rows(together(done)), {name: expected[name] for name in others})
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("libsndfile")
 def test_a_file_that_its_process_hangs_on_is_deferred_and_no_other(
     task: ScoringTask, monkeypatch: pytest.MonkeyPatch
@@ -138,10 +141,10 @@ def test_a_file_that_its_process_hangs_on_is_deferred_and_no_other(
     assert (lost.path, lost.reason) == (b"good-0000 deadly.flac", "worker_died")
     assert lost.detail == "kept the process that read it busy for 4 s, and was given up"
     assert_same_answers(rows(done), {name: expected[name] for name in paths(done)})
-    assert len(done.rows) == 1
+    assert len(done.results) == 1
 
 
-@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("which", [0, pytest.param(1, marks=pytest.mark.long)])
 def test_a_process_that_is_killed_while_it_has_nothing_to_do_is_replaced(task: ScoringTask, which: int) -> None:
     """Whichever of two it is, the other one does not wait for it for ever."""
     expected = rows(together([*pool.scored_chunks(task, chunks(task, 3), 1)]))

@@ -1,7 +1,6 @@
 """Writing rows: each is counted once and committed once, in batches, the summary with the last."""
 
 import json
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from runs import REFERENCE, RUN_COLUMNS, rows
 
 from audiomnist.scoring import records
 from audiomnist.scoring.inbox.discover import Deferred
-from audiomnist.scoring.records import FileInfo, Outcome
+from audiomnist.scoring.records import FileInfo, FileResult
 from audiomnist.scoring.seen import SeenFiles
 from audiomnist.scoring.summary import Counters, RunHeader, Summary
 from audiomnist.scoring.table.location import TableWriteError
@@ -31,7 +30,7 @@ RUN = RunHeader(
     model_version=RUN_COLUMNS["model_version"],
     dataset="tones",
 )
-LINK = FileInfo("e", 0, 0), records.rejected("e", "link", "is a symbolic link")
+LINK = FileResult(FileInfo("e", 0, 0), records.rejected("e", "link", "is a symbolic link"), 0.001)
 
 
 def info(path: str, content: int = 0) -> FileInfo:
@@ -48,16 +47,12 @@ def prediction(digit: int, confidence: float = 0.91) -> Prediction:
 
 def scored(*contents: int) -> ScoredChunk:
     """Return a chunk of new, scored files."""
-    made = [
-        (info(f"{content:03}.wav", content), records.predicted(prediction(content % 10), 0.0)) for content in contents
-    ]
-    return of(made)
+    return ScoredChunk([with_label(f"{content:03}.wav", content, content % 10) for content in contents], [])
 
 
-def of(made: Sequence[tuple[FileInfo, Outcome]], deferred: Sequence[Deferred] = ()) -> ScoredChunk:
-    """Return what came of files, each in a millisecond."""
-    table = records.table(made, RUN_COLUMNS, NOW)
-    return ScoredChunk(table, [0.001] * len(made), [*deferred])
+def with_label(path: str, content: int, digit: int, min_confidence: float = 0.0) -> FileResult:
+    """Return the result of a file with a prediction, after a millisecond."""
+    return FileResult(info(path, content), records.predicted(prediction(digit), min_confidence), 0.001)
 
 
 class WritingRun:
@@ -68,7 +63,7 @@ class WritingRun:
         self.table = Table.create(folder)
         self.counters = Counters(REFERENCE)
         known = SeenFiles.read(self.table, RUN_COLUMNS["model_version"])
-        self.writer = TableWriter(self.table, known, self.counters, RUN_ID, 4)
+        self.writer = TableWriter(self.table, known, self.counters, RUN_COLUMNS, 4)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -145,12 +140,12 @@ def test_rows_are_committed_as_soon_as_there_is_a_batch_and_one_more(run: Writin
 def test_every_outcome_is_counted_once(run: WritingRun) -> None:
     """Rows by their status, and deferred files by their reason."""
     made = [
-        (info("a.wav", 1), records.predicted(prediction(7), 0.0)),
-        (info("b.wav", 2), records.predicted(prediction(7), 0.95)),
-        (FileInfo("c.wav", 0, 0, "0" * 64), records.rejected("c.wav", "empty", "holds no bytes")),
+        with_label("a.wav", 1, 7),
+        with_label("b.wav", 2, 7, min_confidence=0.95),
+        FileResult(FileInfo("c.wav", 0, 0, "0" * 64), records.rejected("c.wav", "empty", "holds no bytes"), 0.001),
         LINK,
     ]
-    run.writer.add(of(made, [Deferred(b"d\xff.wav", "changing", "is not as it was found")]))
+    run.writer.add(ScoredChunk(made, [Deferred(b"d\xff.wav", "changing", "is not as it was found")]))
     summary = run.end()
     assert run.counts == {"scored": 1, "abstained": 1, "rejected": 2, "deferred": 1}
     assert summary.by_label["7"] == 1
@@ -163,10 +158,10 @@ def test_every_outcome_is_counted_once(run: WritingRun) -> None:
 def test_a_row_that_the_table_has_is_unchanged_and_not_written_again(folder: Path) -> None:
     """As of a file that was touched, or read again; of the others in its chunk each has its row."""
     first = WritingRun(folder)
-    first.writer.add(scored(1, 2).joined(of([LINK])))
+    first.writer.add(scored(1, 2).joined(ScoredChunk([LINK], [])))
     first.end()
     second = WritingRun(folder)
-    second.writer.add(scored(1, 2, 3).joined(of([LINK])))
+    second.writer.add(scored(1, 2, 3).joined(ScoredChunk([LINK], [])))
     second.end()
     assert second.counts == {"scored": 1, "unchanged": 3}
     assert [row["path"] for row in rows(folder)] == ["001.wav", "002.wav", "003.wav", "e"]

@@ -67,6 +67,7 @@ def test_sounds_of_any_accepted_length_are_scored(
         assert np.isfinite(row["ood_score"])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model", ["cnn", "rnn"])
 def test_labels_depend_neither_on_workers_nor_on_chunks_nor_on_the_order_of_files(
     config: ScoringConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str

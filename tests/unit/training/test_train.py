@@ -123,7 +123,9 @@ def run(script: Script, curves: Path, **changes: float) -> Network:
         return train_network(job, script, on_epoch)
 
 
-def trained_again(model: str, toy: Path, folder: Path, split: Path | None = None, **changes: Any) -> None:
+def trained_again(
+    model: str, toy: Path, folder: Path, split: Path | None = None, processes: int = 1, **changes: Any
+) -> None:
     """Train a model on the toy corpus, with other values in the section `train` where they are given."""
     folder.mkdir()
     values = params.read(toy / "params.yaml")
@@ -137,6 +139,7 @@ def trained_again(model: str, toy: Path, folder: Path, split: Path | None = None
         toy / "data.json",
         folder / "out",
         folder / "curves.csv",
+        processes=processes,
     )
 
 
@@ -154,17 +157,16 @@ def write_split(path: Path, clips: list[Clip]) -> None:
     path.write_text("\n".join(["file,digit,speaker,subset", *rows, ""]), encoding="utf-8")
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.long)])
 @pytest.mark.parametrize("model", registry.MODULES)
-def test_two_runs_give_the_same_bytes(model: str, toy: Path, trained: Path, tmp_path: Path) -> None:
-    """Curves, graph and description; one ran in several processes, the other in this one."""
-    trained_again(model, toy, tmp_path / "two")
+def test_two_runs_give_the_same_bytes(model: str, processes: int, toy: Path, trained: Path, tmp_path: Path) -> None:
+    """Curves, weights and description, however many processes share the work."""
+    trained_again(model, toy, tmp_path / "two", processes=processes)
     assert (tmp_path / "two" / "curves.csv").read_bytes() == (trained / f"{model}.csv").read_bytes()
     for file in (checkpoint.WEIGHTS, bundle.DESCRIPTION):
         assert (tmp_path / "two" / "out" / file).read_bytes() == (trained / model / file).read_bytes()
 
 
-@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("model", registry.MODULES)
 def test_the_test_part_chooses_nothing(model: str, toy: Path, trained: Path, tmp_path: Path) -> None:
     """With other labels in the test part, weights, calibration and all but the test curve stay the same."""
@@ -183,7 +185,6 @@ def test_the_test_part_chooses_nothing(model: str, toy: Path, trained: Path, tmp
         assert true["test_loss"] != false["test_loss"]
 
 
-@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(
     "model", ["lstm", pytest.param("cnn", marks=pytest.mark.long), pytest.param("rnn", marks=pytest.mark.long)]
 )
@@ -219,7 +220,6 @@ def test_a_model_is_calibrated_by_voices_that_were_new_to_networks_like_it(
     assert description.reference.confidence == histogram_of(calibration.confidence(own, expected).numpy())
 
 
-@pytest.mark.usefixtures("here")
 def test_the_model_of_a_single_voice_is_calibrated_by_its_validation_part(toy: Path, tmp_path: Path) -> None:
     """There is no voice to leave out."""
     clips = [clip for clip in read_split(toy / "split.csv") if clip.speaker == "ben"]
@@ -235,7 +235,6 @@ def test_the_model_of_a_single_voice_is_calibrated_by_its_validation_part(toy: P
     assert description.calibration == calibration.calibrate(own)
 
 
-@pytest.mark.usefixtures("here")
 def test_without_folds_a_model_is_calibrated_by_its_validation_part(toy: Path, trained: Path, tmp_path: Path) -> None:
     """Whether params.yaml says so or the caller does, who goes before it; the network and its curves stay."""
     trained_again("lstm", toy, tmp_path / "section", calibration_folds=0)
@@ -265,7 +264,6 @@ def test_without_folds_a_model_is_calibrated_by_its_validation_part(toy: Path, t
     assert (tmp_path / "argument.csv").read_bytes() == (trained / "lstm.csv").read_bytes()
 
 
-@pytest.mark.usefixtures("here")
 def test_a_bundle_says_by_what_its_split_was_made_where_that_is_not_the_section(toy: Path, tmp_path: Path) -> None:
     """What the caller says goes before params.yaml; nothing else follows from it."""
     section = params.section(toy / "params.yaml", "split", SplitParams)
@@ -288,7 +286,6 @@ def test_a_bundle_says_by_what_its_split_was_made_where_that_is_not_the_section(
     assert bundles[0].model_copy(update={"split": bundles[1].split}) == bundles[1]
 
 
-@pytest.mark.usefixtures("here")
 def test_transcripts_without_a_fault_make_a_model(toy: Path, tmp_path: Path) -> None:
     """Where all clips of a digit are alike to the network, novelty has a measure all the same."""
     table = transcripts.read(toy / "transcripts")
@@ -463,7 +460,6 @@ def test_a_bundle_says_what_its_training_clips_were_like(model: str, toy: Path, 
     assert all(0.1 <= edge <= 1 for edge in reference.confidence.edges)
 
 
-@pytest.mark.usefixtures("here")
 def test_the_shares_of_the_digits_are_those_of_the_training_part(toy: Path, tmp_path: Path) -> None:
     """A digit that it lacks has none, and is no trouble."""
     clips = [clip for clip in read_split(toy / "split.csv") if clip.digit != 3]
@@ -505,10 +501,11 @@ def test_a_mistake_in_the_parameters_is_told_before_training(
     assert not (tmp_path / "curves.csv").exists()
 
 
+@pytest.mark.long
 def test_a_training_that_diverges_says_so_and_leaves_no_bundle(toy: Path, tmp_path: Path) -> None:
     """Out of the process that it happened in, with the parameter to change."""
     with pytest.raises(FittingError, match=r"diverged in epoch \d+: lower train\.learning_rate"):
-        trained_again("lstm", toy, tmp_path / "lstm", learning_rate=1e30)
+        trained_again("lstm", toy, tmp_path / "lstm", processes=2, learning_rate=1e30)
     assert not (tmp_path / "lstm" / "out").exists()
 
 

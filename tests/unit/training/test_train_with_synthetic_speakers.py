@@ -200,8 +200,8 @@ def trained_bundle(model: str, toy: Path, folder: Path, **changes: Any) -> Path:
     folder.mkdir()
     (folder / "params.yaml").write_text(json.dumps(values), encoding="utf-8")
     inputs = {"cnn": "features", "lstm": "transcripts"}[model]
-    parameters = folder / "params.yaml"
-    train(model, parameters, toy / inputs, toy / "split.csv", toy / "data.json", folder / "out", folder / "curves.csv")
+    paths = folder / "params.yaml", toy / inputs, toy / "split.csv", toy / "data.json", folder / "out"
+    train(model, *paths, folder / "curves.csv", processes=1)
     return folder / "out"
 
 
@@ -221,18 +221,16 @@ def test_a_bundle_says_which_synthetic_speakers_it_was_trained_on(with_synthetic
     assert len(voices.espeak_languages) > 1
 
 
-@pytest.mark.usefixtures("here")
 def test_with_voices_two_runs_write_the_same_bundle(
     with_synthetic: Path, toy_with_voices: Path, tmp_path: Path
 ) -> None:
-    """One ran in several processes, the other in this one."""
+    """As without."""
     again = trained_bundle("cnn", toy_with_voices, tmp_path / "again")
     for file in (checkpoint.WEIGHTS, description.DESCRIPTION):
         assert (again / file).read_bytes() == (with_synthetic / file).read_bytes()
     assert (again.parent / "curves.csv").read_bytes() == (with_synthetic.parent / "curves.csv").read_bytes()
 
 
-@pytest.mark.usefixtures("here")
 def test_a_bundle_that_no_voice_taught_says_so(
     with_synthetic: Path, toy: Path, toy_with_voices: Path, tmp_path: Path
 ) -> None:
@@ -268,7 +266,6 @@ def test_mean_and_deviation_of_the_bands_are_those_of_recordings(toy: Path, toy_
     assert all(torch.equal(*pair) for pair in zip(*means, strict=True))
 
 
-@pytest.mark.usefixtures("here")
 def test_a_model_of_transcripts_hears_no_voice(toy_with_voices: Path, tmp_path: Path) -> None:
     """Its inputs have none, and its bundle says so."""
     assert (

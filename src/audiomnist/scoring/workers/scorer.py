@@ -8,12 +8,9 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import reduce
 from pathlib import Path
 from typing import NamedTuple
-
-import pyarrow as pa
 
 from audiomnist.audio import wav, waveform
 from audiomnist.audio.waveform import Waveform
@@ -23,8 +20,7 @@ from audiomnist.scoring.decoding import checks
 from audiomnist.scoring.decoding.decoder import decode_flac
 from audiomnist.scoring.inbox import discover, paths
 from audiomnist.scoring.inbox.discover import Candidate, Deferred, Unusable
-from audiomnist.scoring.records import FileInfo, Outcome
-from audiomnist.scoring.table.schema import SCHEMA
+from audiomnist.scoring.records import FileInfo, FileResult
 from audiomnist.serving.predictor import Predict
 
 # Files that are scored together, including those that are rejected without being read.
@@ -42,32 +38,25 @@ _PORTION_BYTES = 64 * 2**20
 class ScoringTask:
     """Everything that scoring needs besides the files, whose paths are relative to `inbox`; picklable, for workers.
 
-    Labels with a confidence below `min_confidence` are withheld; `columns` are those of `records.run_columns`.
+    Labels with a confidence below `min_confidence` are withheld; `model_version` is the one that the run is for.
     """
 
     inbox: Path
     bundle: Path
+    model_version: str
     min_confidence: float
-    columns: dict[str, str]
 
 
 @dataclass(frozen=True)
 class ScoredChunk:
-    """Results for some files, each of which has a row, with its processing time, or is deferred."""
+    """Results for some files, each of which gets a row or is deferred."""
 
-    rows: pa.Table
-    seconds: list[float]
+    results: list[FileResult]
     deferred: list[Deferred]
-
-    @classmethod
-    def all_deferred(cls, deferred: list[Deferred]) -> "ScoredChunk":
-        """Return the result for files that are all deferred."""
-        return cls(SCHEMA.empty_table(), [], deferred)
 
     def joined(self, other: "ScoredChunk") -> "ScoredChunk":
         """Return the results of both."""
-        rows = pa.concat_tables([self.rows, other.rows])
-        return ScoredChunk(rows, self.seconds + other.seconds, self.deferred + other.deferred)
+        return ScoredChunk(self.results + other.results, self.deferred + other.deferred)
 
 
 class _ReadFile(NamedTuple):
@@ -93,7 +82,7 @@ class Scorer:
     def score(self, files: Chunk) -> ScoredChunk:
         """Read files and predict their digits."""
         portions = (self._scored(self._settled(portion)) for portion in self._portions(files))
-        return reduce(ScoredChunk.joined, portions, ScoredChunk.all_deferred([]))
+        return reduce(ScoredChunk.joined, portions, ScoredChunk([], []))
 
     def _portions(self, files: Chunk) -> Iterator[list[_ReadFile | Deferred]]:
         """Read files; yield them in portions of bounded memory."""
@@ -140,18 +129,17 @@ class Scorer:
         start = time.perf_counter()
         predictions = iter(self._predict(clips) if clips else [])
         seconds_per_clip = (time.perf_counter() - start) / max(1, len(clips))
-        outcomes: list[tuple[FileInfo, Outcome]] = []
-        seconds: list[float] = []
+        results: list[FileResult] = []
         for file in files:
             if isinstance(file.audio, FaultError):
-                outcomes.append((file.info, records.rejected(file.info.path, file.audio.reason, file.audio.detail)))
-                seconds.append(file.seconds)
+                outcome = records.rejected(file.info.path, file.audio.reason, file.audio.detail)
+                results.append(FileResult(file.info, outcome, file.seconds))
             elif (prediction := next(predictions)) is not None:
-                outcomes.append((file.info, records.predicted(prediction, self._task.min_confidence)))
-                seconds.append(file.seconds + seconds_per_clip)
+                outcome = records.predicted(prediction, self._task.min_confidence)
+                results.append(FileResult(file.info, outcome, file.seconds + seconds_per_clip))
             else:
                 deferred.append(Deferred(file.candidate.path, *_RECOGNIZER_FAILED))
-        return ScoredChunk(records.table(outcomes, self._task.columns, datetime.now(UTC)), seconds, deferred)
+        return ScoredChunk(results, deferred)
 
 
 def _decoded(info: FileInfo, content: bytes) -> tuple[FileInfo, Waveform | FaultError]:

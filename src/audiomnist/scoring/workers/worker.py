@@ -67,7 +67,7 @@ class Worker:
             if self._is_closed:
                 raise
             if len(chunk) <= 1:
-                return ScoredChunk.all_deferred([Deferred(file.path, "worker_died", str(error)) for file in chunk])
+                return ScoredChunk([], [Deferred(file.path, "worker_died", str(error)) for file in chunk])
             half = len(chunk) // 2
             return self._bisect(chunk[:half]).joined(self._bisect(chunk[half:]))
 
@@ -129,7 +129,7 @@ def _work(parent: int, pipe: Connection, task: ScoringTask) -> None:
 def _scorer(task: ScoringTask) -> Scorer | AudiomnistError:
     try:
         model = load(task.bundle, threads=1)
-        if model.version != task.columns["model_version"]:
+        if model.version != task.model_version:
             return BundleError(f"{task.bundle} was replaced while the run was starting: run again")
         return Scorer(task, predictor(model))
     except AudiomnistError as error:
