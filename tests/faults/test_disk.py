@@ -41,7 +41,7 @@ def assert_told(ended: Ended, table: Path) -> int:
 
 
 @pytest.mark.parametrize(
-    "free_kib", [pytest.param(kib, marks=[] if kib == 64 else pytest.mark.long) for kib in range(0, 128, 4)]
+    "free_kib", [pytest.param(kib, marks=[] if kib == 64 else pytest.mark.long) for kib in range(0, 128, 16)]
 )
 def test_a_table_on_a_full_disk(
     free_kib: int, disk: SmallDisk, inbox: Path, bundle: Path, undisturbed: pa.Table, tmp_path: Path

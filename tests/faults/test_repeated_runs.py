@@ -78,9 +78,7 @@ class Series:
     ("seed", "arrivals", "batch_size", "workers"),
     [
         pytest.param(1, 15, 5, 1, marks=pytest.mark.long),
-        pytest.param(2, 200, 20, 1, marks=pytest.mark.long),
         pytest.param(3, 200, 20, 2, marks=pytest.mark.long),
-        pytest.param(4, 600, 100, 2, marks=pytest.mark.long),
     ],
 )
 def test_fourteen_repeated_runs(
