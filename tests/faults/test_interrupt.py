@@ -159,7 +159,7 @@ def test_two_signals_at_random_instants(
 ) -> None:
     """Wherever they fall before its end, no process is left over, and the next run completes the table."""
     signalled = partial(signalled_twice, draw=random.Random(count))
-    for trial in range(6):
+    for trial in range(3):
         scorer = in_time(signalled, Scorer(many, tmp_path / f"{trial}", bundle, BATCH, workers=count))
         assert_completed(scorer, len(rows(scorer.table)), undisturbed_many)
 

@@ -74,22 +74,14 @@ class Series:
         return [json.loads(line) for line in reversed(output.splitlines())]
 
 
-@pytest.mark.parametrize(
-    ("seed", "arrivals", "batch_size", "workers"),
-    [
-        pytest.param(1, 15, 5, 1, marks=pytest.mark.long),
-        pytest.param(3, 200, 20, 2, marks=pytest.mark.long),
-    ],
-)
-def test_fourteen_repeated_runs(
-    seed: int, arrivals: int, batch_size: int, workers: int, bundle: Path, other_bundle: Path, tmp_path: Path
-) -> None:
+@pytest.mark.long
+def test_fourteen_repeated_runs(bundle: Path, other_bundle: Path, tmp_path: Path) -> None:
     """Arrivals, renames, edits, deletions, touches, copies, bad files; another model, all scored again; a crash."""
-    scorer = Scorer(tmp_path / "inbox", tmp_path / "table", bundle, batch_size, workers)
-    series = Series(scorer, ChangingInbox(scorer.inbox, seed), ExpectedRows())
+    scorer = Scorer(tmp_path / "inbox", tmp_path / "table", bundle, batch_size=20, workers=2)
+    series = Series(scorer, ChangingInbox(scorer.inbox, seed=3), ExpectedRows())
     summaries: list[Summary | None] = []
     for night in NIGHTS:
-        series.inbox.change(arrivals)
+        series.inbox.change(arrivals=200)
         if night == OTHER_MODEL:
             series = series.with_bundle(other_bundle)
         if night == CRASHED:

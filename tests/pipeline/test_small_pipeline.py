@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import pandas as pd
 import pytest
-from checkout import ENVIRONMENT, ROOT, Checkout, alter
+from checkout import ENVIRONMENT, ROOT, Checkout, alter, copy_of_this_repository
 
 Found = TypeVar("Found")
 
@@ -216,6 +216,36 @@ def test_a_protocol_trains_and_evaluates_every_model_on_its_split(checkout: Chec
         if model == "cnn":  # the others have no folds here, which changes their calibration
             pd.testing.assert_frame_equal(of_seed[main.columns], main)
         assert of_seed["predicted"].tolist() == main["predicted"].tolist()
+
+
+@pytest.mark.long
+def test_without_recordings_the_quickstart_speaks_its_own_and_leaves_git_clean(
+    reproduced: tuple[Checkout, set[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says so, brings everything up to date in build/synthetic, names the dataset, and scores twenty files.
+
+    DVC takes what the small pipeline has computed from its cache, which the user's configuration shares.
+    """
+    config = tmp_path / "config" / "dvc" / "config"
+    config.parent.mkdir(parents=True)
+    config.write_text(f"[cache]\n    dir = {reproduced[0].folder}/.dvc/cache\n", encoding="utf-8")
+    monkeypatch.setitem(ENVIRONMENT, "XDG_CONFIG_HOME", str(tmp_path / "config"))
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setitem(ENVIRONMENT, name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setitem(ENVIRONMENT, name, "")
+    monkeypatch.setitem(ENVIRONMENT, "PYTHONPATH", "src")
+    (tmp_path / "checkout").mkdir()
+    checkout = copy_of_this_repository(tmp_path / "checkout")
+    alter(checkout.folder / "params.yaml", {"data": {"source": "recordings"}})
+    checkout.commit("real recordings are asked for")
+    printed = checkout.run("python", "-m", "audiomnist", "quickstart")
+    assert "going on with synthetic voices in" in printed
+    assert "Accuracy on synthetic voices (eSpeak NG)" in printed
+    assert "of 20 right (synthetic voices (eSpeak NG))" in printed
+    assert checkout.git_status() == set()
+    again = checkout.run("python", "-m", "audiomnist", "quickstart")
+    assert "19 stages unchanged: check, ingest" in again
 
 
 @contextmanager

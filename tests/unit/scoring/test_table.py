@@ -580,7 +580,7 @@ class TestWriters:
         assert len(again.vacuum()) == (0 if there else 1)
         assert paths(Table.open(table.path)) == ["new", "old"]
 
-    @pytest.mark.parametrize("kills", [5, pytest.param(30, marks=pytest.mark.long)])
+    @pytest.mark.parametrize("kills", [5, pytest.param(15, marks=pytest.mark.long)])
     def test_sigkill_at_random_instants_costs_and_doubles_nothing(self, folder: Path, kills: int) -> None:
         """What was reported as committed stays, and the last run adds what is missing."""
         draw = random.Random(kills)
