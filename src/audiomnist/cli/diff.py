@@ -39,13 +39,13 @@ def diff(
     found, notes = report.compare_revisions(first, second, predictions, model or list(TITLES))
     if as_json:
         models = {name: asdict(difference) for name, difference in found.items()}
-        typer.echo(json.dumps(rounded({"first": first, "second": second, "models": models, "notes": notes}), indent=2))
+        print(json.dumps(rounded({"first": first, "second": second, "models": models, "notes": notes}), indent=2))
         return
     head = ["model", "clips", first, second, "points", "only first right", "only second right", "McNemar p"]
     rows = [_row(name, difference) for name, difference in found.items()]
     ResultTable(head, rows, "Test clips in common").echo(markdown=markdown)
     for name, note in notes.items():
-        typer.echo(f"\n{name}: {note}")
+        print(f"\n{name}: {note}")
 
 
 def _row(name: str, difference: "Difference") -> list[str]:

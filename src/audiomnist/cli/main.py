@@ -1,6 +1,7 @@
 """The command `audiomnist`."""
 
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -27,9 +28,9 @@ def _print_version(requested: bool) -> None:  # noqa: FBT001 - Typer passes it b
 
     from audiomnist.serving.bundle.description import describe  # noqa: PLC0415
 
-    typer.echo(f"audiomnist {version('audiomnist')}")
+    print(f"audiomnist {version('audiomnist')}")
     model, model_version = describe(served_model())
-    typer.echo(f"model {model.model} ({model.dataset.name} {model.dataset.version}), version {model_version[:12]}")
+    print(f"model {model.model} ({model.dataset.name} {model.dataset.version}), version {model_version[:12]}")
     raise typer.Exit
 
 
@@ -93,7 +94,7 @@ def manifest(
 
     recordings = manifests.describe_folder(folder)
     manifests.write(out, recordings)
-    typer.echo(f"{len(recordings)} recordings: {out}")
+    print(f"{len(recordings)} recordings: {out}")
 
 
 @app.command()
@@ -114,11 +115,15 @@ def quickstart(
 
 def main() -> None:
     """Run the command; print the message of an error that the user can resolve, without a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal may lack characters that names have
     try:
         with extras.explained("pipeline"):
             app()
     except AudiomnistError as error:
-        typer.echo(f"audiomnist: {error}", err=True)
+        if sys.stderr:
+            print(f"audiomnist: {error}", file=sys.stderr)
         sys.exit(getattr(error, "status", 1))  # StageError has one
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

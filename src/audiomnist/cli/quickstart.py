@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import typer
 from ruamel.yaml import YAML
 
 from audiomnist.cli.repro import reproduce
@@ -57,13 +56,13 @@ def quickstart(checkout: Path, *, verbose: bool = False) -> None:
     tables.results(folder / "reports" / "comparison.json").echo()
     if folder == checkout:
         compare(checkout)
-    typer.echo(_NEXT)
+    print(_NEXT)
 
 
 def _synthetic(checkout: Path) -> Path:
     """Copy the tracked files, without results, to a folder whose parameters ask for synthetic voices; return it."""
     target = checkout / "build" / "synthetic"
-    typer.echo(
+    print(
         f"The recordings cannot be reached at {download.UPSTREAM_URL} and {download.SOURCE_VARIABLE} is not set: "
         f"going on with synthetic voices in {target}"
     )
@@ -99,20 +98,20 @@ def demonstrate(folder: Path) -> None:
     title = f"{inbox}, scored by {rows[0]['model']}"
     tables.ResultTable(("file", "label", "confidence", "truth"), cells, title).echo()
     right = sum(label == truth for _, label, _, truth in cells)
-    typer.echo(f"{right} of {count} right ({rows[0]['dataset']})")
+    print(f"{right} of {count} right ({rows[0]['dataset']})")
 
 
 def compare(checkout: Path) -> None:
     """Print how each model's accuracy differs from the committed one, and how to keep or drop changed results."""
-    typer.echo("\nCompared with the committed results:")
+    print("\nCompared with the committed results:")
     for name, title in TITLES.items():
         report = f"reports/metrics/{name}.json"
         metrics = json.loads((checkout / report).read_text(encoding="utf-8"))[name]
         is_committed = _git(checkout, "ls-tree", "HEAD", report)
         committed = json.loads(_git(checkout, "show", f"HEAD:./{report}"))[name] if is_committed else None
-        typer.echo(f"  {title:12}  {_difference(metrics, committed)}")
+        print(f"  {title:12}  {_difference(metrics, committed)}")
     if _git(checkout, "status", "--porcelain", "--", *_RESULTS):
-        typer.echo(_KEEP_OR_DROP)
+        print(_KEEP_OR_DROP)
 
 
 def _difference(metrics: dict[str, Any], committed: dict[str, Any] | None) -> str:

@@ -2,11 +2,15 @@
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from audiomnist.cli.local_folder import local_folder
 from audiomnist.core.processes import available_cores
+
+if TYPE_CHECKING:
+    from audiomnist.scoring.inbox.selection import Selection
 
 _IN_REPOSITORY = Path("models/selected")
 
@@ -20,10 +24,11 @@ def served_model() -> Path:
 
 def score(
     inbox: Annotated[
-        Path, typer.Argument(readable=False, help="Folder of WAV and FLAC files; its sub-folders are searched too.")
+        Path,
+        typer.Argument(parser=local_folder, metavar="INBOX", help="Folder of WAV and FLAC files."),
     ],
     into: Annotated[
-        Path, typer.Option("--into", readable=False, help="Folder of the table; created if it does not exist.")
+        Path, typer.Option("--into", parser=local_folder, metavar="TABLE", help="Folder of the table; may be new.")
     ],
     model: Annotated[
         Path | None, typer.Option(readable=False, help="Folder of a model bundle; by default the served model.")
@@ -44,6 +49,12 @@ def score(
         typer.Option(min=1, help="Rows per commit; a crash costs at most this much work, and the files in progress."),
     ] = 4096,
     workers: Annotated[int | None, typer.Option(min=1, help="Scoring processes; by default one per core.")] = None,
+    include: Annotated[
+        list[str] | None, typer.Option(help="Only files that match this pattern of .gitignore files; repeatable.")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="No files and folders that match this pattern; repeatable.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=0, help="Take at most this many new files.")] = None,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count new files; nothing is written.")] = False,
@@ -73,11 +84,30 @@ def score(
         _check_target(csv, inbox, into)
     bundle = model or (_IN_REPOSITORY if rev else served_model())
     config = ScoringConfig(
-        inbox, into, bundle, min_confidence, batch_size, workers or available_cores(), limit, rescore, reread, wait
+        inbox,
+        into,
+        bundle,
+        min_confidence,
+        batch_size,
+        workers or available_cores(),
+        _selection(include or [], exclude or []),
+        limit,
+        rescore,
+        reread,
+        wait,
     )
     raise typer.Exit(
         command.score(config, rev, csv, max_rejected_fraction, dry_run=dry_run, quiet=quiet, as_json=as_json)
     )
+
+
+def _selection(include: list[str], exclude: list[str]) -> "Selection":
+    from audiomnist.scoring.inbox.selection import PatternError, Selection  # noqa: PLC0415 - keeps --help quick
+
+    try:
+        return Selection(include, exclude)
+    except PatternError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def _check_target(csv: Path, inbox: Path, table: Path) -> None:

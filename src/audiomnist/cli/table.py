@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from audiomnist.cli.local_folder import local_folder
 from audiomnist.scoring.inbox.paths import shown
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Show, export, check and clean up the table of `audiomnist score`.", no_args_is_help=True)
 
-Folder = Annotated[Path, typer.Argument(metavar="TABLE", readable=False, help="Folder of the table.")]
+Folder = Annotated[Path, typer.Argument(metavar="TABLE", parser=local_folder, help="Folder of the table.")]
 
 _SHOWN = ("scored_at", "status", "digit", "confidence", "ood_score", "reason", "model", "path")
 
@@ -45,7 +46,7 @@ def show(
         only["reason"] = [reason, *(former for former, current in FORMER_REASONS.items() if current == reason)]
     latest_rows, total = _opened(folder).latest(only, rows)
     _echo_aligned([list(_SHOWN), *([_cell(row[column]) for column in _SHOWN] for row in latest_rows)])
-    typer.echo(f"{len(latest_rows):,} of {total:,} rows")
+    print(f"{len(latest_rows):,} of {total:,} rows")
 
 
 def _check_is_among(codes: Iterable[str], code: str | None, option: str) -> None:
@@ -67,12 +68,12 @@ def history(
     runs = _opened(folder).runs()
     if as_json:
         for run in runs:
-            typer.echo(json.dumps({"run_id": run.run_id, "version": run.version, "summary": run.summary}))
+            print(json.dumps({"run_id": run.run_id, "version": run.version, "summary": run.summary}))
         return
     counts = ("found", *OUTCOMES)
     rows = [["ended (UTC)", "run", "version", "model", *counts]]
     for run in runs:
-        stored = run.summary or dict.fromkeys(counts, "-") | {"model": "(did not end)"}
+        stored = dict.fromkeys(counts, 0 if run.summary else "-") | (run.summary or {"model": "(did not end)"})
         summary = stored | {name: stored[former] for name, former in FORMER_OUTCOMES.items() if former in stored}
         ended_at = f"{run.committed_at:%Y-%m-%d %H:%M}"
         rows.append([ended_at, run.run_id, str(run.version), *(_cell(summary[name]) for name in ("model", *counts))])
@@ -88,7 +89,7 @@ def export(
 ) -> None:
     """Write all rows to one file, which appears whole or not at all."""
     _opened(folder).export(to)
-    typer.echo(to)
+    print(to)
 
 
 @app.command()
@@ -97,7 +98,7 @@ def verify(folder: Folder) -> None:
     from audiomnist.cli import verify_table  # noqa: PLC0415 - keeps --help quick
 
     rows = verify_table.verify(folder)
-    typer.echo(f"{rows:,} rows, and every rule holds")
+    print(f"{rows:,} rows, and every rule holds")
 
 
 @app.command()
@@ -112,8 +113,8 @@ def vacuum(folder: Folder) -> None:
     with lock.held(folder, wait=False):
         removed = table.vacuum()
     for name in removed:
-        typer.echo(name)
-    typer.echo(f"{len(removed):,} files removed")
+        print(name)
+    print(f"{len(removed):,} files removed")
 
 
 def _cell(value: object) -> str:
@@ -132,4 +133,4 @@ def _echo_aligned(rows: list[list[str]]) -> None:
     """Print rows with aligned columns; the last column is not padded."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        typer.echo("  ".join(map(str.ljust, row, [*widths[:-1], 0])))
+        print("  ".join(map(str.ljust, row, [*widths[:-1], 0])))

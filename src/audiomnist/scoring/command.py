@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-import typer
 from rich.console import Console
 
 from audiomnist.asr.recognizer import RecognitionError
@@ -99,8 +98,9 @@ def _status(summary: Summary, max_rejected_fraction: float) -> int:
 
 
 def _print_error(message: str) -> None:
-    with suppress(OSError):
-        typer.echo(f"audiomnist score: {message}", err=True)
+    if sys.stderr:
+        with suppress(OSError):
+            print(f"audiomnist score: {message}", file=sys.stderr)
 
 
 class _CheckedStream:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from audiomnist.scoring.inbox import paths
-from audiomnist.scoring.inbox.discover import Candidate, Deferred, Entry, Unusable
+from audiomnist.scoring.inbox.discover import Candidate, Deferred, Entry, Excluded, Unusable
 from audiomnist.scoring.seen import SeenFiles
 from audiomnist.scoring.shutdown import Stop
 from audiomnist.scoring.summary import Counters
@@ -35,7 +35,9 @@ def new_chunks(
         if stop.requested:
             break
         counters.add("found")
-        if isinstance(entry, Deferred):
+        if isinstance(entry, Excluded):
+            counters.add("excluded")
+        elif isinstance(entry, Deferred):
             counters.add_deferred(paths.text(entry.path), entry.reason, entry.detail)
         elif _is_seen(entry, seen, reread=reread):
             counters.add("unchanged")

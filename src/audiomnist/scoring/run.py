@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -17,6 +17,7 @@ from uuid import uuid4
 from audiomnist.scoring import records
 from audiomnist.scoring.inbox import paths
 from audiomnist.scoring.inbox.discover import InboxError, check_listable, discover
+from audiomnist.scoring.inbox.selection import Selection
 from audiomnist.scoring.new_files import new_chunks
 from audiomnist.scoring.progress import Show, no_progress
 from audiomnist.scoring.seen import SeenFiles
@@ -46,6 +47,7 @@ class ScoringConfig:
         min_confidence: labels with a lower confidence are withheld; in [0, 1].
         batch_size: rows per commit (>= 1).
         workers: number of scoring processes (>= 1).
+        selection: which files are taken; the others have no row.
         limit: maximum number of new files, whatever their outcome; None for all.
         rescore: whether files that only other models have scored are new.
         reread: whether to read files whose size and modification time are in the table.
@@ -58,6 +60,7 @@ class ScoringConfig:
     min_confidence: float = 0.0
     batch_size: int = 4096
     workers: int = 1
+    selection: Selection = field(default_factory=Selection)
     limit: int | None = None
     rescore: bool = False
     reread: bool = False
@@ -148,7 +151,7 @@ class _ScoringRun:
     def _new_chunks(self, seen: SeenFiles) -> Iterator[Chunk]:
         config, of_transcripts = self._config, isinstance(self._model.description.input, TranscriptInput)
         return new_chunks(
-            discover(config.inbox),
+            discover(config.inbox, config.selection),
             seen,
             self._counters,
             self._stop,

@@ -23,7 +23,7 @@ from audiomnist.scoring.inbox.paths import shown
 from audiomnist.scoring.records import FileResult
 from audiomnist.serving.bundle.reference import Reference
 
-OUTCOMES = ("scored", "abstained", "rejected", "unchanged", "deferred", "remaining")
+OUTCOMES = ("scored", "abstained", "rejected", "unchanged", "deferred", "remaining", "excluded")
 # Their names in summaries up to schema version 2, which older commits contain.
 FORMER_OUTCOMES = {"unchanged": "known", "remaining": "left"}
 
@@ -72,11 +72,12 @@ class RunHeader(FrozenModel):
 
 
 class Summary(RunHeader):
-    """Results of a run: found = scored + abstained + rejected + unchanged + deferred + remaining.
+    """Results of a run: found = scored + abstained + rejected + unchanged + deferred + remaining + excluded.
 
     Attributes:
         unchanged: files that the table already has.
         remaining: new files that the run did not take, because of its limit or an interruption.
+        excluded: files and folders that the selection leaves out.
         by_label: scored files of each digit, "0" to "9".
         by_reason: rejected files of each reason, the most frequent first; `by_deferred_reason` likewise.
         mean_confidence: of scored and abstained files; None if there are none.
@@ -86,7 +87,7 @@ class Summary(RunHeader):
         files_per_s: scored, abstained and rejected files per second of the run.
     """
 
-    schema_version: Literal[3] = 3
+    schema_version: Literal[4] = 4
     ended_at: UtcTime
     seconds: float
     files_per_s: float
@@ -98,6 +99,7 @@ class Summary(RunHeader):
     unchanged: Count
     deferred: Count
     remaining: Count
+    excluded: Count
     by_label: dict[str, Count]
     by_reason: dict[str, Count]
     by_deferred_reason: dict[str, Count]
@@ -155,7 +157,7 @@ class Counters:
         self._least_certain: list[tuple[float, str, int]] = []
 
     def add(self, count: str, files: int = 1) -> None:
-        """Count files: as `found` in the inbox, as `unchanged` or as `remaining`."""
+        """Count files: as `found` in the inbox, as `unchanged`, `remaining` or `excluded`."""
         self.counts[count] += files
 
     def add_deferred(self, path: str, reason: str, sentence: str) -> None:

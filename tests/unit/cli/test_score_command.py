@@ -28,6 +28,7 @@ from runs import Ended, audiomnist, by_path, rows, tree
 from audiomnist.cli import main
 from audiomnist.scoring import run as scoring_run
 from audiomnist.scoring.inbox.discover import Deferred, Entry, discover
+from audiomnist.scoring.inbox.selection import Selection
 from audiomnist.scoring.summary import Summary
 from audiomnist.scoring.table import lock
 from audiomnist.scoring.table.schema import SCHEMA
@@ -107,8 +108,8 @@ def defers(inbox: Path, monkeypatch: pytest.MonkeyPatch) -> Defer:
     one = os.fsencode(min(path.name for path in inbox.glob("good*")))
 
     def defer(reason: str) -> None:
-        def found(folder: Path) -> Iterator[Entry]:
-            for item in discover(folder):
+        def found(folder: Path, selection: Selection) -> Iterator[Entry]:
+            for item in discover(folder, selection):
                 yield Deferred(one, reason, "is deferred") if item.path == one else item
 
         monkeypatch.setattr(scoring_run, "discover", found)
@@ -128,7 +129,10 @@ class TestOutput:
         """Without a terminal there is no escape code in it."""
         ended = score()
         assert (ended.status, ended.out) == (0, "")
-        assert "found 10 = 8 scored + 0 abstained + 2 rejected + 0 unchanged + 0 deferred + 0 remaining\n" in ended.err
+        assert (
+            "found 10 = 8 scored + 0 abstained + 2 rejected + 0 unchanged + 0 deferred + 0 remaining + 0 excluded\n"
+            in ended.err
+        )
         assert ESCAPE not in ended.err
         assert len(by_path(table)) == 10
 
@@ -232,6 +236,16 @@ class TestOutput:
         assert counts_of(score("--json", "--rescore")) == {"found": 10, "unchanged": 10}
         put(inbox, "a.part", b"")
         assert counts_of(score("--json", "--workers", 2, "--wait")) == {"found": 11, "unchanged": 10, "deferred": 1}
+
+    def test_patterns_choose_files(self, score: Score, inbox: Path, table: Path) -> None:
+        """The others have no row, and are counted; a folder once."""
+        for path in ("old/1.wav", "old/2.wav", "notes.txt"):
+            put(inbox, path, encoded(tone(1)))
+        ended = score("--include", "*.wav", "--include", "*.txt", "--exclude", "old/", "--exclude", "*.txt", "--json")
+        summary = Summary.model_validate_json(ended.out)
+        assert summary.excluded == 2
+        assert not {path for path in by_path(table) if path.startswith(("old", "notes"))}
+        assert set(by_path(table)) == {path.name for path in inbox.glob("*.wav")}
 
     def test_all_that_was_deferred_is_listed(self, score: Score, inbox: Path) -> None:
         """With the reason, safely."""
@@ -401,6 +415,8 @@ class TestUsage:
             (["--csv", "rows.txt"], "rows.txt must end with .csv"),
             (["--rev", ""], "--rev: it names no revision"),
             (["--rev", " "], "--rev: it names no revision"),
+            (["--include", ""], "'' matches no file"),
+            (["--exclude", "# comment"], "'# comment' matches no file"),
             (["--colour"], "--colour"),
             (["another"], "another"),
         ],
@@ -429,6 +445,31 @@ class TestUsage:
         """Folder and table."""
         assert "--into" in plain(audiomnist("score", inbox).err)
         assert audiomnist("score", inbox).status == audiomnist("score").status == 2
+
+    @pytest.mark.parametrize("place", ["s3://bucket/table", "abfss://a@b/c", "gs://x", "file://elsewhere/table"])
+    def test_a_table_that_is_not_on_this_machine_is_refused(
+        self, inbox: Path, cnn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+    ) -> None:
+        """Nothing is left behind, be it a folder of that name."""
+        monkeypatch.chdir(tmp_path)
+        before = tree(tmp_path)
+        ended = audiomnist("score", inbox, "--into", place, "--model", cnn)
+        assert (ended.status, ended.out) == (2, "")
+        assert f"{place} is not on this machine" in plain(ended.err)
+        assert tree(tmp_path) == before
+        assert audiomnist("table", "show", place).status == 2
+
+    @pytest.mark.parametrize("place", ["a:b", "file://{folder}/c%20d", "file://localhost{folder}/e"])
+    def test_a_table_may_have_a_colon_or_a_url_of_a_file(
+        self, inbox: Path, cnn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+    ) -> None:
+        """It is the folder of that name."""
+        monkeypatch.chdir(tmp_path)
+        place = place.format(folder=tmp_path)
+        assert audiomnist("score", inbox, "--into", place, "--model", cnn).status == 0
+        assert audiomnist("table", "show", place).out.endswith("10 of 10 rows\n")
+        (log,) = tmp_path.glob("*/_delta_log")
+        assert log.parent.name in {"a:b", "c d", "e"}
 
     @pytest.mark.parametrize("place", ["absent", "file"])
     def test_an_inbox_that_cannot_be_listed_is_named(self, table: Path, cnn: Path, tmp_path: Path, place: str) -> None:

@@ -20,7 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiomnist.scoring.inbox import discover
-from audiomnist.scoring.inbox.discover import Candidate, Deferred, Entry, InboxError, Unusable
+from audiomnist.scoring.inbox.discover import Candidate, Deferred, Entry, Excluded, InboxError, Unusable
+from audiomnist.scoring.inbox.selection import PatternError, Selection
 
 LIMIT_BYTES = 1000
 STRANGE_NAMES = [
@@ -39,7 +40,9 @@ STRANGE_NAMES = [
     b"7.txt",
 ]
 NAMES = st.sampled_from([b".a", b"a.part", b"b~", b"c.TMP"]) | st.binary(min_size=1, max_size=20).filter(
-    lambda name: not set(name) & set(b"\0/") and name not in {b".", b".."}
+    lambda name: (
+        not set(name) & set(b"\0/") and name not in {b".", b".."} and not Selection().excludes(name, is_folder=False)
+    )
 )
 CONTENTS = st.binary(max_size=20)
 TREES = st.dictionaries(
@@ -59,7 +62,7 @@ if os.getuid() == 0:
     os.setuid(65534)
 def outcome(found):
     if not isinstance(found, discover.Candidate):
-        return getattr(found, "reason")
+        return getattr(found, "reason", "excluded")
     content = discover.read(folder, found, 1000)
     return content.decode() if isinstance(content, bytes) else content.reason
 try:
@@ -124,7 +127,7 @@ def found_in(folder: Path) -> dict[bytes, Entry]:
 
 def described(found: Entry) -> str:
     """Return the class of what is found, and its reason if it has one."""
-    return " ".join([type(found).__name__, *([] if isinstance(found, Candidate) else [found.reason])])
+    return " ".join([type(found).__name__, *([] if isinstance(found, Candidate | Excluded) else [found.reason])])
 
 
 def reasons_in(folder: Path) -> dict[bytes, str]:
@@ -208,6 +211,87 @@ def test_the_inbox_may_be_spelt_in_any_way(folder: Path, monkeypatch: pytest.Mon
     spelt = Path({"relative": "inbox", "dotted": "inbox/../inbox", "link": "door"}.get(spelling, f"{folder}/"))
     assert reasons_in(spelt) == {b"night/7.wav": "Candidate"}
     assert read(spelt, candidate(spelt, b"night/7.wav")) == b"sound"
+
+
+LEFT_BY_SYSTEMS = [
+    *(
+        "lost+found/",
+        "System Volume Information/",
+        "$RECYCLE.BIN/",
+        "@eaDir/",
+        "__MACOSX/",
+        ".Trash-1000/",
+        ".Trashes/",
+    ),
+    *(".DS_Store", "Thumbs.db", "desktop.ini", "Desktop.ini", "._7.wav"),
+]
+
+
+@pytest.mark.parametrize("name", LEFT_BY_SYSTEMS)
+@pytest.mark.parametrize("inside", ["", "night/"])
+def test_what_systems_leave_is_excluded(folder: Path, name: str, inside: str) -> None:
+    """Wherever it lies; a folder is one entry, and is not entered."""
+    left = place(folder, f"{inside}{name}".rstrip("/").encode())
+    if name.endswith("/"):
+        left.mkdir()
+        (left / "7.wav").write_bytes(b"sound")
+    else:
+        left.write_bytes(b"")
+    place(folder, f"{inside}lost and found.wav".encode()).write_bytes(b"sound")
+    assert reasons_in(folder) == {
+        f"{inside}{name}".rstrip("/").encode(): "Excluded",
+        f"{inside}lost and found.wav".encode(): "Candidate",
+    }
+
+
+def test_a_folder_of_the_file_system_that_only_root_may_list_needs_nobody(open_folder: Path) -> None:
+    """As at the top of a disk."""
+    (open_folder / "7.wav").write_bytes(b"sound")
+    (open_folder / "lost+found").mkdir(mode=0o700)
+    assert {found.path for found in discover.discover(open_folder)} == {b"7.wav", b"lost+found"}
+    ended = as_unprivileged_user(open_folder)
+    assert json.loads(ended.stdout) == {"7.wav": "sound", "lost+found": "excluded"}, ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "taken"),
+    [
+        ([], [], {"a.wav", "a.txt", "old/a.wav", "new/a.wav", "new/old/b.wav"}),
+        (["*.wav"], [], {"a.wav", "old/a.wav", "new/a.wav", "new/old/b.wav"}),
+        (["/*.wav"], [], {"a.wav"}),
+        (["new/"], [], {"new/a.wav", "new/old/b.wav"}),
+        (["*.wav", "*.txt"], ["old/"], {"a.wav", "a.txt", "new/a.wav"}),
+        ([], ["/old/"], {"a.wav", "a.txt", "new/a.wav", "new/old/b.wav"}),
+        ([], ["*.wav", "!b.wav"], {"a.txt", "new/old/b.wav"}),
+        (["**/old/*"], [], {"old/a.wav", "new/old/b.wav"}),
+        (["*.flac"], [], set()),
+    ],
+)
+def test_patterns_are_those_of_gitignore_files(
+    folder: Path, include: list[str], exclude: list[str], taken: set[str]
+) -> None:
+    """Files that match one of those to include, but none of those to exclude."""
+    for path in ("a.wav", "a.txt", "old/a.wav", "new/a.wav", "new/old/b.wav"):
+        place(folder, path.encode()).write_bytes(b"sound")
+    found = list(discover.discover(folder, Selection(include, exclude)))
+    assert {item.path.decode() for item in found if isinstance(item, Candidate)} == taken
+    assert {type(item) for item in found} <= {Candidate, Excluded}
+
+
+@pytest.mark.parametrize("name", STRANGE_NAMES)
+def test_patterns_match_any_name(folder: Path, name: bytes) -> None:
+    """Be it text or not."""
+    place(folder, name).write_bytes(b"sound")
+    assert reasons_in(folder) == {name: "Candidate"}
+    (left,) = discover.discover(folder, Selection(exclude=["*"]))
+    assert left == Excluded(name)
+
+
+@pytest.mark.parametrize("pattern", ["", "#a", " "])
+def test_a_pattern_that_matches_nothing_is_refused(pattern: str) -> None:
+    """It is no doubt a mistake."""
+    with pytest.raises(PatternError, match="matches no file"):
+        Selection([pattern])
 
 
 def test_entries_come_depth_first_in_the_order_of_their_bytes(folder: Path) -> None:

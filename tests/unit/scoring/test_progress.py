@@ -43,7 +43,7 @@ def inbox(tmp_path: Path) -> Path:
 
 def counts(**changed: int) -> dict[str, int]:
     """Return the counts of a run."""
-    outcomes = ("found", "scored", "abstained", "rejected", "unchanged", "deferred", "remaining")
+    outcomes = ("found", "scored", "abstained", "rejected", "unchanged", "deferred", "remaining", "excluded")
     return dict.fromkeys(outcomes, 0) | changed
 
 

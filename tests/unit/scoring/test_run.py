@@ -16,6 +16,7 @@ from audiomnist.audio import waveform
 from audiomnist.core.hashing import sha256_of
 from audiomnist.scoring import run as scoring_run
 from audiomnist.scoring.inbox.discover import Entry, InboxError, discover
+from audiomnist.scoring.inbox.selection import Selection
 from audiomnist.scoring.run import ScoringConfig, preview
 from audiomnist.scoring.shutdown import Stop
 from audiomnist.scoring.summary import Summary
@@ -358,8 +359,8 @@ def test_a_file_that_changes_between_listing_and_reading_is_taken_by_the_next_ru
     """It has no row, and is listed; the others have theirs."""
     put_numbered(config.inbox, 1, 2, 3)
 
-    def listed(inbox: Path) -> Iterator[Entry]:
-        yield from discover(inbox)
+    def listed(inbox: Path, selection: Selection) -> Iterator[Entry]:
+        yield from discover(inbox, selection)
         change(inbox / "002.wav")
 
     monkeypatch.setattr(scoring_run, "discover", listed)

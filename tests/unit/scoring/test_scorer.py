@@ -16,7 +16,7 @@ from runs import RUN_COLUMNS, Row, answer, rows_of
 from audiomnist.audio.waveform import Waveform
 from audiomnist.scoring.decoding import checks
 from audiomnist.scoring.inbox import discover
-from audiomnist.scoring.inbox.discover import Candidate, Deferred, Unusable
+from audiomnist.scoring.inbox.discover import Candidate, Unusable
 from audiomnist.scoring.workers import scorer
 from audiomnist.scoring.workers.scorer import ScoredChunk, Scorer, ScoringTask
 from audiomnist.serving.predictor import Prediction
@@ -73,7 +73,7 @@ def task(folder: Path, **changes: Any) -> ScoringTask:
 
 def candidates(folder: Path) -> list[Candidate | Unusable]:
     """Return what gets a row in a folder."""
-    return [item for item in discover.discover(folder) if not isinstance(item, Deferred)]
+    return [item for item in discover.discover(folder) if isinstance(item, Candidate | Unusable)]
 
 
 def scored(

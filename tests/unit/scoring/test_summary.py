@@ -106,6 +106,7 @@ def test_the_counts_of_a_run_add_up() -> None:
         "unchanged": 12,
         "deferred": 2,
         "remaining": 0,
+        "excluded": 0,
     }
     assert summary.by_label == {str(digit): 199 for digit in range(10)}
     assert summary.by_reason == {"truncated": 150, "empty": 50}
@@ -229,7 +230,7 @@ def test_a_summary_comes_back_from_json_as_it_was(counters: Counters) -> None:
     text = summary.to_json()
     assert Summary.model_validate_json(text) == summary
     assert "\n" not in text
-    assert json.loads(text, parse_constant=pytest.fail)["schema_version"] == 3
+    assert json.loads(text, parse_constant=pytest.fail)["schema_version"] == 4
 
 
 def test_hostile_names_come_back_from_json_as_they_were() -> None:
@@ -239,7 +240,7 @@ def test_hostile_names_come_back_from_json_as_they_were() -> None:
     assert Summary.model_validate_json(ended(counters).to_json()).rejected_files[0].path == HOSTILE
 
 
-@pytest.mark.parametrize("altered", [{"schema_version": 2}, {"found": -1}, {"unknown": 1}, {"seconds": "NaN"}])
+@pytest.mark.parametrize("altered", [{"schema_version": 3}, {"found": -1}, {"unknown": 1}, {"seconds": "NaN"}])
 def test_what_is_no_summary_of_this_version_is_refused(altered: dict[str, object]) -> None:
     """Rather than read by halves."""
     record = json.loads(ended(full_run()).to_json()) | altered
@@ -268,16 +269,15 @@ def test_an_empty_run_has_no_mean_and_no_drift() -> None:
         "run 20260301T020000Z: 0.0 s, 0.0 files/s",
         "inbox /srv/inbox",
         "model cnn, version 0123456789ab, trained on Free Spoken Digit Dataset 1.0.10",
-        "found 0 = 0 scored + 0 abstained + 0 rejected + 0 unchanged + 0 deferred + 0 remaining",
+        "found 0 = 0 scored + 0 abstained + 0 rejected + 0 unchanged + 0 deferred + 0 remaining + 0 excluded",
     ]
 
 
 def test_the_counts_are_in_one_line_and_the_reasons_in_one_each() -> None:
     """Each with its sum, the most frequent reason first."""
     output = lines(ended(full_run()))
-    assert (
-        "found 2,214 = 1,990 scored + 10 abstained + 200 rejected + 12 unchanged + 2 deferred + 0 remaining" in output
-    )
+    outcomes = "1,990 scored + 10 abstained + 200 rejected + 12 unchanged + 2 deferred + 0 remaining + 0 excluded"
+    assert f"found 2,214 = {outcomes}" in output
     assert "rejected 200 = 150 truncated + 50 empty" in output
     assert "deferred 2 = 1 unfinished_name + 1 vanished" in output
 

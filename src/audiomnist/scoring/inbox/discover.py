@@ -1,10 +1,10 @@
 """Files of the inbox: finding them, and reading one.
 
 `discover` yields every entry below a folder: a candidate, to be read; deferred, because a later run may be able to
-read it; unusable, because it is not a regular file. A folder that cannot be listed is one entry, and so is a hidden
-folder (its name starts with a dot), where programs keep unfinished files. Links are not followed; only the inbox
-itself may be one. (A folder that is replaced by a link after it was listed is followed, but only to files of the same
-name, size and modification time.)
+read it; unusable, because it is not a regular file; excluded by the selection. A folder that is excluded or cannot be
+listed is one entry, and so is a hidden folder (its name starts with a dot), where programs keep unfinished files. Links
+are not followed; only the inbox itself may be one. (A folder that is replaced by a link after it was listed is
+followed, but only to files of the same name, size and modification time.)
 """
 
 # ruff: noqa: PTH118, PTH208 - names are bytes here, which pathlib does not support
@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from audiomnist.core.errors import AudiomnistError
 from audiomnist.scoring.inbox import paths
+from audiomnist.scoring.inbox.selection import Selection
 
 _UNFINISHED = (b".part", b".partial", b".tmp", b".crdownload", b".filepart", b"~")
 _OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | os.O_NOFOLLOW
@@ -69,7 +70,13 @@ class Unusable(NamedTuple):
     detail: str
 
 
-Entry = Candidate | Deferred | Unusable
+class Excluded(NamedTuple):
+    """An entry that the selection leaves out."""
+
+    path: bytes
+
+
+Entry = Candidate | Deferred | Unusable | Excluded
 
 
 def check_listable(inbox: Path) -> None:
@@ -78,19 +85,19 @@ def check_listable(inbox: Path) -> None:
         os.scandir(inbox).close()
 
 
-def discover(inbox: Path) -> Iterator[Entry]:
+def discover(inbox: Path, selection: Selection | None = None) -> Iterator[Entry]:
     """Yield every entry below a folder once, depth first, the names of a folder in the order of their bytes.
 
-    Every regular file is a candidate, whatever its suffix, unless its name is that of an unfinished file: it starts
-    with a dot, or ends in .part, .partial, .tmp, .crdownload, .filepart or ~. Only the names in the folders between
-    the inbox and the entry are in memory, some 70 bytes each.
+    Every regular file of the selection, by default one without patterns, is a candidate, whatever its suffix, unless
+    its name is that of an unfinished file: it starts with a dot, or ends in .part, .partial, .tmp, .crdownload,
+    .filepart or ~. Only the names in the folders between the inbox and the entry are in memory, some 70 bytes each.
 
     Raises:
         InboxError: the inbox is not a folder or cannot be listed; raised by the call, before the first entry.
     """
     base = os.path.join(os.fsencode(inbox), b"")
     with _listing(inbox):
-        return _walk(base, _names(base))
+        return _walk(base, _names(base), selection or Selection())
 
 
 def read(inbox: Path, file: Candidate | Unusable, max_bytes: int) -> bytes | Deferred | Unusable:
@@ -125,7 +132,7 @@ def _names(folder: bytes) -> list[bytes]:
     return sorted({*os.listdir(folder)}, reverse=True)  # some file systems list one twice that is renamed
 
 
-def _walk(base: bytes, top: list[bytes]) -> Iterator[Entry]:
+def _walk(base: bytes, top: list[bytes], selection: Selection) -> Iterator[Entry]:
     folders = [(b"", top)]
     while folders:
         folder, names = folders[-1]
@@ -134,7 +141,7 @@ def _walk(base: bytes, top: list[bytes]) -> Iterator[Entry]:
             continue
         path = folder + names.pop()
         try:
-            entry = _entry(path, os.lstat(base + path))
+            entry = _entry(path, os.lstat(base + path), selection)
             if entry is None:
                 folders.append((path + b"/", _names(base + path)))
         except OSError as error:
@@ -143,9 +150,11 @@ def _walk(base: bytes, top: list[bytes]) -> Iterator[Entry]:
             yield entry
 
 
-def _entry(path: bytes, status: os.stat_result) -> Entry | None:
+def _entry(path: bytes, status: os.stat_result, selection: Selection) -> Entry | None:
     """Return the entry of a path; None for a folder to list."""
     name, mode = path.rpartition(b"/")[2], status.st_mode
+    if selection.excludes(path, is_folder=stat.S_ISDIR(mode)):
+        return Excluded(path)
     if stat.S_ISDIR(mode):
         hidden = "is a hidden folder and not entered: rename it if it holds recordings"
         return Deferred(path, "unfinished_name", hidden) if name.startswith(b".") else None

@@ -19,7 +19,7 @@ LOG = "_delta_log"
 def write_rows(path: Path, rows: pa.Table) -> None:
     """Write rows to a Parquet file and sync it to disk; an OSError leaves no file."""
     try:
-        pq.write_table(rows, path, compression="zstd")
+        pq.write_table(rows, path.absolute(), compression="zstd")  # with a colon, a relative one is taken for a URL
         sync(path)
     except OSError:
         path.unlink(missing_ok=True)
