@@ -23,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "iso-8859-1", "utf-8"])
+@pytest.mark.parametrize("encoding", ["ascii", pytest.param("iso-8859-1", marks=pytest.mark.long)])
 def test_no_command_fails_at_a_character(folder: Path, encoding: str, tmp_path: Path) -> None:
     """Status and text are as in UTF-8, but for escapes."""
     table = tmp_path / "tablé 🎤"
@@ -46,11 +46,11 @@ def test_no_command_fails_at_a_character(folder: Path, encoding: str, tmp_path: 
         ended = run(command, encoding)
         assert (ended.returncode, b"Traceback" in ended.stderr) == (0, False), (command, ended.stderr)
     printed = run(["table", "show", table], encoding).stdout.decode(encoding)
-    assert ("🎤" if encoding == "utf-8" else "\\U0001f3a4") in printed
-    assert ("naïve" if encoding != "ascii" else "na\\xefve") in printed
+    assert "\\U0001f3a4" in printed
+    assert ("na\\xefve" if encoding == "ascii" else "naïve") in printed
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "iso-8859-1"])
+@pytest.mark.parametrize("encoding", ["ascii", pytest.param("iso-8859-1", marks=pytest.mark.long)])
 def test_an_error_is_told_in_any_terminal(folder: Path, encoding: str) -> None:
     """With its status."""
     ended = run(["score", folder / "🎤", "--into", folder / "table", "--model", folder / "bundle"], encoding)
