@@ -108,11 +108,12 @@ def test_a_parameter_of_one_model_runs_that_model_alone_and_shows_in_every_diff(
     assert {tuple(plot["revisions"]) for plot in curves} == {("main", "feature")}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("override", "message"),
     [
         ("model=typo", "model: Input should be 'cnn', 'rnn' or 'lstm' (given: 'typo')"),
-        pytest.param("+models.rnn.hiden=1", "models.rnn.hiden: is not a parameter", marks=pytest.mark.long),
+        ("+models.rnn.hiden=1", "models.rnn.hiden: is not a parameter"),
     ],
 )
 def test_an_error_in_a_parameter_is_reported_before_anything_is_lost(
@@ -146,18 +147,60 @@ def test_another_data_version_shows_in_the_metrics_diff(checkout: Checkout) -> N
     assert metrics["reports/data.json"]["corpus.recordings"] == {"old": 240, "new": 300, "diff": 60}
 
 
+@pytest.fixture
+def shared(checkout: Checkout, tmp_path: Path) -> Checkout:
+    """The pipeline as its author shares it, by `origin` and a DVC remote, having run the main pipeline alone.
+
+    The protocols are as committed. Branch `other` has another model, experiment `tried` a third.
+    """
+    tracked = subprocess.run(
+        ["git", "ls-files", "stages/protocols", "reports"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.split()
+    for name in tracked:
+        if not (checkout.folder / name).exists():
+            (checkout.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, checkout.folder / name)
+    checkout.run("dvc", "remote", "add", "--default", "storage", str(tmp_path / "storage"))
+    checkout.commit("protocols and a remote")
+    checkout.run("dvc", "exp", "run", "-n", "tried", "-S", "model=lstm")
+    checkout.run("git", "reset", "-q", "--hard")
+    checkout.run("git", "checkout", "-q", "-b", "other")
+    checkout.run("dvc", "exp", "run", "-S", "model=rnn")
+    checkout.commit("the rnn")
+    checkout.run("git", "checkout", "-q", "main")
+    checkout.run("dvc", "checkout", "-q")
+    checkout.run("git", "clone", "-q", "--bare", str(checkout.folder), str(tmp_path / "origin"))
+    checkout.run("git", "remote", "set-url", "origin", str(tmp_path / "origin"))
+    checkout.run("dvc", "push", "--all-commits")
+    checkout.run("dvc", "exp", "push", "origin", "tried")
+    return checkout
+
+
 @pytest.mark.long
-def test_a_clone_that_pulls_runs_nothing(reproduced: tuple[Checkout, set[str]], tmp_path: Path) -> None:
-    """Push to a folder, clone, pull, repro: everything comes from the remote."""
-    pusher = reproduced[0].clone(tmp_path / "pusher")
-    pusher.run("dvc", "remote", "add", "--default", "storage", str(tmp_path / "storage"))
-    pusher.commit("a remote")
-    pusher.run("dvc", "push")
-    pusher.run("git", "clone", "-q", str(pusher.folder), str(tmp_path / "puller"))
-    puller = Checkout(tmp_path / "puller")
-    puller.run("dvc", "pull")
-    assert puller.stages_run("repro") == set()
-    assert puller.git_status() == set()
+def test_a_clone_does_with_dvc_what_its_author_does(shared: Checkout, tmp_path: Path) -> None:
+    """Each command ends with status 0 and says little; with all that is pulled no stage runs."""
+    shared.run("git", "clone", "-q", str(tmp_path / "origin"), str(tmp_path / "clone"))
+    clone = Checkout(tmp_path / "clone")
+    clone.run("git", "config", "user.name", "test")
+    clone.run("git", "config", "user.email", "test@example.org")
+    for command in (
+        "dvc pull",
+        "dvc checkout",
+        "dvc push",
+        "dvc exp pull origin tried",
+        "dvc exp apply tried",
+        "git checkout -q .",
+        "dvc checkout",
+        "dvc install",
+        "git checkout -q other",
+        "git checkout -q main",
+    ):
+        printed = clone.run(*command.split())
+        assert len(printed.splitlines()) < 25, command
+        assert "ERROR" not in printed, command
+    assert clone.stages_run("repro") == set()
+    assert clone.git_status() == set()
+    assert "up to date" in clone.run("dvc", "status", "dvc.yaml")
 
 
 @pytest.mark.long
@@ -177,7 +220,7 @@ def test_after_a_kill_in_mid_training_the_next_repro_completes(checkout: Checkou
 
 
 def test_a_kill_before_training_has_begun_ends_the_process_that_starts(cnn_checkout: Checkout) -> None:
-    """SIGKILL of dvc while the stage's Python still loads its libraries leaves none in the cnn_checkout."""
+    """SIGKILL of dvc while the stage's Python still loads its libraries leaves none in the checkout."""
     alter(cnn_checkout.folder / "params.yaml", LONG_TRAINING)
     assert any(_is_killed_early(cnn_checkout) for _ in range(5)), "each kill came too late"
 

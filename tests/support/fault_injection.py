@@ -17,6 +17,7 @@ from itertools import count
 from typing import Any
 
 import pyarrow.csv
+from base_install import remove_pandas
 from deltalake import DeltaTable
 from deltalake.table import TableOptimizer
 
@@ -66,7 +67,8 @@ def _die_at(size_bytes: int) -> None:
 
 
 def main(step: str, moment: str, at: str, *arguments: str) -> None:
-    """Run the command."""
+    """Run the command, as in the base install."""
+    remove_pandas()
     place, name, half_bytes = STEPS[step]
     called = _killed(getattr(place, name), moment, int(at), half_bytes)
     setattr(place, name, staticmethod(called) if name == "create" else called)

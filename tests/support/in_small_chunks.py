@@ -1,4 +1,6 @@
-"""The command `audiomnist`, with small chunks."""
+"""The command `audiomnist` as in the base install, with small chunks."""
+
+from base_install import remove_pandas
 
 from audiomnist.cli import main
 from audiomnist.scoring import run
@@ -7,5 +9,6 @@ FILES = 60
 
 
 if __name__ == "__main__":
+    remove_pandas()
     run._CHUNK_WAVEFORMS = FILES  # noqa: SLF001 - no option sets it
     main.main()

@@ -80,6 +80,7 @@ def through_loader(peer: Peer, paths: Sequence[Path]) -> peers.Logits:
 
 
 @pytest.mark.parametrize("style", [peers.notebook, peers.batched_torch, through_loader])
+@pytest.mark.long
 def test_peers_give_the_labels_of_the_served_graph(
     style: peers.Style, peer: Peer, files: list[Path], served: NDArray[np.float32]
 ) -> None:

@@ -23,7 +23,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("encoding", ["ascii", pytest.param("iso-8859-1", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("encoding", ["ascii", "iso-8859-1"])
 def test_no_command_fails_at_a_character(folder: Path, encoding: str, tmp_path: Path) -> None:
     """Status and text are as in UTF-8, but for escapes."""
     table = tmp_path / "tablé 🎤"

@@ -24,6 +24,7 @@ import small_bundles
 from inbox_files import encoded, put, put_bad, put_good, tone
 from onnx import helper
 from runs import Ended, audiomnist, by_path, rows, tree
+from score_process import AUDIOMNIST
 
 from audiomnist.cli import main
 from audiomnist.scoring import run as scoring_run
@@ -158,7 +159,7 @@ class TestOutput:
     def test_on_a_pipe_there_are_plain_lines(self, inbox: Path, table: Path, cnn: Path) -> None:
         """From the program started as a service does."""
         options = ("--into", str(table), "--model", str(cnn))
-        command = [sys.executable, "-m", "audiomnist", "score", str(inbox), *options]
+        command = [*AUDIOMNIST, "score", str(inbox), *options]
         ended = subprocess.run(command, capture_output=True, check=False, cwd=inbox.parent, env=environment())
         assert (ended.returncode, ended.stdout) == (0, b"")
         assert b"found 10 = 8 scored" in ended.stderr
@@ -170,7 +171,7 @@ class TestOutput:
         ours, its = pty.openpty()
         with os.fdopen(ours, "rb", closefd=True, buffering=0) as terminal:
             options = ("--into", str(table), "--model", str(cnn), "--workers", "1", "--json")
-            command = [sys.executable, "-m", "audiomnist", "score", str(inbox), *options]
+            command = [*AUDIOMNIST, "score", str(inbox), *options]
             with subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=its, env=environment(TERM="xterm")
             ) as process:
@@ -259,7 +260,7 @@ class TestOutputThatIsNotTaken:
     @pytest.fixture
     def command(self, inbox: Path, table: Path, cnn: Path) -> list[str]:
         """The program as a service starts it."""
-        return [sys.executable, "-m", "audiomnist", "score", str(inbox), "--into", str(table), "--model", str(cnn)]
+        return [*AUDIOMNIST, "score", str(inbox), "--into", str(table), "--model", str(cnn)]
 
     def test_a_log_that_cannot_be_written_is_a_failure(self, command: list[str], table: Path) -> None:
         """The last thing that goes there is the summary, which the table has too."""
@@ -285,7 +286,7 @@ class TestOutputThatIsNotTaken:
 
     def test_a_log_that_cannot_be_written_in_mid_run_stops_it(self, command: list[str], table: Path) -> None:
         """What was committed by then stays, and the next run makes the rest."""
-        talkative = [sys.executable, "-c", TALKATIVE, *command[3:], "--batch-size", "4"]
+        talkative = [sys.executable, "-c", TALKATIVE, *command[len(AUDIOMNIST) :], "--batch-size", "4"]
         with Path("/dev/full").open("wb") as full:
             assert subprocess.run(talkative, stderr=full, check=False, env=environment()).returncode == 6
         assert len(rows(table)) == 8
