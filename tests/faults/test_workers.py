@@ -31,7 +31,7 @@ from table_files import assert_same
 from audiomnist.scoring.table.table import Table
 
 FILES = 600
-KILLS, TRIALS = 6, 30
+KILLS, TRIALS = 4, 20
 # The command, each of whose workers stops itself before it has loaded anything.
 HESITANT = """
 import os, signal

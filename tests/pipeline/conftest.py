@@ -8,20 +8,20 @@ from checkout import Checkout, copy_of_this_repository
 
 
 @pytest.fixture(scope="session")
-def evaluated_cnn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Checkout, set[str]]:
-    """The stages up to the evaluation of the cnn, run once and committed, and their names."""
+def ingested(tmp_path_factory: pytest.TempPathFactory) -> tuple[Checkout, set[str]]:
+    """The stages up to ingest and split, run once and committed, and their names."""
     original = copy_of_this_repository(tmp_path_factory.mktemp("pipeline"))
-    ran = original.stages_run("repro", "evaluate@cnn")
-    original.commit("the cnn")
+    ran = original.stages_run("repro", "validate@recordings", "split")
+    original.commit("the recordings")
     return original, ran
 
 
 @pytest.fixture(scope="session")
 def reproduced(
-    evaluated_cnn: tuple[Checkout, set[str]], tmp_path_factory: pytest.TempPathFactory
+    ingested: tuple[Checkout, set[str]], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Checkout, set[str]]:
     """The whole pipeline, run once and committed, and the names of the stages that ran."""
-    original, ran = evaluated_cnn
+    original, ran = ingested
     whole = Checkout(shutil.copytree(original.folder, tmp_path_factory.mktemp("whole") / "copy", symlinks=True))
     ran = ran | whole.stages_run("repro")
     whole.commit("results")
@@ -29,9 +29,9 @@ def reproduced(
 
 
 @pytest.fixture
-def cnn_checkout(evaluated_cnn: tuple[Checkout, set[str]], tmp_path: Path) -> Checkout:
-    """A clone of the small pipeline in which everything up to the evaluation of the cnn is up to date."""
-    return evaluated_cnn[0].clone(tmp_path / "clone", "--with-deps", "evaluate@cnn")
+def with_recordings(ingested: tuple[Checkout, set[str]], tmp_path: Path) -> Checkout:
+    """A clone of the small pipeline in which the recordings and the split are up to date."""
+    return ingested[0].clone(tmp_path / "clone", "ingest", "split", "validate@recordings")
 
 
 @pytest.fixture

@@ -24,8 +24,8 @@ from audiomnist.synthesis.corpus import SyntheticParams, write_corpus
 
 GOOD, BAD, LENGTHS = 76, 12, 24
 SPOKEN = 12
-QUICK, LONG = settings(max_examples=20), settings(max_examples=60)
-QUICK_RUNS, LONG_RUNS = settings(max_examples=2), settings(max_examples=6)
+QUICK, LONG = settings(max_examples=20), settings(max_examples=30)
+QUICK_RUNS, LONG_RUNS = settings(max_examples=2), settings(max_examples=4)
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def test_there_is_a_bad_file_for_every_reason_that_content_can_have() -> None:
     assert {reason for reason, _ in BAD.values()} == REASONS.keys()
 
 
-@pytest.mark.parametrize(("good", "bad", "workers"), [(200, 36, 2), pytest.param(2000, 200, 1, marks=pytest.mark.long)])
+@pytest.mark.parametrize(("good", "bad", "workers"), [(200, 36, 2), pytest.param(800, 80, 1, marks=pytest.mark.long)])
 def test_bad_files_are_rejected_with_their_reasons_and_the_good_ones_are_scored(
     config: ScoringConfig, good: int, bad: int, workers: int
 ) -> None:
@@ -96,7 +96,7 @@ def test_files_of_every_accepted_kind_have_the_models_answer_to_their_sound(conf
         np.testing.assert_allclose(answer(row), expected, rtol=0, atol=1e-4, err_msg=name)
 
 
-@pytest.mark.parametrize("count", [300, pytest.param(5_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [300, pytest.param(2_000, marks=pytest.mark.long)])
 def test_mutated_headers_disturb_nobody(config: ScoringConfig, count: int) -> None:
     """Each file is scored or rejected, none is deferred; the good ones have the answers that they have alone."""
     put_good(config.inbox, 40)

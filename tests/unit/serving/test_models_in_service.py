@@ -68,7 +68,7 @@ def test_sounds_of_any_accepted_length_are_scored(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("model", ["cnn", "rnn"])
+@pytest.mark.parametrize("model", ["rnn"])
 def test_labels_depend_neither_on_workers_nor_on_chunks_nor_on_the_order_of_files(
     config: ScoringConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
 ) -> None:
