@@ -3,8 +3,8 @@ VENV := .venv
 # `make V=1 TARGET` prints everything that pip and DVC print.
 V ?=
 VERBOSE := $(if $(V),--verbose)
-# Two files of tests at a time, one thread each; the longest first.
-PYTEST := OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/pipeline tests
+# Two files of tests at a time, one thread each.
+PYTEST := OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 PYTHON ?= python3
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
