@@ -264,6 +264,7 @@ def with_copies(**changes: Any) -> TranscribeParams:
     return PARAMS.model_copy(update={"augment": AUGMENT.model_copy(update=changes)})
 
 
+@pytest.mark.long
 def test_copies_have_tables_of_their_own_and_that_of_the_recordings_is_what_it_is_without(
     corpus: Corpus, orders: Orders
 ) -> None:
@@ -281,6 +282,7 @@ def test_copies_have_tables_of_their_own_and_that_of_the_recordings_is_what_it_i
     }
 
 
+@pytest.mark.long
 def test_a_table_of_copies_has_the_text_of_the_copy_of_each_recording(corpus: Corpus, orders: Orders) -> None:
     """In the order of the manifest, under the recording's name, with a hash of the copy's own; by any process."""
     corpus.run(parrot(orders), with_copies().model_copy(update={"num_workers": 2}))

@@ -179,6 +179,7 @@ def test_a_quick_run_of_everything_writes_every_figure(
     assert written["million"]["files_60"]["nothing_new"]["seconds"] > 0
 
 
+@pytest.mark.long
 def test_an_unknown_section_is_an_error(tmp_path: Path) -> None:
     """It names those that there are."""
     command = [sys.executable, "-m", "benchmarks", "--quick", str(tmp_path / "x.json"), "--only", "luck"]

@@ -101,6 +101,7 @@ def test_the_user_of_the_service_can_be_made(tmp_path: Path) -> None:
     assert re.search(rf"^{user}:.*/nologin$", (tmp_path / "etc/passwd").read_text(encoding="utf-8"), re.MULTILINE)
 
 
+@pytest.mark.long
 def test_the_service_scores(site: Path) -> None:
     """The unit's command, with the unit's environment, makes a table of what lies in the inbox."""
     (site / "srv/audiomnist/inbox/0.wav").write_bytes(b"no sound")

@@ -739,7 +739,9 @@ def assert_refused(ended: Ended, message: str) -> None:
 class TestImports:
     """A machine that scores needs neither PyTorch nor librosa and Great Expectations."""
 
-    @pytest.mark.parametrize(("model", "others"), [("cnn", ["audiomnist.asr.registry"]), ("lstm", [])])
+    @pytest.mark.parametrize(
+        ("model", "others"), [("cnn", ["audiomnist.asr.registry"]), pytest.param("lstm", [], marks=pytest.mark.long)]
+    )
     def test_a_run_loads_none_of_the_heavy_modules(
         self, inbox: Path, table: Path, request: pytest.FixtureRequest, model: str, others: list[str]
     ) -> None:

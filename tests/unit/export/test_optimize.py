@@ -73,7 +73,10 @@ def network_and_front_end(trained: Path) -> tuple[torch.nn.Module, FrontEndParam
     return network, FrontEndParams.model_validate(description.input.front_end)
 
 
-@pytest.mark.parametrize(("model", "changes"), VARIANTS)
+@pytest.mark.parametrize(
+    ("model", "changes"),
+    [*VARIANTS[::3], *(pytest.param(*each, marks=pytest.mark.long) for each in VARIANTS if each not in VARIANTS[::3])],
+)
 def test_without_rounding_the_graph_answers_as_the_network_does_with_masks(
     tmp_path: Path, model: str, changes: dict[str, Any]
 ) -> None:

@@ -194,6 +194,7 @@ def test_another_seed_gives_other_voices(corpus: Path, features: Path, tmp_path:
     assert (other / TENSOR).read_bytes() == (features / TENSOR).read_bytes()
 
 
+@pytest.mark.long
 def test_an_unknown_accent_leaves_no_folder(corpus: Path, tmp_path: Path, pools: list[int]) -> None:
     """The error comes out of a process with the name of the voice, though the recordings are done."""
     manifest.write(tmp_path / "two.csv", manifest.describe_folder(corpus / "raw")[:2])

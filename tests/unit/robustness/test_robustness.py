@@ -347,6 +347,7 @@ def test_a_process_that_dies_is_reported(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.long
 def test_the_stage_reports_an_error_without_a_traceback(toy: Path, served: Path, tmp_path: Path) -> None:
     """Without a traceback, and with status 1."""
     done = run_stage(served / "nowhere", toy, tmp_path)

@@ -221,6 +221,7 @@ def test_a_bundle_says_which_synthetic_speakers_it_was_trained_on(with_synthetic
     assert len(voices.espeak_languages) > 1
 
 
+@pytest.mark.long
 def test_with_voices_two_runs_write_the_same_bundle(
     with_synthetic: Path, toy_with_voices: Path, tmp_path: Path
 ) -> None:
@@ -231,6 +232,7 @@ def test_with_voices_two_runs_write_the_same_bundle(
     assert (again.parent / "curves.csv").read_bytes() == (with_synthetic.parent / "curves.csv").read_bytes()
 
 
+@pytest.mark.long
 def test_a_bundle_that_no_voice_taught_says_so(
     with_synthetic: Path, toy: Path, toy_with_voices: Path, tmp_path: Path
 ) -> None:
