@@ -117,7 +117,8 @@ def main() -> None:
     """Run the command; print the message of an error that the user can resolve, without a traceback."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal may lack characters that names have
+            # A terminal may lack characters that names have. A reader that is gone is noticed at once, not at exit.
+            stream.reconfigure(errors="backslashreplace", line_buffering=True)
     try:
         with extras.explained("pipeline"):
             app()

@@ -25,10 +25,15 @@ def served_model() -> Path:
 def score(
     inbox: Annotated[
         Path,
-        typer.Argument(parser=local_folder, metavar="INBOX", help="Folder of WAV and FLAC files."),
+        typer.Argument(
+            parser=local_folder, metavar="INBOX", help="Folder of WAV and FLAC files; its sub-folders are searched too."
+        ),
     ],
     into: Annotated[
-        Path, typer.Option("--into", parser=local_folder, metavar="TABLE", help="Folder of the table; may be new.")
+        Path,
+        typer.Option(
+            "--into", parser=local_folder, metavar="TABLE", help="Folder of the table; created if it does not exist."
+        ),
     ],
     model: Annotated[
         Path | None, typer.Option(readable=False, help="Folder of a model bundle; by default the served model.")
@@ -107,7 +112,7 @@ def _selection(include: list[str], exclude: list[str]) -> "Selection":
     try:
         return Selection(include, exclude)
     except PatternError as error:
-        raise typer.BadParameter(str(error)) from error
+        raise typer.BadParameter(str(error), param_hint="--include or --exclude") from error
 
 
 def _check_target(csv: Path, inbox: Path, table: Path) -> None:

@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+import pyarrow as pa
 
 from audiomnist.core.digits import PROBABILITIES
 from audiomnist.scoring.inbox.paths import shown
+from audiomnist.scoring.table.schema import SCHEMA
 from audiomnist.serving.bundle import code_version
 from audiomnist.serving.bundle.description import Description
 from audiomnist.serving.predictor import Prediction
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _NO_PROBABILITIES = (None,) * len(PROBABILITIES)
 
@@ -74,12 +74,8 @@ def rejected(path: str, reason: str, detail: str) -> Outcome:
     return Outcome("rejected", reason=reason, message=f"{shown(path)}: {detail}")
 
 
-def table(files: Sequence[FileResult], shared: Mapping[str, str], scored_at: datetime) -> "pa.Table":
+def table(files: Sequence[FileResult], shared: Mapping[str, str], scored_at: datetime) -> pa.Table:
     """Return one row per file; `shared` has the columns of the run, `scored_at` is in UTC."""
-    import pyarrow as pa  # noqa: PLC0415 - the processes that score make no tables
-
-    from audiomnist.scoring.table.schema import SCHEMA  # noqa: PLC0415 - see above
-
     if not files:
         return SCHEMA.empty_table()
     infos, outcomes, _ = zip(*files, strict=True)

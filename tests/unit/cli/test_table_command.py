@@ -3,6 +3,8 @@
 import csv
 import json
 import re
+import shlex
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import small_bundles
 from deltalake import write_deltalake
 from inbox_files import SETTLED_NS, encoded, put, put_bad, put_good, tone
 from runs import RUN_COLUMNS, Ended, Row, audiomnist, by_path, rows, score, tree
+from score_process import AUDIOMNIST
 
 from audiomnist.scoring import records
 from audiomnist.scoring.records import FileInfo, FileResult, Outcome
@@ -65,6 +68,14 @@ def shown(ended: Ended) -> list[dict[str, str]]:
     assert (ended.status, ended.err) == (0, "")
     head, *lines, _ = ended.out.splitlines()
     return [dict(zip(cells(head), cells(line), strict=True)) for line in lines]
+
+
+def test_a_reader_that_is_gone_gets_no_more_and_no_message(table: Path, tmp_path: Path) -> None:
+    """As behind `| head`."""
+    command = shlex.join([*AUDIOMNIST, "table", "history", str(table)])
+    line = f"({command}; echo $? > {tmp_path / 'status'}) | true"
+    ended = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+    assert ((tmp_path / "status").read_text(encoding="utf-8"), ended.stderr) == ("1\n", "")
 
 
 class TestShow:
