@@ -3,8 +3,8 @@ VENV := .venv
 # `make V=1 TARGET` prints everything that pip and DVC print.
 V ?=
 VERBOSE := $(if $(V),--verbose)
-# Two files of tests at a time, one thread each.
-PYTEST := OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Files of tests side by side, one thread each; the long ones wait for other processes in part.
+PYTEST := OMP_NUM_THREADS=1 python -m pytest --dist loadfile --no-loadscope-reorder
 PYTHON ?= python3
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
@@ -44,15 +44,15 @@ protocols: $(VENV)/installed  ## other splits, unseen speakers, disturbances: an
 
 .PHONY: test
 test: $(VENV)/installed-test  ## environment, and the tests that take seconds
-	$(PYTEST) -m "not long"
+	$(PYTEST) -n 2 -m "not long"
 
 .PHONY: test-long
 test-long: $(VENV)/installed-test  ## the tests that take minutes, and the property tests with fresh examples
-	$(PYTEST) -m "long or property" --hypothesis-profile fresh
+	$(PYTEST) -n 3 -m "long or property" --hypothesis-profile fresh
 
 .PHONY: test-all
 test-all: $(VENV)/installed-test  ## every test
-	$(PYTEST)
+	$(PYTEST) -n 3
 
 .PHONY: check
 check: $(VENV)/installed-test  ## ruff, mypy --strict, import-linter

@@ -192,8 +192,8 @@ def test_one_run_makes_up_for_many_that_were_killed_at_random_instants(
 def test_one_run_makes_up_for_one_that_was_killed_at_a_random_instant(
     workers: int, many: Path, bundle: Path, undisturbed_many: pa.Table, tmp_path: Path
 ) -> None:
-    """Ten instants, spread from the first commit to the last, each in another table."""
-    draw, kills = random.Random(workers), 10
+    """Six instants, spread from the first commit to the last, each in another table."""
+    draw, kills = random.Random(workers), 6
     fallen: list[int] = []
     while len(fallen) < kills:
         with tempfile.TemporaryDirectory(dir=tmp_path) as folder:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 import soundfile
 import torch
+from shared_folders import shared
 
 from audiomnist.core import params
 from audiomnist.core.digits import DIGIT_WORDS
@@ -73,7 +74,10 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     Each digit is another pitch and another word; each of three speakers says it five times.
     """
-    folder = tmp_path_factory.mktemp("toy")
+    return shared(tmp_path_factory, "toy", _write_toy)
+
+
+def _write_toy(folder: Path) -> None:
     values = small_params()
     (folder / "params.yaml").write_text(json.dumps(values), encoding="utf-8")
     corpus = {"dataset": "tones", "version": "1", "duration_s": DECILES_S}
@@ -93,51 +97,56 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     (folder / "transcripts").mkdir()
     transcripts.write(folder / "transcripts", recognized(recordings))
-    return folder
 
 
 @pytest.fixture(scope="session")
 def toy_with_voices(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make the toy corpus again, with three synthetic voices in `features`."""
-    folder = tmp_path_factory.mktemp("toy_with_voices")
-    shutil.copytree(toy, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("features"))
-    values = params.read(toy / "params.yaml")
-    featurize(
-        folder / "manifest.csv",
-        folder / "raw",
-        FeatureParams.model_validate(values["features"]),
-        folder / "features",
-        SyntheticSpeakersParams.model_validate(values["synthetic_speakers"] | {"count": 3}),
-    )
-    return folder
+
+    def write(folder: Path) -> None:
+        shutil.copytree(toy, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("features"))
+        values = params.read(toy / "params.yaml")
+        featurize(
+            folder / "manifest.csv",
+            folder / "raw",
+            FeatureParams.model_validate(values["features"]),
+            folder / "features",
+            SyntheticSpeakersParams.model_validate(values["synthetic_speakers"] | {"count": 3}),
+        )
+
+    return shared(tmp_path_factory, "toy_with_voices", write)
 
 
 @pytest.fixture(scope="session")
 def trained(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Train the three models: weights and description `<model>` and curves `<model>.csv` of each."""
-    folder = tmp_path_factory.mktemp("trained")
-    for model, inputs in {"cnn": "features", "rnn": "features", "lstm": "transcripts"}.items():
-        train(
-            model,
-            toy / "params.yaml",
-            toy / inputs,
-            toy / "split.csv",
-            toy / "data.json",
-            folder / model,
-            folder / f"{model}.csv",
-            processes=1,
-        )
-    return folder
+
+    def write(folder: Path) -> None:
+        for model, inputs in {"cnn": "features", "rnn": "features", "lstm": "transcripts"}.items():
+            train(
+                model,
+                toy / "params.yaml",
+                toy / inputs,
+                toy / "split.csv",
+                toy / "data.json",
+                folder / model,
+                folder / f"{model}.csv",
+                processes=1,
+            )
+
+    return shared(tmp_path_factory, "trained", write)
 
 
 @pytest.fixture(scope="session")
 def served(toy: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Export the three models: a bundle `<model>` of each, with the curves `<model>.csv` of its training."""
-    folder = tmp_path_factory.mktemp("served")
-    for model in ("cnn", "rnn", "lstm"):
-        export_bundle(trained / model, toy / "raw", toy / "split.csv", folder / model)
-        shutil.copyfile(trained / f"{model}.csv", folder / f"{model}.csv")
-    return folder
+
+    def write(folder: Path) -> None:
+        for model in ("cnn", "rnn", "lstm"):
+            export_bundle(trained / model, toy / "raw", toy / "split.csv", folder / model)
+            shutil.copyfile(trained / f"{model}.csv", folder / f"{model}.csv")
+
+    return shared(tmp_path_factory, "served", write)
 
 
 def small_params() -> dict[str, Any]:

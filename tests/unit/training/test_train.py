@@ -255,6 +255,7 @@ def test_without_folds_a_model_is_calibrated_by_its_validation_part(toy: Path, t
         tmp_path / "argument",
         tmp_path / "argument.csv",
         calibration_folds=0,
+        processes=1,
     )
     for file in (checkpoint.WEIGHTS, bundle.DESCRIPTION):
         assert (tmp_path / "argument" / file).read_bytes() == (tmp_path / "section" / "out" / file).read_bytes()
@@ -287,6 +288,7 @@ def test_a_bundle_says_by_what_its_split_was_made_where_that_is_not_the_section(
             tmp_path / name,
             tmp_path / f"{name}.csv",
             split_params=how,
+            processes=1,
         )
         bundles.append(bundle.describe_training(tmp_path / name))
     assert bundles[0].split == made_by.model_dump()
