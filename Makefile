@@ -3,10 +3,12 @@ VENV := .venv
 # `make V=1 TARGET` prints everything that pip and DVC print.
 V ?=
 VERBOSE := $(if $(V),--verbose)
-# Files of tests side by side, one thread each; the long ones wait for other processes in part.
-PYTEST := OMP_NUM_THREADS=1 python -m pytest --dist loadfile --no-loadscope-reorder
+# Two files of tests at a time, one thread each.
+PYTEST := OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 PYTHON ?= python3
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# Bytecode is compiled and kept on first use: compiling all of PyTorch at installation takes a minute.
+unexport PYTHONDONTWRITEBYTECODE
 
 # DVC runs stages in folders of its own, where a relative path would lead elsewhere.
 ifneq ($(AUDIOMNIST_SOURCE),)
@@ -24,7 +26,7 @@ endif
 # What is installed, then what pip is asked for. pip's output is shown where it fails.
 define install
 @echo "Installing $(1) in $(VENV): about 7 GB, most of it PyTorch; a few minutes"
-@python -m pip install --editable "$(2)" $(if $(V),,> $(VENV)/pip.log 2>&1 || { cat $(VENV)/pip.log >&2; exit 1; })
+@python -m pip install --no-compile --editable "$(2)" $(if $(V),,> $(VENV)/pip.log 2>&1 || { cat $(VENV)/pip.log >&2; exit 1; })
 @touch $@
 endef
 
@@ -44,15 +46,15 @@ protocols: $(VENV)/installed  ## other splits, unseen speakers, disturbances: an
 
 .PHONY: test
 test: $(VENV)/installed-test  ## environment, and the tests that take seconds
-	$(PYTEST) -n 2 -m "not long"
+	$(PYTEST) -m "not long"
 
 .PHONY: test-long
 test-long: $(VENV)/installed-test  ## the tests that take minutes, and the property tests with fresh examples
-	$(PYTEST) -n 3 -m "long or property" --hypothesis-profile fresh
+	$(PYTEST) -m "long or property" --hypothesis-profile fresh
 
 .PHONY: test-all
 test-all: $(VENV)/installed-test  ## every test
-	$(PYTEST) -n 3
+	$(PYTEST)
 
 .PHONY: check
 check: $(VENV)/installed-test  ## ruff, mypy --strict, import-linter

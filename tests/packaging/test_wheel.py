@@ -38,7 +38,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(pip, check=True)
     (wheel,) = folder.glob("audiomnist-*.whl")
     subprocess.run([sys.executable, "-m", "venv", str(folder / "environment")], check=True)
-    install = ["-m", "pip", "--quiet", "install", str(wheel)]
+    install = ["-m", "pip", "--quiet", "install", "--no-compile", str(wheel)]
     subprocess.run([folder / "environment/bin/python", *install], check=True, env=plain())
     return folder / "environment"
 

@@ -1,24 +1,34 @@
 """A small pipeline under the real dvc, run once for all tests."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 from checkout import Checkout, copy_of_this_repository
+from shared_folders import shared
+
+# The longest files, which would otherwise end last, with nothing beside them; the last of them waits for the first.
+_FIRST = ["test_small_pipeline.py", "test_sigkill.py", "test_quickstart_command.py"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest file first: it ends last otherwise, with nothing beside it."""
-    items.sort(key=lambda item: item.path.name != "test_small_pipeline.py")
+    """Put the longest files first."""
+    items.sort(key=lambda item: _FIRST.index(item.path.name) if item.path.name in _FIRST else len(_FIRST))
 
 
 @pytest.fixture(scope="session")
 def ingested(tmp_path_factory: pytest.TempPathFactory) -> tuple[Checkout, set[str]]:
     """The stages up to ingest and split, run once and committed, and their names."""
-    original = copy_of_this_repository(tmp_path_factory.mktemp("pipeline"))
-    ran = original.stages_run("repro", "validate@recordings", "split")
-    original.commit("the recordings")
-    return original, ran
+
+    def run(folder: Path) -> None:
+        (folder / "checkout").mkdir()
+        original = copy_of_this_repository(folder / "checkout")
+        ran = original.stages_run("repro", "validate@recordings", "split")
+        original.commit("the recordings")
+        (folder / "ran.json").write_text(json.dumps(sorted(ran)), encoding="utf-8")
+
+    return _of(shared(tmp_path_factory, "ingested", run))
 
 
 @pytest.fixture(scope="session")
@@ -26,11 +36,19 @@ def reproduced(
     ingested: tuple[Checkout, set[str]], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Checkout, set[str]]:
     """The whole pipeline, run once and committed, and the names of the stages that ran."""
-    original, ran = ingested
-    whole = Checkout(shutil.copytree(original.folder, tmp_path_factory.mktemp("whole") / "copy", symlinks=True))
-    ran = ran | whole.stages_run("repro")
-    whole.commit("results")
-    return whole, ran
+    original, ran_before = ingested
+
+    def run(folder: Path) -> None:
+        whole = Checkout(shutil.copytree(original.folder, folder / "checkout", symlinks=True))
+        ran = ran_before | whole.stages_run("repro")
+        whole.commit("results")
+        (folder / "ran.json").write_text(json.dumps(sorted(ran)), encoding="utf-8")
+
+    return _of(shared(tmp_path_factory, "reproduced", run))
+
+
+def _of(folder: Path) -> tuple[Checkout, set[str]]:
+    return Checkout(folder / "checkout"), {*json.loads((folder / "ran.json").read_text(encoding="utf-8"))}
 
 
 @pytest.fixture

@@ -43,7 +43,8 @@ def test_no_command_fails_at_a_character(folder: Path, encoding: str, tmp_path: 
         ["--help"],
         ["--version"],
     ]
-    for command in commands:
+    # Other commands print nothing of which ISO-8859-1 can show more than ASCII can.
+    for command in commands if encoding == "ascii" else commands[:3]:
         ended = run(command, encoding)
         assert (ended.returncode, b"Traceback" in ended.stderr) == (0, False), (command, ended.stderr)
     printed = run(["table", "show", table], encoding).stdout.decode(encoding)
