@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +49,16 @@ class Checkout:
     folder: Path
 
     def run(self, *command: str, status: int = 0) -> str:
-        """Run a command; return what it printed, having checked its exit status."""
+        """Run a command on one core; return what it printed, having checked its exit status."""
         ended = subprocess.run(
-            command, cwd=self.folder, env=ENVIRONMENT, check=False, capture_output=True, text=True, timeout=500
+            command,
+            cwd=self.folder,
+            env=ENVIRONMENT,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=500,
+            preexec_fn=partial(os.sched_setaffinity, 0, _one_core()),
         )
         printed = ended.stdout + ended.stderr
         assert (ended.returncode == 0) == (status == 0), printed
@@ -78,6 +86,13 @@ class Checkout:
         copy.run("git", "config", "user.email", "test@example.org")
         copy.run("dvc", "checkout", "-q", *targets)
         return copy
+
+
+def _one_core() -> set[int]:
+    """Return a core for this process of pytest: on a small corpus more processes only take longer to start."""
+    cores = sorted(os.sched_getaffinity(0))
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    return {cores[int(worker.removeprefix("gw")) % len(cores)]}
 
 
 def copy_of_this_repository(folder: Path) -> Checkout:
