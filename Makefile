@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # Bytecode is compiled and kept on first use: compiling all of PyTorch at installation takes a minute.
 unexport PYTHONDONTWRITEBYTECODE
 
-# DVC runs stages in folders of its own, where a relative path would lead elsewhere.
+# DVC runs queued stages in other folders, where a relative path would lead elsewhere.
 ifneq ($(AUDIOMNIST_SOURCE),)
 override AUDIOMNIST_SOURCE := $(shell realpath -ms -- '$(AUDIOMNIST_SOURCE)')
 export AUDIOMNIST_SOURCE

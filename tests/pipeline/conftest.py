@@ -8,14 +8,6 @@ import pytest
 from checkout import Checkout, copy_of_this_repository
 from shared_folders import shared
 
-# The longest files, which would otherwise end last, with nothing beside them; the last of them waits for the first.
-_FIRST = ["test_small_pipeline.py", "test_sigkill.py", "test_quickstart_command.py"]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first."""
-    items.sort(key=lambda item: _FIRST.index(item.path.name) if item.path.name in _FIRST else len(_FIRST))
-
 
 @pytest.fixture(scope="session")
 def ingested(tmp_path_factory: pytest.TempPathFactory) -> tuple[Checkout, set[str]]:

@@ -90,7 +90,7 @@ def test_the_served_model_is_the_selected_one_and_small() -> None:
     assert len(graph) < 1_000_000
 
 
-def test_the_models_know_voices_that_they_never_heard() -> None:
+def test_the_models_generalize_to_unseen_speakers() -> None:
     """Mean of six left-out speakers and the worst of them; what the served model says of its certainty."""
     unseen = json.loads((ROOT / "reports" / "unseen.json").read_text())
     promised = {"cnn": (0.92, 0.80), "rnn": (0.90, 0.75), "lstm": (0.92, 0.85)}
@@ -99,7 +99,7 @@ def test_the_models_know_voices_that_they_never_heard() -> None:
     assert unseen[PARAMETERS["model"]]["ece"] <= 0.05
 
 
-def test_the_models_know_the_voices_that_they_heard_on_every_split() -> None:
+def test_the_models_are_accurate_on_known_speakers_on_every_split() -> None:
     """Mean of five random splits, and upstream's own; what the served model says of its certainty."""
     random, official = (json.loads((ROOT / "reports" / f"{name}.json").read_text()) for name in ("random", "official"))
     promised = {"cnn": (0.995, 0.993), "rnn": (0.99, 0.99), "lstm": (0.95, 0.95)}

@@ -122,7 +122,7 @@ def test_an_altered_recording_is_found_and_restored(with_recordings: Checkout) -
 
 @pytest.mark.long
 def test_another_data_version_shows_in_the_metrics_diff(checkout: Checkout) -> None:
-    """Fewer takes: `dvc metrics diff` names the recordings before and after."""
+    """More takes: `dvc metrics diff` names the recordings before and after."""
     checkout.run("dvc", "exp", "run", "-S", "data.synthetic.takes=4", "ingest")
     metrics = json.loads(checkout.run("dvc", "metrics", "diff", "--json", "--all"))
     assert metrics["reports/data.json"]["corpus.recordings"] == {"old": 180, "new": 240, "diff": 60}
