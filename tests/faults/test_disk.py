@@ -27,7 +27,7 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
         yield small
 
 
-def assert_told(ended: Ended, table: Path) -> int:
+def assert_reported(ended: Ended, table: Path) -> int:
     """Check that a run found the disk full and reported how much is in the table, which is whole; return how much."""
     assert (ended.status, ended.out) == (6, ""), ended
     assert "No space left on device" in ended.err
@@ -49,7 +49,7 @@ def test_a_table_on_a_full_disk(
     """Wherever the space ends: before there is a table, in a batch of rows, or in the entry that names it."""
     scorer = Scorer(inbox, disk.folder / "table", bundle, launcher=disk.launcher)
     disk.leave(free_kib * KIB)
-    committed = assert_told(scorer.ended(), disk.copied("table", tmp_path / "full"))
+    committed = assert_reported(scorer.ended(), disk.copied("table", tmp_path / "full"))
     assert 0 < committed < ROWS or free_kib != 64
     disk.make_space()
     assert scorer.summary().unchanged == committed
@@ -70,7 +70,7 @@ def test_a_table_on_a_disk_that_says_it_is_full(
     """The same where nothing can be mounted, and for steps that need hardly any space."""
     scorer = Scorer(inbox, tmp_path / "table", bundle)
     full = replace(scorer, launcher=(*LET_DOWN, step, "full", "1" if step == "creation" else "3"))
-    assert assert_told(full.ended(), scorer.table) == committed
+    assert assert_reported(full.ended(), scorer.table) == committed
     assert scorer.summary().unchanged == committed
     assert_same(scorer.table, undisturbed)
 
@@ -80,7 +80,7 @@ def test_a_disk_without_space_for_compaction(inbox: Path, bundle: Path, undistur
     """All rows are in the table, and the run reports it; the next one puts the files together."""
     scorer = Scorer(inbox, tmp_path / "table", bundle, batch_size=1)
     full = replace(scorer, launcher=(*LET_DOWN, "compaction", "full", "1"))
-    assert assert_told(full.ended(), scorer.table) == ROWS
+    assert assert_reported(full.ended(), scorer.table) == ROWS
     assert commits(scorer.table) == ROWS
     assert scorer.summary().unchanged == ROWS
     assert commits(scorer.table) == ROWS + 2

@@ -28,7 +28,7 @@ def test_a_long_text_keeps_its_beginning(length: int) -> None:
 
 
 @given(blanks=st.lists(st.just("") | BLANKS, max_size=5))
-def test_nothing_heard_is_one_token_of_its_own(blanks: list[str]) -> None:
+def test_no_speech_has_its_own_token(blanks: list[str]) -> None:
     """No hypotheses, empty ones and white space are the same, and no other text gives that token."""
     assert tokenizer.encode(blanks) == [tokenizer.NO_SPEECH]
 
@@ -55,7 +55,7 @@ def test_white_space_does_not_matter(words: list[str], data: st.DataObject) -> N
 
 
 @given(letters=LETTERS)
-def test_known_letters_are_told_apart(letters: str) -> None:
+def test_known_letters_have_different_tokens(letters: str) -> None:
     """Of a text in the alphabet every letter can be read back from its token."""
     *tokens, end = tokenizer.encode([letters, "."])
     read = "".join(tokenizer.ALPHABET[token - 4] if token != tokenizer.EOS else "|" for token in tokens)

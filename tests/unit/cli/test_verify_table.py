@@ -125,7 +125,7 @@ def test_a_table_without_rows_passes(tmp_path: Path) -> None:
     assert verify_table.verify(tmp_path / "table") == 0
 
 
-def test_every_fault_is_told_with_its_rule_and_file(tmp_path: Path) -> None:
+def test_every_fault_is_reported_with_its_rule_and_file(tmp_path: Path) -> None:
     """All of them in one message; sound rows are not named."""
     faulty = [{**kind(f"faulty {number}"), **change} for number, (kind, change, _) in enumerate(FAULTS)]
     with pytest.raises(UnmetError) as caught:
@@ -144,14 +144,14 @@ def test_every_fault_is_told_with_its_rule_and_file(tmp_path: Path) -> None:
     assert set(broken) == {rule.description for rule in verify_table.RULES} - {verify_table.RULES[0].description}
 
 
-def test_a_row_that_is_there_twice_is_told(tmp_path: Path) -> None:
+def test_a_row_that_is_there_twice_is_reported(tmp_path: Path) -> None:
     """Also one without content."""
     rows = [scored("a"), scored("a"), rejected("b"), rejected("b"), scored("c")]
     with pytest.raises(UnmetError, match=r"no file has two rows of one content by one model; not so for 2: a, b$"):
         verify_table.verify(write(tmp_path / "table", *rows))
 
 
-def test_what_is_no_table_is_told(tmp_path: Path) -> None:
+def test_what_is_no_table_is_reported(tmp_path: Path) -> None:
     """It is the table's own error."""
     with pytest.raises(TableError, match="there is no table in"):
         verify_table.verify(tmp_path)

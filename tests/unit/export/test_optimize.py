@@ -171,7 +171,7 @@ def test_no_clips_have_no_answers(folder: Path) -> None:
     assert len(inference.load(folder / "served", threads=1).predict_waveforms([]).probabilities) == 0
 
 
-def test_a_bundle_says_what_training_said_and_the_hash_of_its_graph(folder: Path) -> None:
+def test_a_bundle_says_what_the_trained_one_says_and_the_hash_of_its_graph(folder: Path) -> None:
     """Every parameter, the calibration and the reference."""
     description, _ = bundle.describe(folder / "served")
     trained = bundle.describe_training(folder / "trained")

@@ -211,7 +211,7 @@ def test_an_unknown_accent_leaves_no_folder(corpus: Path, tmp_path: Path, pools:
 
 
 @pytest.mark.long
-def test_an_unreadable_recording_is_told_out_of_a_process(corpus: Path, tmp_path: Path, pools: list[int]) -> None:
+def test_an_unreadable_recording_is_reported_out_of_a_process(corpus: Path, tmp_path: Path, pools: list[int]) -> None:
     """With its name and reason; there is no half a tensor."""
     rows = manifest.describe_folder(corpus / "raw")
     (tmp_path / "raw").mkdir()

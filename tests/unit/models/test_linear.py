@@ -133,7 +133,7 @@ def test_a_regression_that_does_not_converge_is_no_result(tensors: Path, split: 
         predicted(tensors, split, BaselineParams(C=1.0, max_iter=2))
 
 
-def test_a_clip_without_features_is_told(tensors: Path, split: Path) -> None:
+def test_a_clip_without_features_is_reported(tensors: Path, split: Path) -> None:
     """As is how many there are; an augmented copy is no substitute."""
     index = pd.read_parquet(tensors / INDEX)
     index.loc[index["file"] == "3_bob_2.wav", "copy"] = 1
@@ -144,7 +144,9 @@ def test_a_clip_without_features_is_told(tensors: Path, split: Path) -> None:
 
 @pytest.mark.parametrize("name", [TENSOR, INDEX])
 @pytest.mark.parametrize("content", [None, b"", b"something else"])
-def test_features_that_cannot_be_read_are_told(name: str, content: bytes | None, tensors: Path, split: Path) -> None:
+def test_features_that_cannot_be_read_are_reported(
+    name: str, content: bytes | None, tensors: Path, split: Path
+) -> None:
     """Absent, empty or of another kind."""
     (tensors / name).unlink()
     if content is not None:

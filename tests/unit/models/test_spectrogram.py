@@ -235,7 +235,7 @@ def test_in_service_nothing_is_hidden_or_warped(how: LogMelInputParams) -> None:
     assert not torch.equal(spectrum.train()(mfccs(bands), FRAMES), expected)
 
 
-def test_where_training_is_told_not_to_vary_it_warps_nothing() -> None:
+def test_without_augmentation_nothing_is_warped() -> None:
     """Masks go on."""
     bands = levels()
     spectrum = made(PLAIN.model_copy(update={"vtlp_range": WARP}), bands)

@@ -97,7 +97,7 @@ def test_what_does_not_swing_is_silent(level: float) -> None:
     assert refusal(samples)[0] == "silent"
 
 
-def test_one_channel_that_can_be_heard_is_enough() -> None:
+def test_one_channel_that_is_not_silent_is_enough() -> None:
     """A microphone plugged into one of two sockets."""
     samples = np.zeros((4000, 2), dtype=np.float32)
     samples[:, 1] = noise()[:, 0] * 0.01
@@ -125,7 +125,7 @@ def test_loud_sound_below_full_scale_is_not_clipped() -> None:
     accepted(np.sign(noise()) * np.float32(0.99))
 
 
-def test_the_first_fault_is_the_one_that_is_told() -> None:
+def test_the_first_fault_is_the_one_that_is_reported() -> None:
     """Duration, then numbers that are none, then range, then loudness."""
     short = np.full((100, 1), np.nan, dtype=np.float32)
     assert refusal(short)[0] == "too_short"

@@ -111,7 +111,7 @@ def line_of(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline()
 
 
-def test_a_second_run_is_told_who_holds_the_table(table: Path) -> None:
+def test_a_second_run_learns_who_holds_the_table(table: Path) -> None:
     """Process, host and since when; and what to do about it."""
     begun = datetime.now(UTC).replace(microsecond=0)
     with started(HOLDER, table, "") as holder:
@@ -210,7 +210,7 @@ def test_a_longer_former_signature_is_replaced(table: Path) -> None:
         pass
 
 
-def test_a_folder_that_may_only_be_read_is_told() -> None:
+def test_a_folder_that_may_only_be_read_is_reported() -> None:
     """For a user without write permission."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o555)
@@ -219,7 +219,7 @@ def test_a_folder_that_may_only_be_read_is_told() -> None:
     assert re.search(r"table cannot be written: .*Permission denied.* Fix that and run again", output)
 
 
-def test_a_file_in_the_place_of_the_folder_is_told(tmp_path: Path) -> None:
+def test_a_file_in_the_place_of_the_folder_is_reported(tmp_path: Path) -> None:
     """It is not touched."""
     (tmp_path / "table").write_text("mine", encoding="utf-8")
     with (

@@ -49,7 +49,7 @@ def test_the_first_signal_is_noted_and_nothing_else_happens(number: signal.Signa
 
 
 @pytest.mark.parametrize("number", ENDING_SIGNALS)
-def test_the_second_signal_ends_the_run_at_once_and_a_third_is_not_heard(number: signal.Signals) -> None:
+def test_the_second_signal_ends_the_run_at_once_and_a_third_does_nothing(number: signal.Signals) -> None:
     """So that nothing breaks off what little is left to do."""
     with stoppable():
         with pytest.raises(KeyboardInterrupt):

@@ -327,7 +327,7 @@ class TestErrors:
             Table(table.path, delta).append(rows("a"), THIS_RUN)
         assert paths(Table.open(table.path)) == ["a"]
 
-    def test_a_torn_data_file_is_told(self, table: Table) -> None:
+    def test_a_torn_data_file_is_reported(self, table: Table) -> None:
         """A table of which a file is damaged is no table that can be read."""
         table.append(rows("a"), THIS_RUN)
         (data,) = table.path.glob("*.parquet")
@@ -419,7 +419,7 @@ class TestErrors:
         assert Table.create(small_disk / "table").version == 0
 
     @pytest.mark.parametrize("function", ["append_one", "create_one", "compact", "vacuum"])
-    def test_a_folder_that_may_only_be_read_is_told(self, public: Path, function: str) -> None:
+    def test_a_folder_that_may_only_be_read_is_reported(self, public: Path, function: str) -> None:
         """For a user without write permission; the table can be read, and nothing changes."""
         table = Table.create(public / "table")
         for number in range(40):
@@ -764,7 +764,7 @@ class TestExport:
             table.export(tmp_path / "rows.xlsx")
         assert not (tmp_path / "rows.xlsx").exists()
 
-    def test_a_file_that_cannot_be_written_is_told(self, full: Table, tmp_path: Path) -> None:
+    def test_a_file_that_cannot_be_written_is_reported(self, full: Table, tmp_path: Path) -> None:
         """As when its folder is a file."""
         (tmp_path / "file").touch()
         with pytest.raises(OutputError, match=r"rows.csv cannot be written: .*File exists"):

@@ -197,14 +197,14 @@ def test_an_error_that_nobody_foresaw_is_raised_here(task: ScoringTask) -> None:
     assert active_children() == []
 
 
-def test_a_model_that_is_exchanged_meanwhile_is_told(task: ScoringTask, tmp_path: Path) -> None:
+def test_a_model_that_is_exchanged_meanwhile_is_reported(task: ScoringTask, tmp_path: Path) -> None:
     """Rows would otherwise bear the version of one model and the answers of another; no file is to blame."""
     exchanged = replace(task, bundle=small_bundles.write("cnn", tmp_path / "other", seed=1))
     with pytest.raises(BundleError, match="was replaced while the run was starting"):
         list(pool.scored_chunks(exchanged, chunks(task, 12), 2))
 
 
-def test_a_model_that_vanishes_meanwhile_is_told(task: ScoringTask, tmp_path: Path) -> None:
+def test_a_model_that_vanishes_meanwhile_is_reported(task: ScoringTask, tmp_path: Path) -> None:
     """No file is to blame."""
     with pytest.raises(BundleError, match="no model bundle"):
         list(pool.scored_chunks(replace(task, bundle=tmp_path / "gone"), chunks(task, 12), 2))

@@ -490,7 +490,7 @@ def test_the_shares_of_the_digits_are_those_of_the_training_part(toy: Path, tmp_
         lambda values: values["models"].pop("lstm"),
     ],
 )
-def test_a_mistake_in_the_parameters_is_told_before_training(
+def test_a_mistake_in_the_parameters_is_reported_before_training(
     spoil: Callable[[dict[str, Any]], Any], toy: Path, tmp_path: Path
 ) -> None:
     """No bundle and no curves appear."""

@@ -122,7 +122,7 @@ def trained(job: TrainingJob) -> Network:
     return train_network(job, job.open_dataset())
 
 
-def test_voices_are_heard_in_training_alone(inputs: Path) -> None:
+def test_voices_are_used_in_training_alone(inputs: Path) -> None:
     """Neither the network's statistics nor any score knows them; recordings are drawn from the training part."""
     library = Library()
     trained(job_of(inputs, library))
@@ -163,7 +163,7 @@ def test_voices_change_what_is_learned(inputs: Path) -> None:
     assert any(not torch.equal(weight, without[name]) for name, weight in with_them.items())
 
 
-def test_in_the_plain_epochs_at_the_end_no_voice_is_heard(inputs: Path) -> None:
+def test_in_the_plain_epochs_at_the_end_no_voice_is_used(inputs: Path) -> None:
     """Of five epochs two are plain: recordings go on, as they are."""
     library = Library()
     trained(job_of(inputs, library, epochs=5, clean_finetune_fraction=0.4))
@@ -171,7 +171,7 @@ def test_in_the_plain_epochs_at_the_end_no_voice_is_heard(inputs: Path) -> None:
     assert len(library.own.drawings) == 5
 
 
-def test_the_networks_that_calibrate_are_taught_by_voices_and_asked_about_recordings_alone(inputs: Path) -> None:
+def test_the_networks_that_calibrate_are_trained_on_voices_and_asked_about_recordings_alone(inputs: Path) -> None:
     """Held-out speakers are recorded ones; no fold leaves out a synthetic speaker, or predicts one."""
     library = Library()
     job = job_of(inputs, library)
@@ -233,7 +233,7 @@ def test_with_voices_two_runs_write_the_same_bundle(
 
 
 @pytest.mark.long
-def test_a_bundle_that_no_voice_taught_says_so(
+def test_a_bundle_trained_without_voices_says_so(
     with_synthetic: Path, toy: Path, toy_with_voices: Path, tmp_path: Path
 ) -> None:
     """Where none was wanted and where there is none it is the same model; with voices it is another."""
