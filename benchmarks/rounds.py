@@ -13,9 +13,11 @@ from rich.console import Console
 from rich.progress import track
 
 from audiomnist.core.errors import AudiomnistError
+from audiomnist.corpus import manifest
 from audiomnist.ingest import download
 
 _RAW = Path("data/raw")
+_MANIFEST = Path("data/manifest.csv")
 _FOLDER_FILES = 1000
 _MARK_BYTES = 4
 
@@ -71,7 +73,7 @@ def recordings(work: Path) -> list[Path]:
     if os.environ.get(download.SOURCE_VARIABLE) or not folder.is_dir():
         folder = work / "recordings"
         folder.mkdir()
-        download.fetch(folder)
+        download.fetch(folder, manifest.read(_MANIFEST))
     found = sorted(folder.glob("*.wav"))
     random.Random(0).shuffle(found)
     return found

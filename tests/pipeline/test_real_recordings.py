@@ -26,7 +26,7 @@ at_hand = pytest.mark.skipif(
 def test_the_committed_model_labels_the_test_recordings_as_well_as_the_committed_metrics_say(tmp_path: Path) -> None:
     """Source, manifest, split, bundle and metrics in git belong together, whichever model is selected."""
     rows = manifest.read(ROOT / "data" / "manifest.csv")
-    download.fetch(tmp_path)
+    download.fetch(tmp_path, rows)
     manifest.verify(tmp_path, rows, os.environ[download.SOURCE_VARIABLE])
     parts = splits.assign(rows, section(ROOT / "params.yaml", "split", SplitParams))
     test = [row for row in rows if parts[row.file] == "test"]

@@ -96,8 +96,17 @@ def test_each_digit_of_each_speaker_gives_its_share(rows: list[Recording], param
     counts = Counter((row.digit, row.speaker, subsets[row.file]) for row in rows)
     for digit, speaker in {(row.digit, row.speaker) for row in rows}:
         train, validation, test = (counts[digit, speaker, subset] for subset in SUBSETS)
-        assert abs(test - params.test_fraction * (train + validation + test)) < 1
-        assert abs(validation - params.validation_fraction * (train + validation)) < 1
+        assert abs(test - params.test_fraction * (train + validation + test)) <= 1 + 1e-9
+        assert abs(validation - params.validation_fraction * (train + validation)) <= 1 + 1e-9
+
+
+@given(takes=st.integers(1, 4), params=parameters("random"))
+def test_few_takes_are_split_by_their_fractions_too(takes: int, params: SplitParams) -> None:
+    """What is less than a recording in each stratum is one in some of them."""
+    rows = recorded(4, 10, takes)
+    counts = Counter(splits.assign(rows, params).values())
+    assert abs(counts["test"] - params.test_fraction * len(rows)) <= 0.5 + 1e-9
+    assert abs(counts["validation"] - params.validation_fraction * (len(rows) - counts["test"])) <= 0.5 + 1e-9
 
 
 @given(rows=DISTINCT, params=parameters("speaker"))

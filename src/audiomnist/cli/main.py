@@ -85,16 +85,27 @@ def protocols(
 @app.command()
 def manifest(
     folder: Annotated[
-        Path, typer.Argument(exists=True, file_okay=False, help="Folder of {digit}_{speaker}_{take}.wav files.")
+        Path, typer.Argument(exists=True, file_okay=False, help="Folder of recordings, with or without folders in it.")
     ],
     out: Annotated[Path, typer.Option(help="File to write.")] = Path("data/manifest.csv"),
+    *,
+    pattern: Annotated[
+        str | None,
+        typer.Option(help="How paths state the labels: '{speaker}/{word}-{take}.wav' or '{speaker}/*_{digit}.wav'."),
+    ] = None,
 ) -> None:
-    """Write the manifest of a folder of recordings: name, digit, speaker, take and SHA-256 of each."""
+    """Write the manifest of a folder of recordings: name, digit, speaker, take and SHA-256 of each.
+
+    Without --pattern, the names are {digit}_{speaker}_{take}.wav, in folders or not, or those of Speech Commands:
+    {word}/{speaker}_nohash_{take}.wav. Recordings of other words are left out.
+    """
     from audiomnist.corpus import manifest as manifests  # noqa: PLC0415
 
-    recordings = manifests.describe_folder(folder)
+    recordings = manifests.describe_folder(folder, pattern)
     manifests.write(out, recordings)
-    print(f"{len(recordings)} recordings: {out}")
+    speakers = len({recording.speaker for recording in recordings})
+    others = len(manifests.wav_files(folder)) - len(recordings)
+    print(f"{len(recordings)} recordings of {speakers} speakers, {others} of other words left out: {out}")
 
 
 @app.command()

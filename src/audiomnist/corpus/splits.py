@@ -147,8 +147,11 @@ def _stratified(rows: Iterable[Recording], fraction: float, seed: int) -> set[st
         strata[stratum][row.sha256].append(row.file)
     rng = np.random.default_rng(seed)
     chosen: set[str] = set()
+    due = 0.0  # of the next stratum; what rounding leaves of it is the next but one's
     for _, contents in sorted(strata.items()):
-        count = round(fraction * len(contents))
+        due += fraction * len(contents)
+        count = round(due)
+        due -= count
         for index in rng.permutation(len(contents))[:count]:
             chosen.update(list(contents.values())[index])
     return chosen

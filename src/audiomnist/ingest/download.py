@@ -7,6 +7,7 @@ pinned commit is downloaded.
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from urllib3.util.retry import Retry
 
 from audiomnist.core.errors import AudiomnistError
+from audiomnist.corpus import info
+from audiomnist.corpus.manifest import Recording
 from audiomnist.ingest import archive
 
 SOURCE_VARIABLE = "AUDIOMNIST_SOURCE"
@@ -36,10 +39,20 @@ class SourceError(AudiomnistError):
     """The source of the recordings cannot be reached or read."""
 
 
-def fetch(folder: Path) -> str:
-    """Write every recording of the source into `folder`, and return the name of the source."""
+def fetch(folder: Path, listed: Sequence[Recording]) -> str:
+    """Write the recordings of the source into `folder`, under the names in the manifest; return the source's name.
+
+    Raises:
+        SourceError: the source cannot be reached or read, or is upstream's while the manifest is not.
+        ArchiveError: an archive is damaged or unsafe.
+    """
     if configured := os.environ.get(SOURCE_VARIABLE):
-        return _fetch_local(Path(configured).absolute(), folder)
+        return _fetch_local(Path(configured).absolute(), folder, listed)
+    if not info.is_fsdd(listed):
+        raise SourceError(
+            "only the Free Spoken Digit Dataset can be downloaded, and the manifest lists other recordings: "
+            f"set {SOURCE_VARIABLE} to the folder that it was made of"
+        )
     with tempfile.TemporaryDirectory() as temporary:
         target = Path(temporary) / "upstream.tar.gz"
         try:
@@ -58,22 +71,33 @@ def upstream_is_reachable(timeout_s: float = 5) -> bool:
         return False
 
 
-def _fetch_local(source: Path, folder: Path) -> str:
+def _fetch_local(source: Path, folder: Path, listed: Sequence[Recording]) -> str:
     if source.is_dir():
-        recordings = source / "recordings" if (source / "recordings").is_dir() else source
-        try:
-            for path in filter(Path.is_file, recordings.glob("*.wav")):
-                shutil.copyfile(path, folder / path.name)
-        except OSError as error:
-            raise SourceError(f"the recordings in {recordings} cannot be copied to {folder.parent}: {error}") from error
-    elif source.is_file() and archive.is_archive(source):
-        archive.extract_recordings(source, folder)
-    else:
+        _copy(source, folder, listed)
+    elif not (source.is_file() and archive.is_archive(source)):
         raise SourceError(
             f"{SOURCE_VARIABLE} leads to {source}, which is no folder, .tar.gz or .zip "
             f"(a relative path starts at the folder in which the stage runs). {REMEDIES}"
         )
+    elif any(row.source for row in listed):
+        raise SourceError(f"the manifest lists recordings by their folders: unpack {source}, and set it to that folder")
+    else:
+        archive.extract_recordings(source, folder)
     return str(source)
+
+
+def _copy(source: Path, folder: Path, listed: Sequence[Recording]) -> None:
+    """Copy the recordings that the manifest lists by their folders; where it lists none so, every WAV file."""
+    if any(row.source for row in listed):
+        names = {source / (row.source or row.file): row.file for row in listed}
+    else:
+        flat = source / "recordings" if (source / "recordings").is_dir() else source
+        names = {path: path.name for path in flat.glob("*.wav")}
+    try:
+        for path in filter(Path.is_file, names):
+            shutil.copyfile(path, folder / names[path])
+    except OSError as error:
+        raise SourceError(f"the recordings in {source} cannot be copied to {folder.parent}: {error}") from error
 
 
 def _download_with_restarts(target: Path) -> None:

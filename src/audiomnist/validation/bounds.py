@@ -9,21 +9,22 @@ class RecordingBounds(Section):
     """Section `validate.recordings`.
 
     Attributes:
+        min_sample_rate_hz: smallest sample rate; recordings are resampled to `features.sample_rate_hz`.
         min_peak: smallest peak magnitude; full scale is 1.
         min_level_dbfs: smallest root mean square, in dB below full scale.
         max_clipped_fraction: largest fraction of samples within 0.001 of full scale or beyond.
         min_digits_per_speaker: smallest number of different digits per speaker.
-        max_take_imbalance: largest difference from the most common number of takes per digit and speaker.
+        max_take_imbalance: largest difference from the most common number of takes per digit and speaker, None for any.
     """
 
-    sample_rate_hz: int = Field(gt=0)
+    min_sample_rate_hz: int = Field(gt=0)
     min_duration_s: float = Field(ge=0)
     max_duration_s: float = Field(gt=0)
     min_peak: float = Field(gt=0, le=1)
     min_level_dbfs: float = Field(le=0)
     max_clipped_fraction: float = Field(ge=0, le=1)
     min_digits_per_speaker: int = Field(ge=1, le=10)
-    max_take_imbalance: int = Field(ge=0)
+    max_take_imbalance: int | None = Field(ge=0)
 
     @model_validator(mode="after")
     def _check_durations(self) -> "RecordingBounds":

@@ -69,9 +69,16 @@ def check(kind: str, measured: pd.DataFrame, rules: list[Rule], docs: Path | Non
                 shutil.copytree(Path(folder) / _SITE, site, dirs_exist_ok=True)
     broken = [result for result in results if not result.success]
     if broken:
-        where = "" if docs is None else f", see {docs / 'index.html'}"
-        head = f"{kind}: {len(broken)} of {len(rules)} expectations are not met{where}"
-        raise UnmetError("\n".join([head, *map(_message, broken)]))
+        head = f"{kind}: {len(broken)} of {len(rules)} expectations are not met"
+        raise UnmetError("\n".join([head, *map(_message, broken), *_remedies(kind, docs)]))
+
+
+def _remedies(kind: str, docs: Path | None) -> list[str]:
+    if docs is None:
+        return []
+    return [
+        f"See {docs / 'index.html'}. Correct or leave out what breaks a rule, or change validate.{kind} in params.yaml"
+    ]
 
 
 def _results(kind: str, measured: pd.DataFrame, rules: list[Rule], folder: Path) -> list[Any]:

@@ -77,11 +77,8 @@ def _inconsistencies(content: dict[str, Any], manifest: Path) -> Iterator[str]:
     split = _valid(content, "split", SplitParams)
     voices = _valid(content, "synthetic_speakers", SyntheticSpeakersParams)
     train = _valid(content, "train", TrainParams)
-    if data and data.source == "recordings":
-        unknown = set(data.speakers) - {recording.speaker for recording in manifests.read(manifest)}
-        yield from (f"data.speakers: {name} speaks in no recording of {manifest}" for name in sorted(unknown))
-    if data and split and split.scheme == "speaker":
-        yield from _held_out_errors(data, split)
+    if data:
+        yield from _speaker_errors(data, split, manifest)
     if voices and voices.count:
         yield from _accent_errors(voices)
     if train and train.device == "cuda":
@@ -100,10 +97,17 @@ def _valid(content: dict[str, Any], name: str, model: type[SectionT]) -> Section
         return None
 
 
-def _held_out_errors(data: DataParams, split: SplitParams) -> Iterator[str]:
-    speakers, where = set(data.speakers), "data.speakers"
-    if data.source == "synthetic":
-        speakers, where = {voice.speaker for voice in VOICES}, "the voices of the synthetic corpus"
+def _speaker_errors(data: DataParams, split: SplitParams | None, manifest: Path) -> Iterator[str]:
+    speakers, where = {voice.speaker for voice in VOICES}, "the voices of the synthetic corpus"
+    if data.source == "recordings":
+        listed = {recording.speaker for recording in manifests.read(manifest)}
+        speakers, where = (listed, str(manifest)) if data.speakers is None else (set(data.speakers), "data.speakers")
+        yield from (f"data.speakers: {name} speaks in no recording of {manifest}" for name in sorted(speakers - listed))
+    if split and split.scheme == "speaker":
+        yield from _held_out_errors(split, speakers, where)
+
+
+def _held_out_errors(split: SplitParams, speakers: set[str], where: str) -> Iterator[str]:
     if split.test_speaker not in speakers:
         yield f"split.test_speaker: {split.test_speaker!r} is not among {where} ({', '.join(sorted(speakers))})"
     elif split.max_train_speakers is not None and split.max_train_speakers >= len(speakers):

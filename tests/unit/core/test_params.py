@@ -115,6 +115,14 @@ def test_the_held_out_speaker_must_be_among_those_who_speak(
         parameters.check(path, MANIFEST, tmp_path / "out")
 
 
+def test_all_speakers_of_the_manifest_may_be_held_out_where_all_are_used(altered: Altered, tmp_path: Path) -> None:
+    """The message lists them."""
+    every = {"data.speakers": None, "split.scheme": "speaker"}
+    parameters.check(altered({**every, "split.test_speaker": "theo"}), MANIFEST, tmp_path / "out")
+    with pytest.raises(ParamsError, match=rf"'zoe' is not among {MANIFEST} \(george, .*, yweweler\)"):
+        parameters.check(altered({**every, "split.test_speaker": "zoe"}), MANIFEST, tmp_path / "out")
+
+
 def test_an_unknown_accent_is_an_error_if_there_are_voices(altered: Altered, tmp_path: Path) -> None:
     """It is reported before the recordings are augmented."""
     path = altered({"synthetic_speakers.espeak_languages": ["en", "en-moon"]})

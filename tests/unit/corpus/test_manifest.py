@@ -34,7 +34,11 @@ def write_lines(folder: Path, *lines: str) -> Path:
     return path
 
 
-@given(digit=st.integers(0, 9), speaker=st.from_regex("[a-z]+", fullmatch=True), take=st.integers(0, 10**9))
+@given(
+    digit=st.integers(0, 9),
+    speaker=st.from_regex("[A-Za-z0-9][A-Za-z0-9._-]*", fullmatch=True),
+    take=st.integers(0, 10**9),
+)
 def test_a_name_says_digit_speaker_and_take(digit: int, speaker: str, take: int) -> None:
     """Every name of the form is read back into its parts."""
     file = f"{digit}_{speaker}_{take}.wav"
@@ -46,7 +50,7 @@ def test_a_name_says_digit_speaker_and_take(digit: int, speaker: str, take: int)
     [
         "10_theo_0.wav",
         "x_theo_0.wav",
-        "7_Theo_0.wav",
+        "7_thé_0.wav",
         "7__0.wav",
         "7_theo_.wav",
         "7_theo_-1.wav",
@@ -168,5 +172,87 @@ def test_every_missing_file_is_listed(recordings: Path) -> None:
 
 def test_a_folder_without_recordings_has_no_manifest(tmp_path: Path) -> None:
     """One that lists nothing would take the place of a good one."""
-    with pytest.raises(ManifestError, match=r"holds no \*\.wav"):
+    with pytest.raises(ManifestError, match=r"holds no \*\.wav of a digit"):
         manifest.describe_folder(tmp_path)
+
+
+def write_files(folder: Path, *names: str) -> Path:
+    """Write files, each with its own name as content."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name, encoding="utf-8")
+    return folder
+
+
+def described(folder: Path, layout: str | None = None) -> dict[str, str]:
+    """Return the name of each recording in the corpus by its path."""
+    return {row.source or row.file: row.file for row in manifest.describe_folder(folder, layout)}
+
+
+def test_the_layouts_of_public_corpora_are_known(tmp_path: Path) -> None:
+    """This corpus's, flat or in folders, AudioMNIST's with a folder per speaker, and that of Speech Commands."""
+    write_files(tmp_path, "7_theo_0.wav", "01/7_01_12.wav", "two/0a2b_nohash_1.wav", "recordings/3_George_4.WAV")
+    assert described(tmp_path) == {
+        "7_theo_0.wav": "7_theo_0.wav",
+        "01/7_01_12.wav": "7_01_12.wav",
+        "two/0a2b_nohash_1.wav": "2_0a2b_1.wav",
+        "recordings/3_George_4.WAV": "3_George_4.wav",
+    }
+
+
+def test_equal_names_in_two_folders_are_numbered_anew(tmp_path: Path) -> None:
+    """In the order of their paths, for this digit of this speaker alone."""
+    write_files(tmp_path, "b/7_theo_5.wav", "a/7_theo_5.wav", "a/7_theo_6.wav", "a/8_theo_5.wav")
+    assert described(tmp_path) == {
+        "a/7_theo_5.wav": "7_theo_0.wav",
+        "a/7_theo_6.wav": "7_theo_1.wav",
+        "b/7_theo_5.wav": "7_theo_2.wav",
+        "a/8_theo_5.wav": "8_theo_5.wav",
+    }
+
+
+def test_files_without_a_take_are_numbered(tmp_path: Path) -> None:
+    """In the order of their paths."""
+    write_files(tmp_path, "ann/x-seven.wav", "ann/y-seven.wav", "bob/x-seven.wav")
+    assert described(tmp_path, "{speaker}/*-{word}.wav") == {
+        "ann/x-seven.wav": "7_ann_0.wav",
+        "ann/y-seven.wav": "7_ann_1.wav",
+        "bob/x-seven.wav": "7_bob_0.wav",
+    }
+
+
+def test_other_words_noise_and_hidden_files_are_left_out(tmp_path: Path) -> None:
+    """As in a copy of Speech Commands that was on a Mac."""
+    write_files(
+        tmp_path,
+        "bed/0a2b_nohash_0.wav",
+        "_background_noise_/running_tap.wav",
+        "one/._0a2b_nohash_0.wav",
+        ".trash/one/0a2b_nohash_3.wav",
+        "one/0a2b_nohash_0.wav",
+    )
+    assert described(tmp_path) == {"one/0a2b_nohash_0.wav": "1_0a2b_0.wav"}
+    assert len(manifest.wav_files(tmp_path)) == 3
+
+
+def test_a_name_without_a_layout_is_an_error(tmp_path: Path) -> None:
+    """It names the files, the layouts and the option; nothing is left out in silence."""
+    write_files(tmp_path, "7_theo_0.wav", "ann/seven.wav")
+    with pytest.raises(ManifestError, match=r"1 WAV files .* are not named .*: ann/seven\.wav\. Name .* --pattern"):
+        manifest.describe_folder(tmp_path)
+
+
+def test_a_manifest_with_sources_is_read_back(tmp_path: Path) -> None:
+    """The column `source` is there if any recording has one."""
+    rows = manifest.describe_folder(write_files(tmp_path / "own", "a/7_theo_0.wav", "8_theo_0.wav"))
+    manifest.write(tmp_path / "manifest.csv", rows)
+    assert manifest.read(tmp_path / "manifest.csv") == rows
+    assert (tmp_path / "manifest.csv").read_text(encoding="utf-8").startswith(f"{HEADER},source\n")
+
+
+@pytest.mark.parametrize("source", ["/etc/passwd", "../7_theo_0.wav", "a/../../b.wav"])
+def test_a_source_that_leads_out_of_its_folder_is_refused(tmp_path: Path, source: str) -> None:
+    """A manifest of somebody else copies no file of its choice."""
+    path = write_lines(tmp_path, f"{HEADER},source", f"7_theo_0.wav,7,theo,0,{SHA256},{source}")
+    with pytest.raises(ManifestError, match="leads out of its folder"):
+        manifest.read(path)

@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import os
 import shutil
 import socket
 import threading
@@ -43,10 +44,11 @@ class Checkout:
         """The folder to be filled."""
         return self.root / "raw"
 
-    def ingest(self, *speakers: str, source: str = "recordings") -> dict[str, Any]:
-        """Run the stage; return its report."""
+    def ingest(self, *speakers: str, source: str = "recordings", name: str | None = None) -> dict[str, Any]:
+        """Run the stage, with all speakers if none is named; return its report."""
+        synthetic = SyntheticParams(seed=0, takes=1)
         params = DataParams.model_validate(
-            {"source": source, "speakers": speakers, "synthetic": SyntheticParams(seed=0, takes=1)}
+            {"source": source, "name": name, "speakers": speakers or None, "synthetic": synthetic}
         )
         recordings, report = self.root / "recordings.csv", self.root / "report.json"
         build.ingest(self.complete, params, self.raw, recordings, report)
@@ -108,8 +110,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def no_source(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing but upstream is left, and it is not looked for behind a proxy."""
+def no_source(recordings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing but upstream is left, which has the twelve recordings, and it is not looked for behind a proxy."""
+    monkeypatch.setattr(info, "_LATEST_FSDD_SHA256", info.content_sha256(manifest.describe_folder(recordings)))
     monkeypatch.delenv(SOURCE_VARIABLE, raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
@@ -351,16 +354,79 @@ def test_a_synthetic_corpus_needs_no_source(checkout: Checkout) -> None:
 
 @pytest.mark.usefixtures("source")
 def test_the_report_counts_recordings_speakers_and_seconds(checkout: Checkout) -> None:
-    """Twelve recordings of a tenth of a second by three speakers, and the dataset that they are."""
-    assert checkout.ingest("ada", "bob", "eve") == {
-        "dataset": info.FSDD,
-        "version": "1.0.10, only ada, bob, eve",
+    """Twelve recordings of a tenth of a second by three speakers, and the version of the dataset: their hash."""
+    report = checkout.ingest("ada", "bob", "eve")
+    assert report == {
+        "dataset": info.OWN,
+        "version": info.content_sha256(manifest.read(checkout.complete))[:12],
         "recordings": 12,
         "speakers": 3,
         "seconds": 1.2,
         "duration_s": {f"p{percent}": 0.1 for percent in range(10, 100, 10)},
     }
-    assert info.read(checkout.root / "report.json") == info.Dataset(info.FSDD, "1.0.10, only ada, bob, eve")
+    assert info.read(checkout.root / "report.json") == info.Dataset(report["dataset"], report["version"])
+
+
+@pytest.mark.usefixtures("source")
+def test_a_dataset_has_its_users_name_and_a_version_by_its_content(checkout: Checkout) -> None:
+    """Fewer speakers are another version."""
+    every, fewer = checkout.ingest(name="digits"), checkout.ingest("ada", name="digits")
+    assert (every["dataset"], fewer["dataset"], every["speakers"]) == ("digits", "digits", 3)
+    assert every["version"] != fewer["version"]
+
+
+@pytest.mark.usefixtures("upstream")
+def test_upstreams_recordings_are_known_by_their_content(checkout: Checkout) -> None:
+    """Whatever a user calls them otherwise."""
+    report = checkout.ingest("ada", "bob")
+    assert (report["dataset"], report["version"]) == (info.FSDD, "1.0.10, only ada, bob")
+    assert checkout.ingest(name="twelve")["dataset"] == "twelve"
+
+
+def in_folders(recordings: Path, target: Path) -> Path:
+    """Copy the recordings into a folder of each speaker, with equal names in all."""
+    for path in recordings.iterdir():
+        digit, speaker, take = path.stem.split("_")
+        (target / speaker).mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target / speaker / f"{digit}-{take}.WAV")
+    return target
+
+
+def test_recordings_in_folders_are_copied_under_their_names_in_the_corpus(
+    checkout: Checkout, recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The manifest says where each is; raw and its own manifest have the names alone."""
+    own = in_folders(recordings, tmp_path / "own")
+    rows = manifest.describe_folder(own, "{speaker}/{digit}-{take}.wav")
+    manifest.write(checkout.complete, rows)
+    monkeypatch.setenv(SOURCE_VARIABLE, str(own))
+    checkout.ingest()
+    written = manifest.read(checkout.root / "recordings.csv")
+    manifest.verify(checkout.raw, written, "raw")
+    assert [row.file for row in written] == [path.name for path in sorted(recordings.iterdir())]
+    assert (rows[0].source, written[0].source) == ("ada/3-0.WAV", "")
+
+
+def test_an_archive_has_no_folders_to_look_in(
+    checkout: Checkout, recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error says what to do with it."""
+    own = in_folders(recordings, tmp_path / "own")
+    manifest.write(checkout.complete, manifest.describe_folder(own, "{speaker}/{digit}-{take}.wav"))
+    monkeypatch.setenv(SOURCE_VARIABLE, shutil.make_archive(str(tmp_path / "packed"), "zip", own))
+    with pytest.raises(SourceError, match=r"unpack .*packed\.zip"):
+        checkout.ingest()
+
+
+def test_other_recordings_than_upstreams_are_not_downloaded(checkout: Checkout, closed_port: str, source: Path) -> None:
+    """The error names the variable, and nothing is asked of the network."""
+    del closed_port
+    (source / "3_ada_0.wav").unlink()
+    manifest.write(checkout.complete, manifest.describe_folder(source))
+    os.environ.pop(SOURCE_VARIABLE)
+    with pytest.raises(SourceError, match=f"the manifest lists other recordings: set {SOURCE_VARIABLE}"):
+        checkout.ingest()
+    assert checkout.written() == set()
 
 
 def test_the_report_has_the_deciles_of_the_durations(checkout: Checkout, source: Path) -> None:

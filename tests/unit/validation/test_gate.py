@@ -30,7 +30,7 @@ FILES = [f"{digit}_{speaker}_{take}.wav" for digit in (3, 7) for speaker in ("an
 PARAMS = ValidateParams.model_validate(
     {
         "recordings": {
-            "sample_rate_hz": RATE_HZ,
+            "min_sample_rate_hz": RATE_HZ,
             "min_duration_s": 0.1,
             "max_duration_s": 3.0,
             "min_peak": 0.005,
@@ -84,9 +84,10 @@ class Site:
             self.validate(kind)
         assert not self.report.exists()
         assert (self.docs / "index.html").is_file()
-        head, *lines = str(caught.value).splitlines()
+        head, *lines, remedy = str(caught.value).splitlines()
         assert head.startswith(f"{kind}: {len(lines)} of ")
-        assert head.endswith(f"see {self.docs / 'index.html'}")
+        assert str(self.docs / "index.html") in remedy
+        assert remedy.endswith(f"validate.{kind} in params.yaml")
         return {rule: names for rule, _, names in (line.strip().partition("; not so for ") for line in lines)}
 
 
@@ -156,6 +157,17 @@ def test_good_recordings_pass_twice_with_the_same_report_and_quietly(
     assert os.environ["GX_ANALYTICS_ENABLED"] == "False"
 
 
+def test_any_balance_and_any_higher_rate_can_be_allowed(site: Site) -> None:
+    """With no bound on the imbalance of takes."""
+    _write_recordings(site, [*FILES, "3_ann_2.wav"])
+    soundfile.write(site.data / FILES[0], np.repeat(_tone(300), 6), 6 * RATE_HZ)
+    site.list_files([*FILES, "3_ann_2.wav"])
+    bounds = PARAMS.recordings.model_copy(update={"max_take_imbalance": None})
+    params = PARAMS.model_copy(update={"recordings": bounds})
+    gate.validate("recordings", site.manifest, site.data, site.corpus, params, site.report, site.docs)
+    assert json.loads(site.report.read_bytes())["validation"]["recordings"]["expectations"] == 12
+
+
 def test_each_broken_rule_names_its_recordings(site: Site) -> None:
     """A corpus that is wrong in many ways is described in one message; an older report goes."""
     files = sorted([*FILES, *(f"{digit}_cy_{take}.wav" for digit in (3, 7) for take in (0, 1)), "3_dee_0.wav"])
@@ -163,7 +175,7 @@ def test_each_broken_rule_names_its_recordings(site: Site) -> None:
     soundfile.write(site.data / "3_ann_0.wav", _tone(300, duration_s=0.05), RATE_HZ)
     soundfile.write(site.data / "3_ann_1.wav", np.zeros(RATE_HZ), RATE_HZ)
     soundfile.write(site.data / "3_bob_0.wav", np.clip(_tone(310, peak=3.0), -1, 1), RATE_HZ)
-    soundfile.write(site.data / "3_bob_1.wav", np.stack([_tone(320)] * 2, axis=1), 2 * RATE_HZ)
+    soundfile.write(site.data / "3_bob_1.wav", np.stack([_tone(320)] * 2, axis=1), RATE_HZ // 2)
     (site.data / "3_cy_0.wav").write_text("no sound")
     (site.data / "3_cy_1.wav").write_bytes((site.data / "7_cy_1.wav").read_bytes())
     site.list_files(files)
@@ -173,7 +185,7 @@ def test_each_broken_rule_names_its_recordings(site: Site) -> None:
     site.report.write_text("{}")
     assert site.broken("recordings") == {
         "every file can be decoded": "2: 3_cy_0.wav, 7_ann_1.wav",
-        "the sample rate is 8000 Hz": "1: 3_bob_1.wav",
+        "the sample rate is at least 8000 Hz": "1: 3_bob_1.wav",
         "there is one channel": "1: 3_bob_1.wav",
         "the duration is 0.1 to 3 s": "1: 3_ann_0.wav",
         "the peak is at least 0.005: not silent": "1: 3_ann_1.wav",
