@@ -21,6 +21,7 @@ from audiomnist.serving.bundle.description import (
     Preparation,
     WaveformInput,
     describe,
+    how_to_restore,
     read_graph,
 )
 from audiomnist.serving.bundle.session import session
@@ -120,6 +121,6 @@ def load(folder: Path, threads: int) -> Model:
         described = ", ".join(f"{name} ({type_})" for name, type_ in inputs)
         raise BundleError(
             f"{folder / GRAPH} has the inputs {described} and the outputs {', '.join(outputs)}: it is not a graph "
-            f"for {kind}s, as {DESCRIPTION} says. Restore it with dvc checkout or dvc repro"
+            f"for {kind}s, as {DESCRIPTION} says. Restore it: {how_to_restore(folder)}"
         )
     return Model(description, version, opened)

@@ -237,3 +237,20 @@ def test_the_scorers_modules_import_nothing_of_training(module: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("models/selected", "git checkout HEAD -- models/selected"),
+        ("site-packages/audiomnist/served_model", "install audiomnist again"),
+        ("models/served/rnn", "dvc checkout, or dvc repro"),
+    ],
+)
+def test_an_absent_bundle_names_what_brings_it_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, remedy: str
+) -> None:
+    """The selected model is in git, not in DVC's cache; an installed one comes with the program."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BundleError, match=rf"no model bundle in {name}: .* Restore it: {remedy}$"):
+        bundle.describe(Path(name))

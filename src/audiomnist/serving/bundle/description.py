@@ -125,7 +125,7 @@ def _parse(kind: type[_TrainingT], text: bytes, folder: Path) -> _TrainingT:
         message = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
         raise BundleError(
             f"{folder / DESCRIPTION} is not a bundle description of version {_SCHEMA_VERSION}: {message}. "
-            "Restore it with dvc checkout or dvc repro"
+            f"Restore it: {how_to_restore(folder)}"
         ) from error
 
 
@@ -141,7 +141,7 @@ def read_graph(folder: Path, description: Description) -> bytes:
     if actual != description.graph_sha256:
         raise BundleError(
             f"{folder / GRAPH} is not the file that {DESCRIPTION} describes (SHA-256 {actual}, expected "
-            f"{description.graph_sha256}): restore it with git checkout or dvc checkout"
+            f"{description.graph_sha256}). Restore it: {how_to_restore(folder)}"
         )
     return graph
 
@@ -151,5 +151,11 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise BundleError(
-            f"no model bundle in {path.parent}: {error}. Restore it with dvc checkout or dvc repro"
+            f"no model bundle in {path.parent}: {error}. Restore it: {how_to_restore(path.parent)}"
         ) from error
+
+
+def how_to_restore(folder: Path) -> str:
+    """Return what brings a bundle back: the selected one is in git, that of the wheel in it, the others in DVC."""
+    commands = {"selected": f"git checkout HEAD -- {folder}", "served_model": "install audiomnist again"}
+    return commands.get(folder.name, "dvc checkout, or dvc repro")
