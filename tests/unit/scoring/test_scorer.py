@@ -296,7 +296,7 @@ Pausing = Callable[[Callable[[], object]], Pause]
 
 
 @pytest.mark.parametrize(
-    "beginning", [b"", b"RI", wave(bytes(200))[:60], wave(b"x" * 9), b"fLaC\0\0\0\x22cut", b"text"]
+    "beginning", [b"", b"RI", wave(bytes(200))[:60], wave(b"x" * 9, data_bytes=0), b"fLaC\0\0\0\x22cut", b"text"]
 )
 def test_a_file_that_looks_unfinished_and_is_finished_meanwhile_is_deferred(
     folder: Path, predictor: Loudness, pausing: Pausing, beginning: bytes
