@@ -9,6 +9,7 @@ from wav_mutations import CHUNK_HEADER_BYTES, mutated, split, stated_size
 from audiomnist.audio import wav
 from audiomnist.audio.wav import PcmAudio, WavError
 
+UNKNOWN, PLACEHOLDER = 0xFFFFFFFF, 0x7FFFF000
 REASONS = {"empty", "not_audio", "truncated", "inconsistent_header", "unsupported_encoding", "bad_channels", "bad_rate"}
 
 
@@ -26,11 +27,24 @@ def outcome(content: bytes | memoryview) -> PcmAudio | tuple[str, str]:
         return error.reason, error.detail
 
 
+def size_in_ds64(chunks: list[bytes]) -> int:
+    """Return the size of the data by the last ds64 chunk that has one, or 0."""
+    whole = [chunk for chunk in chunks if chunk.startswith(b"ds64") and stated_size(chunk) >= 16]
+    return int.from_bytes(whole[-1][16:24], "little") if whole else 0
+
+
 def check_is_the_first_data_chunk(sound: PcmAudio, content: bytes) -> None:
-    """Check that the samples are as many as the chunk holds, all of which lies in the file."""
-    fmt, data = (next(chunk for chunk in split(content) if chunk.startswith(name)) for name in (b"fmt ", b"data"))
-    sample_bits = int.from_bytes(fmt[22:24], "little")
-    assert 0 < sound.samples.size * sample_bits == stated_size(data) * 8 <= len(data[CHUNK_HEADER_BYTES:]) * 8
+    """Check that the samples are the whole frames of the chunk, or of all that follows if its size is a placeholder."""
+    chunks = split(content)
+    place = next(place for place, chunk in enumerate(chunks) if chunk.startswith(b"data"))
+    before, rest = chunks[:place], b"".join(chunks[place:])[CHUNK_HEADER_BYTES:]
+    fmt = next(chunk for chunk in before if chunk.startswith(b"fmt "))
+    size, frame_bytes = stated_size(chunks[place]), int.from_bytes(fmt[20:22], "little")
+    known = (size == UNKNOWN and size_in_ds64(before)) or size
+    is_stream = len(rest) < size == known >= PLACEHOLDER
+    assert sound.is_stream == is_stream
+    size = len(rest) if is_stream else known
+    assert 0 < len(sound.samples) == size // frame_bytes <= len(rest) // frame_bytes
     assert sound.samples.shape[1] == int.from_bytes(fmt[10:12], "little")
     assert sound.sample_rate_hz == int.from_bytes(fmt[12:16], "little")
 

@@ -129,6 +129,11 @@ def _flac(draw: Generator, seconds: float = 0.3) -> bytes:
     return encoded(_noise(draw, seconds), container="FLAC")
 
 
+def _with_valid_bits(content: bytes, bits: int) -> bytes:
+    """Return a file of WAVE_FORMAT_EXTENSIBLE that claims so many bits of each sample are valid."""
+    return content[:38] + struct.pack("<H", bits) + content[40:]
+
+
 def _damaged(content: bytes) -> bytes:
     middle = len(content) // 2
     return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
@@ -153,11 +158,11 @@ BAD: dict[str, tuple[str, Spoil]] = {
     "cut in the sound": ("truncated", _holding(lambda draw: wave(_pcm(draw))[:-100])),
     "cut in the header": ("truncated", _holding(lambda draw: wave(_pcm(draw))[: int(draw.integers(5, 40))])),
     "FLAC cut": ("truncated", _holding(lambda draw: _flac(draw)[:-100])),
-    "sound longer than RIFF": ("inconsistent_header", _holding(lambda draw: wave(_pcm(draw), riff_bytes=100))),
-    "sound of half a sample": ("inconsistent_header", _holding(lambda draw: wave(_pcm(draw) + b"\x01"))),
-    "written to a pipe": (
+    "sound of half a sample": ("empty", _holding(lambda draw: wave(draw.bytes(1)))),
+    "recorder cut off": ("inconsistent_header", _holding(lambda draw: wave(_pcm(draw), data_bytes=0))),
+    "16 bits valid of 8": (
         "inconsistent_header",
-        _holding(lambda draw: wave(_pcm(draw), riff_bytes=2**32 - 1, data_bytes=2**32 - 1)),
+        _holding(lambda draw: _with_valid_bits(encoded(_noise(draw), subtype="PCM_U8", container="WAVEX"), 16)),
     ),
     "ADPCM": ("unsupported_encoding", _holding(lambda draw: wave(_pcm(draw), tag=_MS_ADPCM, bits=4))),
     "12 bits": ("unsupported_encoding", _holding(lambda draw: wave(_pcm(draw), bits=12))),

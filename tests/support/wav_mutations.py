@@ -11,11 +11,12 @@ import soundfile
 ENCODINGS = [
     *(("WAV", subtype, channels) for subtype in ("PCM_U8", "PCM_16", "PCM_24", "FLOAT", "ULAW") for channels in (1, 2)),
     *(("WAVEX", subtype, 1) for subtype in ("PCM_16", "PCM_32", "DOUBLE", "ALAW")),
+    ("RF64", "PCM_16", 1),
 ]
 
 RIFF_HEADER_BYTES, CHUNK_HEADER_BYTES = 12, 8
 # The headers of the encodings above, and where there is room left a little sound.
-HEADER_BYTES = 100
+HEADER_BYTES = 110
 FIELD_VALUES = (0, 1, 2, 3, 7, 255, 0x7FFF, 0xFFFE, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
 Mutation = Callable[[random.Random, bytes], bytes]

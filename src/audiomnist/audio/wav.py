@@ -1,27 +1,31 @@
 """WAV decoding from bytes, with every size in the header checked before it is used.
 
 Supported are PCM of 8, 16, 24 and 32 bits, IEEE float of 32 and 64, mu-law and A-law, plain or as
-WAVE_FORMAT_EXTENSIBLE, with 1 to 8 channels at 4 to 192 kHz. The first `fmt ` and the first `data` chunk count;
-other chunks are skipped, nothing after the data is read, and the byte rate, which many writers get wrong, is ignored.
-A pad byte may be missing at the end of the file. At most `MAX_CHUNKS` chunks are visited, and at most about twelve
-times the size of the content is allocated.
+WAVE_FORMAT_EXTENSIBLE, with 1 to 8 channels at 4 to 192 kHz, in RIFF, RF64 or BW64. An ID3v2 tag in front is skipped.
 
-A faulty file has one reason, the first of these that applies. Sizes are checked before the encoding, since the other
-fields of an incomplete file mean little:
+The first `fmt ` and the first `data` chunk count, and the size of the data is the authority: other chunks are skipped,
+nothing after the data is read, and the RIFF size and the byte rate, which many writers get wrong, are ignored. A data
+size of 0xFFFFFFFF stands for the one in the ds64 chunk, if there is one. Otherwise a size from 0x7FFFF000 on, and
+beyond the end of the file, is what programs write to a pipe: the sound ends with the file. A part of a frame at the
+end is dropped. At most `MAX_CHUNKS` chunks are visited, and at most about twelve times the size of the content is
+allocated.
 
-    empty, not_audio      no bytes, or they do not begin with a RIFF header
-    truncated             the file ends within the first twelve bytes
-    unsupported_encoding  the container is RIFX, RF64 or BW64
-    inconsistent_header   the RIFF chunk, or one up to the data, has the placeholder size that programs write to a pipe;
-                          or a chunk up to the data ends after the RIFF chunk
-    truncated             the file ends before such a chunk does, or before the RIFF chunk
-    not_audio             there is no data chunk
-    empty                 the data chunk has no bytes
-    not_audio             there is no fmt chunk before the data chunk
+A faulty file has one reason, the first of these that applies:
+
+    empty                 there are no bytes
+    truncated             the file ends with or within its ID3 tag
+    not_audio             it does not begin with a RIFF header
+    truncated             it ends within the first twelve bytes
+    unsupported_encoding  the container is RIFX
+    not_audio             the kind of the RIFF file is not WAVE
+    truncated             it ends within a chunk before the data, or, by its RIFF size, before the data
+    not_audio             there is no data chunk, or no fmt chunk before it
     inconsistent_header   the fmt chunk is too short for its format
     unsupported_encoding, bad_channels, bad_rate
-    inconsistent_header   the frame size is not channels * bits / 8, more bits are valid than a sample has, or the data
-                          is not a whole number of frames
+    inconsistent_header   the frame size is not channels * bits / 8, or more bits are valid than a sample has
+    inconsistent_header   the data chunk has size 0, and what follows it is no sequence of chunks
+    empty                 the data is less than a frame
+    truncated             the file ends before its data does
     too_long              the duration is above the caller's limit
 """
 
@@ -30,7 +34,7 @@ import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,6 +54,10 @@ _RIFF_HEADER = struct.Struct("<4sI4s")
 _CHUNK_HEADER = struct.Struct("<4sI")
 _FORMAT = struct.Struct("<HHI4xHH")
 _EXTENSION = struct.Struct("<18xH4xH14s")
+_DS64 = struct.Struct("<8xQ")
+_SIZE_IN_DS64 = 0xFFFFFFFF
+_ID3_HEADER = struct.Struct(">3s2xB4s")
+_ID3_HAS_FOOTER = 0x10
 # sox, ffmpeg, arecord and others write a size from here on before they know it.
 _PLACEHOLDER_BYTES = 0x7FFFF000
 
@@ -87,10 +95,14 @@ class WavError(FaultError):
 
 @dataclass(frozen=True, eq=False)
 class PcmAudio:
-    """Decoded audio of one or more channels: `samples` is float32 `(frames, channels)`, full scale [-1, 1]."""
+    """Decoded audio of one or more channels: `samples` is float32 `(frames, channels)`, full scale [-1, 1].
+
+    `is_stream` says that the header did not have the size of the sound, which was read up to the end of the file.
+    """
 
     samples: Samples
     sample_rate_hz: int
+    is_stream: bool = False
 
 
 class _Format(NamedTuple):
@@ -101,8 +113,12 @@ class _Format(NamedTuple):
 
 
 def is_riff(content: bytes | memoryview) -> bool:
-    """Return whether the content, as far as it goes, begins as RIFF, RIFX, RF64 or BW64 does, and so is for `parse`."""
-    return bytes(content[:4]) in _BEGINNINGS
+    """Return whether the content, as far as it goes, begins as RIFF, RIFX, RF64 or BW64 does, and so is for `parse`.
+
+    It may have an ID3v2 tag in front.
+    """
+    start = _id3_bytes(content)
+    return bytes(content[start : start + 4]) in _BEGINNINGS
 
 
 def parse(content: bytes | memoryview, max_duration_s: float = math.inf) -> PcmAudio:
@@ -118,19 +134,16 @@ def parse(content: bytes | memoryview, max_duration_s: float = math.inf) -> PcmA
     Raises:
         WavError: the content is not a WAV file, incomplete, not supported, or too long.
     """
-    file = memoryview(content)
-    fmt, data = _fmt_and_data(file, _riff_end(file))
-    if len(data) == 0:
-        raise WavError("empty", "holds no sound: its data chunk has no bytes")
-    if fmt is None:
-        raise WavError("not_audio", "has no fmt chunk before its data, and so no encoding")
-    form = _format(bytes(fmt[: _EXTENSION.size]))
-    if len(data) % form.frame_bytes:
-        raise _inconsistent(f"{len(data)} bytes of sound are no whole number of frames of {form.frame_bytes}")
-    duration_s = len(data) / form.frame_bytes / form.sample_rate_hz
+    file = _without_id3(memoryview(content))
+    _check_is_wave(file)
+    fmt, stated, rest = _fmt_and_data(file)
+    form = _format(fmt)
+    size = _whole_frames_bytes(stated, rest, form.frame_bytes)
+    duration_s = size / form.frame_bytes / form.sample_rate_hz
     if duration_s > max_duration_s:
         raise WavError("too_long", f"lasts {duration_s:.1f} s, more than {max_duration_s:g} s")
-    return PcmAudio(_decode(data, form).reshape(-1, form.channels), form.sample_rate_hz)
+    samples = _decode(rest[:size], form).reshape(-1, form.channels)
+    return PcmAudio(samples, form.sample_rate_hz, is_stream=stated is None)
 
 
 def _decode(data: memoryview, form: _Format) -> Samples:
@@ -153,69 +166,112 @@ def _decode(data: memoryview, form: _Format) -> Samples:
     return samples
 
 
-def _riff_end(file: memoryview) -> int:
-    """Return where the RIFF chunk ends by its size field; raise WavError unless it is a WAVE file."""
+def _id3_bytes(content: bytes | memoryview) -> int:
+    """Return the size of the ID3v2 tag in front, which has seven bits of its size in each byte; 0 if there is none."""
+    if len(content) < _ID3_HEADER.size:
+        return 0
+    magic, flags, digits = _ID3_HEADER.unpack_from(content)
+    if magic != b"ID3":
+        return 0
+    headers = 2 if flags & _ID3_HAS_FOOTER else 1
+    return headers * _ID3_HEADER.size + reduce(lambda size, digit: size << 7 | digit & 0x7F, digits, 0)
+
+
+def _without_id3(content: memoryview) -> memoryview:
+    """Return what follows the ID3v2 tag; raise WavError if nothing does."""
+    start = _id3_bytes(content)
+    if 0 < len(content) <= start:
+        raise _truncated(f"ends after {len(content)} bytes, with or within its ID3 tag")
+    return content[start:]
+
+
+def _check_is_wave(file: memoryview) -> None:
+    """Raise WavError unless a file begins as a WAVE file does."""
     if len(file) == 0:
         raise WavError("empty", "holds no bytes")
     magic = bytes(file[:4])
-    if not is_riff(magic):
+    if magic not in _BEGINNINGS:
         raise WavError("not_audio", f"is no WAVE file: it begins with {_shown(magic)}, not with 'RIFF'")
     if len(file) < _RIFF_HEADER.size:
-        raise WavError("truncated", f"ends after {len(file)} bytes, within its header: copy it again")
-    if magic != b"RIFF":
+        raise _truncated(f"ends after {len(file)} bytes of its header")
+    if magic == b"RIFX":
         raise _unsupported(f"is a file of the kind {_shown(magic)}")
-    _, size, kind = _RIFF_HEADER.unpack_from(file)
+    kind = bytes(file[8 : _RIFF_HEADER.size])
     if kind != b"WAVE":
         raise WavError("not_audio", f"is a RIFF file of the kind {_shown(kind)}, not 'WAVE'")
-    _check_is_known(size, len(file))
-    return int(_CHUNK_HEADER.size + size)
 
 
-def _fmt_and_data(file: memoryview, riff_end: int) -> tuple[memoryview | None, memoryview]:
-    """Return the first fmt chunk before the data, if there is one, and the first data chunk, both without headers."""
-    fmt = data = None
-    for name, start, end in _chunks(file):
-        if start > riff_end and name not in {b"fmt ", b"data"}:
-            continue
-        _check_fits(name, start, end, riff_end, len(file))
+def _fmt_and_data(file: memoryview) -> tuple[bytes, int | None, memoryview]:
+    """Return the beginning of the first fmt chunk, the size of the first data chunk, and the file from the data on.
+
+    The size is None if it is a placeholder. Raise WavError unless there are both chunks, the fmt chunk first.
+    """
+    fmt = size_in_ds64 = None
+    for name, start, size in _chunks(file, _RIFF_HEADER.size):
         if name == b"data":
-            data = file[start:end]
-            break
+            if fmt is None:
+                raise WavError("not_audio", "has no fmt chunk before its data, and so no encoding")
+            return fmt, _known_size(size, size_in_ds64, len(file) - start), file[start:]
+        if start + size > len(file):
+            raise _truncated(f"ends within its {_shown(name)} chunk, before any sound")
         if name == b"fmt " and fmt is None:
-            fmt = file[start:end]
-    if riff_end > len(file) + len(file) % 2:
-        raise _truncated(f"{riff_end} bytes in all", len(file))
-    if data is None:
-        raise WavError("not_audio", f"holds no sound: there is no data chunk among its first {MAX_CHUNKS} chunks")
-    return fmt, data
+            fmt = bytes(file[start : start + min(size, _EXTENSION.size)])
+        if name == b"ds64" and size >= _DS64.size:
+            (size_in_ds64,) = _DS64.unpack_from(file, start)
+    raise _no_data(file)
 
 
-def _chunks(file: memoryview) -> Iterator[tuple[bytes, int, int]]:
-    """Yield the name of each chunk, and where its content starts and ends by its header."""
-    start = _RIFF_HEADER.size + _CHUNK_HEADER.size
+def _known_size(stated: int, in_ds64: int | None, held: int) -> int | None:
+    """Return the size of the data, or None if the header has a placeholder for it."""
+    if stated == _SIZE_IN_DS64 and in_ds64:
+        return in_ds64
+    return None if stated >= max(_PLACEHOLDER_BYTES, held + 1) else stated
+
+
+def _no_data(file: memoryview) -> WavError:
+    _, riff_bytes, _ = _RIFF_HEADER.unpack_from(file)
+    if _CHUNK_HEADER.size + riff_bytes > len(file) + len(file) % 2:
+        return _truncated("ends before any sound")
+    return WavError("not_audio", f"holds no sound: there is no data chunk among its first {MAX_CHUNKS} chunks")
+
+
+def _chunks(file: memoryview, position: int) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the name of each chunk from a position on, where its content starts, and its size by its header."""
     for _ in range(MAX_CHUNKS):
+        start = position + _CHUNK_HEADER.size
         if start > len(file):
             return
-        name, size = _CHUNK_HEADER.unpack_from(file, start - _CHUNK_HEADER.size)
-        yield name, start, start + size
-        start += size + size % 2 + _CHUNK_HEADER.size
+        name, size = _CHUNK_HEADER.unpack_from(file, position)
+        yield name, start, size
+        position = start + size + size % 2
 
 
-def _check_fits(name: bytes, start: int, end: int, riff_end: int, file_bytes: int) -> None:
-    """Raise WavError unless a chunk ends within the RIFF chunk and within the file."""
-    if end <= riff_end and end <= file_bytes:
-        return
-    _check_is_known(end - start, file_bytes)
-    if end > riff_end:
-        raise _inconsistent(f"the {_shown(name)} chunk ends at byte {end}, the RIFF chunk about it at byte {riff_end}")
-    what = "sound" if name == b"data" else f"the {_shown(name)} chunk"
-    raise _truncated(f"{end - start} bytes of {what}", file_bytes - start)
+def _whole_frames_bytes(stated: int | None, rest: memoryview, frame_bytes: int) -> int:
+    """Return the size of the sound at the start of `rest` in whole frames; raise WavError if it is not all there."""
+    if stated == 0 and not _are_chunks(rest):
+        raise WavError(
+            "inconsistent_header",
+            f"has a data chunk of size 0 and {len(rest)} bytes after it, as recorders that are cut off leave it: "
+            "record it again, or import these bytes as raw samples",
+        )
+    size = len(rest) if stated is None else stated
+    whole = size - size % frame_bytes
+    if whole == 0:
+        raise WavError("empty", f"holds no sound: its data chunk has {size} bytes")
+    if whole > len(rest):
+        missing = whole - len(rest)
+        raise _truncated(f"{missing} of its {whole} bytes of sound are missing ({missing / whole:.1%})")
+    return whole
 
 
-def _check_is_known(size: int, file_bytes: int) -> None:
-    if size >= max(_PLACEHOLDER_BYTES, file_bytes):
-        message = f"was written to a pipe, its size {size} is a placeholder: convert it once, from file to file"
-        raise WavError("inconsistent_header", message)
+def _are_chunks(rest: memoryview) -> bool:
+    """Return whether bytes are whole chunks with printable names; the last pad byte may be missing."""
+    end = 0
+    for name, start, size in _chunks(rest, 0):
+        if not (name.isascii() and name.decode("latin-1").isprintable()):
+            return False
+        end = start + size
+    return len(rest) in {end, end + end % 2}
 
 
 @lru_cache(maxsize=64)
@@ -246,8 +302,8 @@ def _unpacked(fields: struct.Struct, fmt: bytes) -> tuple[Any, ...]:
     return fields.unpack_from(fmt)
 
 
-def _truncated(promised: str, held: int) -> WavError:
-    return WavError("truncated", f"its header promises {promised}, the file holds {held}: copy it again")
+def _truncated(finding: str) -> WavError:
+    return WavError("truncated", f"{finding}: copy it again")
 
 
 def _inconsistent(contradiction: str) -> WavError:

@@ -17,6 +17,7 @@ BITS = {"PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32, "FLOAT": 32, "DOU
 TAGS = dict.fromkeys(BITS, PCM) | {"FLOAT": FLOAT, "DOUBLE": FLOAT, "ULAW": MU_LAW, "ALAW": A_LAW}
 GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
 SILENCE = bytes(80)
+UNKNOWN = 0xFFFFFFFF
 
 
 def chunk(name: bytes, content: bytes, size: int | None = None) -> bytes:
@@ -28,6 +29,22 @@ def chunk(name: bytes, content: bytes, size: int | None = None) -> bytes:
 def riff(*chunks: bytes, size: int | None = None) -> bytes:
     """Return a WAVE file that says it has `size`."""
     return chunk(b"RIFF", b"WAVE" + b"".join(chunks), size)
+
+
+def id3(content: bytes, flags: int = 0) -> bytes:
+    """Return an ID3v2 tag, whose size has seven bits in each byte."""
+    size = bytes(len(content) >> shift & 0x7F for shift in (21, 14, 7, 0))
+    return b"ID3\x04\x00" + bytes([flags]) + size + content
+
+
+def ds64(size: int) -> bytes:
+    """Return the chunk of RF64 that says how much data there is."""
+    return chunk(b"ds64", struct.pack("<QQQI", 0, size, 0, 0))
+
+
+def rf64(*chunks: bytes, magic: bytes = b"RF64") -> bytes:
+    """Return an RF64 file, whose RIFF size says nothing."""
+    return magic + riff(*chunks, size=UNKNOWN)[4:]
 
 
 def fmt(
@@ -156,12 +173,81 @@ HALF, QUARTER = bytes.fromhex("0040"), bytes.fromhex("0020")
         pytest.param(riff(fmt(), fmt(A_LAW, bits=8), data(HALF)), id="two fmt chunks"),
         pytest.param(riff(fmt(), data(HALF), fmt(A_LAW, bits=8)), id="a fmt chunk after the sound"),
         pytest.param(riff(fmt(), data(HALF), chunk(b"LIST", b"", size=999)), id="a false size after the data"),
+        pytest.param(riff(fmt(), data(HALF), chunk(b"LIST", bytes(200)))[:-150], id="cut in the chunk after the sound"),
+        pytest.param(riff(fmt(), data(HALF), chunk(b"LIST", b"abcd"))[:-9], id="cut in the header after the sound"),
         pytest.param(riff(chunk(b"\0\xff\n\x1b", b""), fmt(), data(HALF)), id="a chunk with an unusual name"),
         pytest.param(riff(*[chunk(b"JUNK", b"")] * 9998, fmt(), data(HALF)), id="as many chunks as are visited"),
     ],
 )
 def test_the_first_fmt_and_data_chunks_count_whatever_else_is_there(content: bytes) -> None:
     """Other chunks are skipped, and what follows the sound is not looked at."""
+    np.testing.assert_array_equal(wav.parse(content).samples, [[0.5]])
+
+
+@pytest.mark.parametrize("size", [0, 1, 28, 36, 37, 39, 46, 200, 0x7FFFFFFF, UNKNOWN])
+def test_the_riff_size_does_not_matter(size: int) -> None:
+    """Be it too small, too large, or a placeholder: the data chunk is whole."""
+    sound = wav.parse(riff(fmt(), data(HALF), size=size))
+    np.testing.assert_array_equal(sound.samples, [[0.5]])
+    assert not sound.is_stream
+
+
+@pytest.mark.parametrize("size", [0x7FFFF000, 0x7FFFFFFE, 0x7FFFFFFF, 0x80000000, UNKNOWN])
+@pytest.mark.parametrize("half_a_sample", [b"", b"\1"])
+def test_data_of_a_placeholder_size_ends_with_the_file(size: int, half_a_sample: bytes) -> None:
+    """As sox, ffmpeg and arecord write it to a pipe; the sound may go on later."""
+    for riff_size in (0, size):
+        sound = wav.parse(riff(fmt(), data(HALF + QUARTER, size), size=riff_size) + half_a_sample)
+        np.testing.assert_array_equal(sound.samples, [[0.5], [0.25]])
+        assert sound.is_stream
+
+
+@pytest.mark.parametrize("more", range(1, 6))
+@pytest.mark.parametrize("cut", [0, 1])
+def test_a_part_of_a_frame_at_the_end_is_dropped(more: int, cut: int) -> None:
+    """Though a byte of it be missing, for no sound is."""
+    content = riff(fmt(channels=3), data(HALF * 3 + bytes(more)))
+    np.testing.assert_array_equal(wav.parse(content[: len(content) - cut]).samples, [[0.5] * 3])
+
+
+@pytest.mark.parametrize("magic", [b"RF64", b"BW64"])
+@pytest.mark.parametrize("behind", [b"", chunk(b"LIST", b"abcd"), b"abc"])
+def test_the_size_of_the_data_of_rf64_is_in_its_ds64_chunk(magic: bytes, behind: bytes) -> None:
+    """What follows the sound is not read; a size in the data chunk itself counts."""
+    for size_in_ds64, size in ((4, UNKNOWN), (2, 4), (2**40, 4)):
+        sound = wav.parse(rf64(ds64(size_in_ds64), fmt(), data(HALF + QUARTER, size), behind, magic=magic))
+        np.testing.assert_array_equal(sound.samples, [[0.5], [0.25]])
+        assert not sound.is_stream
+
+
+@pytest.mark.parametrize("first", [b"", ds64(0), chunk(b"ds64", bytes(15)), chunk(b"JUNK", bytes(28))])
+def test_rf64_without_a_size_in_ds64_is_a_stream(first: bytes) -> None:
+    """As a program leaves it that cannot go back in its output."""
+    sound = wav.parse(rf64(first, fmt(), data(HALF, UNKNOWN)))
+    np.testing.assert_array_equal(sound.samples, [[0.5]])
+    assert sound.is_stream
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT"])
+def test_rf64_is_read_as_soundfile_reads_it(subtype: str) -> None:
+    """Which writes it too."""
+    content = written(np.random.default_rng(3).uniform(-1, 1, (51, 2)), subtype, "RF64")
+    np.testing.assert_array_equal(wav.parse(content).samples, read_by_soundfile(content))
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        pytest.param(id3(b""), id="empty"),
+        pytest.param(id3(b"TIT2" + bytes(300)), id="of more bytes than seven bits count"),
+        pytest.param(id3(riff(fmt(), data(QUARTER))), id="with a WAVE file in it"),
+        pytest.param(id3(b"TIT2" + bytes(20), flags=0x10) + b"3DI\x04\x00\x10\0\0\0\x18", id="with a footer"),
+    ],
+)
+def test_an_id3_tag_in_front_is_skipped(tag: bytes) -> None:
+    """Whatever it contains."""
+    content = tag + riff(fmt(), data(HALF))
+    assert wav.is_riff(content)
     np.testing.assert_array_equal(wav.parse(content).samples, [[0.5]])
 
 
@@ -192,49 +278,44 @@ FAULTS = {
     "FLAC": (b"fLaC" + SILENCE, "not_audio", "'fLaC'"),
     "AVI": (b"RIFF" + struct.pack("<I", 84) + b"AVI " + SILENCE, "not_audio", "'AVI '"),
     "RIFX": (b"RIFX" + riff(fmt(), data())[4:], "unsupported_encoding", "'RIFX'"),
-    "RF64": (b"RF64" + riff(fmt(), data())[4:], "unsupported_encoding", "'RF64', which is not read: convert it"),
-    "BW64": (b"BW64" + riff(fmt(), data())[4:], "unsupported_encoding", "'BW64'"),
-    "a letter": (b"R", "truncated", "after 1 bytes"),
+    "a letter": (b"R", "truncated", "after 1 bytes of its header"),
     "half a header": (b"RIFF\x24\x00\x00\x00WA", "truncated", "after 10 bytes"),
     "nothing in it": (riff(), "not_audio", "no data chunk"),
     "no data": (riff(fmt(), chunk(b"LIST", b"abc")), "not_audio", "no data chunk"),
-    "no data, something behind": (riff(fmt()) + b"TAG and whatever", "not_audio", "no data chunk"),
+    "no data, something behind": (riff(fmt()) + b"TAG", "not_audio", "no data chunk"),
+    "no data in RF64": (rf64(ds64(80), fmt()), "truncated", "ends before any sound: copy it again"),
+    "an ID3 tag alone": (id3(b"TIT2"), "truncated", "after 14 bytes, with or within its ID3 tag"),
+    "an ID3 tag cut": (id3(bytes(300))[:100], "truncated", "after 100 bytes, with or within its ID3 tag"),
+    "an ID3 tag and text": (id3(b"TIT2") + b"hello, world", "not_audio", "begins with 'hell'"),
+    "an ID3 tag and half a header": (id3(b"TIT2") + b"RIFF\0", "truncated", "after 5 bytes of its header"),
     "no fmt": (riff(chunk(b"LIST", b"abc"), data()), "not_audio", "no fmt chunk"),
     "fmt after data": (riff(data(), fmt()), "not_audio", "no fmt chunk before"),
     "too many chunks": (riff(*[chunk(b"JUNK", b"")] * 9999, fmt(), data()), "not_audio", "first 10000 chunks"),
-    "no sound": (riff(fmt(), data(b"")), "empty", "holds no sound"),
-    "data cut": (riff(fmt(), data(bytes(8000)))[:164], "truncated", "promises 8000 bytes of sound, the file holds 120"),
-    "fmt cut": (riff(fmt(), data())[:30], "truncated", "16 bytes of the 'fmt ' chunk, the file holds 10"),
-    "what follows cut": (riff(fmt(), data(), chunk(b"LIST", b"abcd"))[:-2], "truncated", "136 bytes in all"),
-    "RIFF too long": (riff(fmt(), data(), size=200), "truncated", "208 bytes in all, the file holds 124"),
-    "RIFF one byte too long": (riff(fmt(), data(), size=117), "truncated", "125 bytes in all, the file holds 124"),
-    "RIFF too long, no data": (riff(fmt(), size=200), "truncated", "208 bytes in all, the file holds 36"),
-    "RIFF size 0": (riff(fmt(), data(), size=0), "inconsistent_header", "'fmt ' chunk ends at byte 36"),
-    "RIFF ends in data": (
-        riff(fmt(), data(), size=115),
-        "inconsistent_header",
-        "at byte 124, the RIFF chunk about it at byte",
+    "no sound": (riff(fmt(), data(b"")), "empty", "holds no sound: its data chunk has 0 bytes"),
+    "no sound, a chunk behind": (riff(fmt(), data(b""), chunk(b"LIST", b"abc")), "empty", "has 0 bytes"),
+    "no sound, an unpadded chunk": (riff(fmt(), data(b""), chunk(b"LIST", b"abc"))[:-1], "empty", "has 0 bytes"),
+    "no sound in a stream": (riff(fmt(), data(b"", UNKNOWN)), "empty", "has 0 bytes"),
+    "less than a frame": (riff(fmt(channels=2), data(bytes(3))), "empty", "has 3 bytes"),
+    "less than a frame in a stream": (riff(fmt(channels=2), data(bytes(2), UNKNOWN)), "empty", "has 2 bytes"),
+    "data cut": (
+        riff(fmt(), data(bytes(8000)))[:164],
+        "truncated",
+        "7880 of its 8000 bytes of sound are missing (98.5%): copy it again",
     ),
-    "RIFF ends before data": (riff(fmt(), data(), size=28), "inconsistent_header", "'data' chunk ends at byte 124"),
-    "data longer than RIFF": (riff(fmt(), data(size=4000)), "inconsistent_header", "'data' chunk ends at byte 4044"),
-    "LIST longer than RIFF": (
-        riff(fmt(), chunk(b"LIST", b"", 999), data()),
+    "a byte cut": (riff(fmt(), data())[:-1], "truncated", "1 of its 80 bytes of sound are missing (1.2%)"),
+    "all data cut": (riff(fmt(), data())[:-80], "truncated", "80 of its 80 bytes of sound are missing (100.0%)"),
+    "data cut, RIFF size fits": (riff(fmt(), data(size=4000)), "truncated", "3920 of its 4000 bytes"),
+    "data cut, half a frame": (riff(fmt(channels=2), data(bytes(6), 11)), "truncated", "2 of its 8 bytes"),
+    "data of RF64 cut": (rf64(ds64(160), fmt(), data(size=UNKNOWN)), "truncated", "80 of its 160 bytes"),
+    "fmt cut": (riff(fmt(), data())[:30], "truncated", "ends within its 'fmt ' chunk, before any sound"),
+    "a chunk before the data cut": (riff(fmt(), chunk(b"LIST", b"", 999), data()), "truncated", "its 'LIST' chunk"),
+    "RIFF too long, no data": (riff(fmt(), size=200), "truncated", "ends before any sound: copy it again"),
+    "a recorder died": (
+        riff(fmt(), chunk(b"FLLR", bytes(400)), data(size=0), size=436),
         "inconsistent_header",
-        "'LIST' chunk ends",
+        "has a data chunk of size 0 and 80 bytes after it",
     ),
-    "as ffmpeg to a pipe": (
-        riff(fmt(), data(size=2**32 - 1), size=2**32 - 1),
-        "inconsistent_header",
-        "written to a pipe",
-    ),
-    "as sox to a pipe": (riff(fmt(), data(size=0x7FFFF000), size=0x7FFFF024), "inconsistent_header", "convert it once"),
-    "data of unknown size": (riff(fmt(), data(size=2**31)), "inconsistent_header", "size 2147483648 is a placeholder"),
-    "RIFF of unknown size": (riff(fmt(), data(), size=2**31 - 1), "inconsistent_header", "placeholder"),
-    "half a frame": (
-        riff(fmt(channels=2), data(bytes(6))),
-        "inconsistent_header",
-        "6 bytes of sound are no whole number",
-    ),
+    "a recorder died, noise": (riff(fmt(), data(b"LIST\4\0\0\0abcde", 0)), "inconsistent_header", "and 14 bytes after"),
     "frame too small": (riff(fmt(channels=2, frame_bytes=2), data()), "inconsistent_header", "given as 2 bytes"),
     "frame of nothing": (riff(fmt(frame_bytes=0), data()), "inconsistent_header", "given as 0 bytes"),
     "fmt too short": (
@@ -272,13 +353,17 @@ def test_a_fault_has_its_reason_and_a_sentence(content: bytes, reason: str, part
 
 
 FIRST_THINGS_FIRST = {
-    "a placeholder before a cut": (riff(fmt(), data(size=2**32 - 1))[:-20], "inconsistent_header"),
-    "a false size before a cut": (riff(fmt(), data(size=999))[:-20], "inconsistent_header"),
-    "a cut before the encoding": (riff(fmt(0x55), data())[:-20], "truncated"),
-    "a cut before a missing fmt": (riff(data())[:-20], "truncated"),
-    "a cut before no sound": (riff(fmt(), data(b""), chunk(b"LIST", b"abcd"))[:-4], "truncated"),
-    "no sound before the encoding": (riff(fmt(0x55), data(b"")), "empty"),
-    "no sound before a missing fmt": (riff(data(b"")), "empty"),
+    "a cut tag before the container": (id3(b"RIFX" + bytes(20))[:20], "truncated"),
+    "a short header before the container": (b"RIFX", "truncated"),
+    "the container before its kind": (b"RIFX\0\0\0\0AVI ", "unsupported_encoding"),
+    "a cut before the sound before a missing fmt": (riff(chunk(b"LIST", b"", 999), data()), "truncated"),
+    "a cut before the sound before the encoding": (riff(fmt(0x55), chunk(b"LIST", b"", 999), data()), "truncated"),
+    "a missing fmt before a cut": (riff(data())[:-20], "not_audio"),
+    "a missing fmt before no sound": (riff(data(b"")), "not_audio"),
+    "the encoding before a cut": (riff(fmt(0x55), data())[:-20], "unsupported_encoding"),
+    "the encoding before no sound": (riff(fmt(0x55), data(b"")), "unsupported_encoding"),
+    "the frame before a cut": (riff(fmt(frame_bytes=7), data())[:-20], "inconsistent_header"),
+    "less than a frame before a cut": (riff(fmt(channels=2), data(bytes(2), 3)), "empty"),
     "the encoding before channels": (riff(fmt(0x55, channels=0), data()), "unsupported_encoding"),
     "channels before the rate": (riff(fmt(channels=0, rate_hz=0), data()), "bad_channels"),
     "the rate before the frame": (riff(fmt(rate_hz=0, frame_bytes=7), data()), "bad_rate"),
@@ -321,13 +406,13 @@ def test_a_sound_that_is_too_long_is_refused_before_memory_is_taken_for_it() -> 
 def test_memory_is_a_small_multiple_of_the_content(subtype: str) -> None:
     """At the peak some twelve times as much as a file of 300 kB, whatever the header of one of 100 bytes says."""
     content = riff(fmt(TAGS[subtype], bits=BITS[subtype]), data(bytes(300_000)))
-    inconsistent = riff(fmt(TAGS[subtype], bits=BITS[subtype]), data(size=300_000_000), size=400_000_000)
+    truncated = riff(fmt(TAGS[subtype], bits=BITS[subtype]), data(size=300_000_000), size=400_000_000)
     tracemalloc.start()
     try:
         wav.parse(content)
         assert tracemalloc.get_traced_memory()[1] < 12.5 * len(content)
         tracemalloc.reset_peak()
-        fault(inconsistent)
+        fault(truncated)
         assert tracemalloc.get_traced_memory()[1] < 100_000
     finally:
         tracemalloc.stop()
@@ -346,6 +431,13 @@ def test_memory_is_a_small_multiple_of_the_content(subtype: str) -> None:
         (b"", True),
         (b"fLaC", False),
         (b"OggS", False),
+        (id3(b"TIT2") + b"RIFF", True),
+        (id3(b"TIT2") + b"RF64", True),
+        (id3(b"TIT2"), True),
+        (memoryview(id3(bytes(300))[:50]), True),
+        (id3(b"TIT2") + b"\xff\xfb", False),
+        (id3(b"TIT2") + b"fLaC", False),
+        (b"ID3", False),
         (b"riff", False),
         (b" RIFF", False),
     ],

@@ -296,7 +296,7 @@ Pausing = Callable[[Callable[[], object]], Pause]
 
 
 @pytest.mark.parametrize(
-    "beginning", [b"", b"RI", wave(bytes(200))[:60], wave(b"x" * 9), b"fLaC\0\0\0\x22cut", b"text"]
+    "beginning", [b"", b"RI", wave(bytes(200))[:60], wave(b"x" * 9, data_bytes=0), b"fLaC\0\0\0\x22cut", b"text"]
 )
 def test_a_file_that_looks_unfinished_and_is_finished_meanwhile_is_deferred(
     folder: Path, predictor: Loudness, pausing: Pausing, beginning: bytes
@@ -310,6 +310,35 @@ def test_a_file_that_looks_unfinished_and_is_finished_meanwhile_is_deferred(
     assert deferred(done) == {"a.wav": "changing"}
     assert list(by_path(done)) == ["b.wav"]
     assert by_path(scored(task(folder), predictor))["a.wav"]["digit"] == 3
+
+
+def stream(level: float, seconds: float = 0.3) -> bytes:
+    """Return a WAVE file whose peak is a level and whose header does not have the size of the sound."""
+    return wave(loud(level, seconds)[44:], riff_bytes=2**32 - 1, data_bytes=2**32 - 1)
+
+
+@pytest.mark.parametrize("seconds", [0.3, 0.01])
+def test_a_stream_that_is_still_being_written_is_deferred(
+    folder: Path, predictor: Loudness, pausing: Pausing, seconds: float
+) -> None:
+    """Its header does not say whether that was all of it, long enough or not."""
+    path = put(folder, "a.wav", stream(0.35, seconds), time.time_ns())
+    pause = pausing(lambda: path.write_bytes(stream(0.55, 0.6)))
+    done = scored(task(folder), predictor)
+    assert 0 < pause.seconds < 5
+    assert (deferred(done), done.results) == ({"a.wav": "changing"}, [])
+
+
+@pytest.mark.parametrize("is_recent", [True, False])
+def test_a_stream_that_has_ended_is_scored(
+    folder: Path, predictor: Loudness, pausing: Pausing, *, is_recent: bool
+) -> None:
+    """If it was modified a moment ago, after a second look."""
+    put(folder, "a.wav", stream(0.35), time.time_ns() if is_recent else SETTLED_NS)
+    pause = pausing(lambda: None)
+    row = by_path(scored(task(folder), predictor))["a.wav"]
+    assert (row["digit"], row["duration_s"]) == (3, 0.3)
+    assert (pause.seconds > 0) == is_recent
 
 
 def test_a_file_that_looks_unfinished_and_stays_so_is_rejected(

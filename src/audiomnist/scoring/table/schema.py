@@ -16,8 +16,8 @@ STATUSES = {
 REASONS = {
     "empty": "the file, or the sound in it, has no bytes",
     "not_audio": "the content is in no supported audio format",
-    "truncated": "the file ends before the sound that its header promises",
-    "inconsistent_header": "the sizes in the header contradict each other",
+    "truncated": "the file ends before its sound does",
+    "inconsistent_header": "fields of the header contradict each other, or the file",
     "unsupported_encoding": "the encoding of the audio is not supported",
     "bad_rate": "the sample rate lies outside 4 to 192 kHz",
     "bad_channels": "there is no channel, or there are more than eight",

@@ -26,7 +26,7 @@ from audiomnist.serving.predictor import Predict
 # Files that are scored together, including those that are rejected without being read.
 Chunk = Sequence[Candidate | Unusable]
 
-# Faults of a file that is still being written; a file modified this recently is read again before it is rejected.
+# Faults of a file that is still being written. One modified this recently, or such a stream, is read again.
 _UNFINISHED = {"empty", "not_audio", "truncated", "inconsistent_header", "undecodable"}
 _SETTLED_S = 2.0
 _RECOGNIZER_FAILED = ("recognizer_failed", "was read, but the speech recognizer failed on it")
@@ -62,12 +62,14 @@ class ScoredChunk:
 class _ReadFile(NamedTuple):
     """A file that was read, with its audio or the fault in it.
 
-    `read_at` is in seconds since 1970; `seconds` is the time that reading and decoding took.
+    `read_at` is in seconds since 1970; `seconds` is the time that reading and decoding took. `may_be_unfinished` says
+    that the content may be the beginning of a longer one.
     """
 
     candidate: Candidate | Unusable
     info: FileInfo
     audio: Waveform | FaultError
+    may_be_unfinished: bool
     read_at: float
     seconds: float
 
@@ -107,13 +109,13 @@ class Scorer:
             return content
         audio: Waveform | FaultError
         if isinstance(content, Unusable):
-            audio = FaultError(content.reason, content.detail)
+            audio, may_be_unfinished = FaultError(content.reason, content.detail), False
         else:
-            info, audio = _decoded(info, content)
-        return _ReadFile(candidate, info, audio, read_at, time.perf_counter() - start)
+            info, audio, may_be_unfinished = _decoded(info, content)
+        return _ReadFile(candidate, info, audio, may_be_unfinished, read_at, time.perf_counter() - start)
 
     def _settled(self, portion: list[_ReadFile | Deferred]) -> list[_ReadFile | Deferred]:
-        """Wait, then read those files again that look unfinished and were modified a moment ago."""
+        """Wait, then read those files again that may be unfinished and were modified a moment ago."""
         if any(map(_is_suspect, portion)):
             time.sleep(_SETTLED_S)
         return [
@@ -142,12 +144,14 @@ class Scorer:
         return ScoredChunk(results, deferred)
 
 
-def _decoded(info: FileInfo, content: bytes) -> tuple[FileInfo, Waveform | FaultError]:
-    """Return the decoded audio or its fault, and the file information completed as far as possible."""
+def _decoded(info: FileInfo, content: bytes) -> tuple[FileInfo, Waveform | FaultError, bool]:
+    """Return the file information as far as it is known, the audio or its fault, and whether it may be unfinished."""
     info = info._replace(content_sha256=hashlib.sha256(content).hexdigest())
     decode = wav.parse if wav.is_riff(content) else decode_flac
+    is_stream = False
     try:
         sound = decode(content, checks.MAX_DURATION_S)
+        is_stream = sound.is_stream
         peak, peak_to_peak = checks.amplitude(sound)
         info = info._replace(
             duration_s=len(sound.samples) / sound.sample_rate_hz,
@@ -160,11 +164,11 @@ def _decoded(info: FileInfo, content: bytes) -> tuple[FileInfo, Waveform | Fault
         if info.channels != 1:
             checks.check_mixture(mixture)
     except FaultError as fault:
-        return info, fault
-    return info, mixture
+        return info, fault, is_stream or fault.reason in _UNFINISHED
+    return info, mixture, is_stream
 
 
 def _is_suspect(file: _ReadFile | Deferred) -> bool:
-    if isinstance(file, Deferred) or not isinstance(file.audio, FaultError) or file.audio.reason not in _UNFINISHED:
+    if isinstance(file, Deferred) or not file.may_be_unfinished:
         return False
     return abs(file.read_at - file.info.modified_ns / 1e9) < _SETTLED_S
