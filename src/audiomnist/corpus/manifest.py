@@ -2,11 +2,13 @@
 
 import csv
 import io
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path, PurePosixPath
+from typing import NoReturn
 
 from audiomnist.core import atomic
 from audiomnist.core.errors import AudiomnistError
@@ -68,7 +70,7 @@ def describe_folder(folder: Path, layout: str | None = None) -> list[Recording]:
         layout: of the paths, see `audiomnist.corpus.layouts`; by default one of `LAYOUTS`.
 
     Raises:
-        ManifestError: a path does not have the layout, or there is no recording of a digit.
+        ManifestError: a path does not have the layout, there is no recording of a digit, or one cannot be read.
         LayoutError: the layout is malformed.
     """
     stated = {file: _labels(file, layout) for file in wav_files(folder)}
@@ -86,8 +88,14 @@ def describe_folder(folder: Path, layout: str | None = None) -> list[Recording]:
 
 def wav_files(folder: Path) -> list[str]:
     """Return the path of each WAV file below `folder` that is not hidden, with `/`, in their order."""
-    paths = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() == ".wav")
-    return [path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts)]
+    walk = os.walk(folder, onerror=_cannot_be_read)
+    paths = sorted(Path(top, name).relative_to(folder) for top, _, names in walk for name in names)
+    visible = (path for path in paths if not any(part.startswith(".") for part in path.parts))
+    return [path.as_posix() for path in visible if path.suffix.lower() == ".wav"]
+
+
+def _cannot_be_read(error: OSError) -> NoReturn:
+    raise ManifestError(f"{error.filename} cannot be read: {error.strerror}") from error
 
 
 def _labels(file: str, layout: str | None) -> Labels | None:
@@ -113,7 +121,10 @@ def _distinct(takes: Sequence[int | None]) -> Sequence[int | None]:
 
 
 def _described(path: Path, source: str, name: str) -> Recording:
-    recording = parse_name(name, sha256_of(path))
+    try:
+        recording = parse_name(name, sha256_of(path))
+    except OSError as error:
+        _cannot_be_read(error)
     return recording if name == source else replace(recording, source=source)
 
 

@@ -242,6 +242,13 @@ def test_a_name_without_a_layout_is_an_error(tmp_path: Path) -> None:
         manifest.describe_folder(tmp_path)
 
 
+def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    """In a sentence with its path."""
+    (write_files(tmp_path, "7_theo_0.wav") / "8_theo_0.wav").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ManifestError, match=r"8_theo_0\.wav cannot be read: No such file"):
+        manifest.describe_folder(tmp_path)
+
+
 def test_a_manifest_with_sources_is_read_back(tmp_path: Path) -> None:
     """The column `source` is there if any recording has one."""
     rows = manifest.describe_folder(write_files(tmp_path / "own", "a/7_theo_0.wav", "8_theo_0.wav"))
