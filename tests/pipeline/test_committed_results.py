@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from committed import ROOT
 from dvc.repo import Repo
+from dvc.utils.flatten import flatten
 from ruamel.yaml import YAML
 
+from audiomnist.evaluation.names import TITLES
 from audiomnist.serving.bundle import description as bundle
 
 CHECKOUT = Path(__file__).parents[2]
@@ -80,14 +82,28 @@ def test_what_one_stage_wrote_is_what_the_next_one_read() -> None:
 
 
 def test_the_served_model_is_the_selected_one_and_small() -> None:
-    """models/selected is params.yaml's model, intact, below 1 MB, and carries the headline metrics."""
+    """models/selected is params.yaml's model, intact, below 1 MB, and carries its scores."""
     folder = ROOT / "models" / "selected"
     description, _ = bundle.describe(folder)
     graph = bundle.read_graph(folder, description)
     headline = json.loads((ROOT / "reports" / "metrics.json").read_text())
-    assert description.model == PARAMETERS["model"] == headline.pop("selected")
-    assert description.metrics == headline
+    name = headline.pop("selected")
+    assert description.model == PARAMETERS["model"] == name
+    assert description.metrics == json.loads((ROOT / "reports" / "evaluation" / f"{name}.json").read_text())[name]
+    assert headline == json.loads((ROOT / "reports" / "metrics" / f"{name}.json").read_text())[name]
     assert len(graph) < 1_000_000
+
+
+def test_the_metrics_are_few_and_are_those_that_models_are_compared_by() -> None:
+    """What `dvc metrics show` has: per model five values and two of unseen speakers, the selected one, the dataset."""
+    shown = Repo(str(CHECKOUT)).metrics.show()[""]["data"]
+    found = flatten({name: content["data"] for name, content in shown.items()}).keys()
+    five = ("accuracy", "accuracy_low", "accuracy_high", "log_loss", "ece")
+    wanted = {f"reports/metrics/{model}.json.{model}.{key}" for model in TITLES for key in five}
+    wanted |= {f"reports/metrics_unseen.json.unseen.{model}.{key}" for model in TITLES for key in ("mean", "worst")}
+    wanted |= {f"reports/metrics.json.{key}" for key in ("selected", *five)} | {"reports/data.json.corpus.dataset"}
+    assert wanted <= found
+    assert len(found) <= 35
 
 
 def test_the_models_generalize_to_unseen_speakers() -> None:

@@ -21,6 +21,8 @@ Found = TypeVar("Found")
 
 PROTOCOLS = "stages/protocols/dvc.yaml"
 HISTORY = "reports/plots/rnn/history.csv"
+METRICS = {"reports/data.json", "reports/metrics.json", *(f"reports/metrics/{model}.json" for model in NETWORKS)}
+SHOW = "dvc exp show --only-changed --drop '.*[/_]'"
 LONG_TRAINING = {"models": {"rnn": {"hidden_sizes": [9]}}, "train": {"epochs": 2000}}
 
 
@@ -46,10 +48,15 @@ def test_the_first_repro_runs_every_stage_and_the_second_none(reproduced: tuple[
 
 @pytest.mark.long
 def test_results_name_the_dataset_they_were_measured_on(reproduced: tuple[Checkout, set[str]]) -> None:
-    """Every metrics file and the bundle say that these are synthetic voices."""
-    folder = reproduced[0].folder
-    files = [*folder.glob("reports/**/*.json"), folder / "models/selected/bundle.json"]
-    assert len(files) == 11
+    """Every report and the bundle say that these are synthetic voices; so does one of the metrics."""
+    checkout = reproduced[0]
+    folder = checkout.folder
+    shown = json.loads(checkout.run("dvc", "metrics", "show", "--json"))[""]["data"]
+    assert shown.keys() == METRICS
+    assert shown["reports/data.json"]["data"]["corpus"]["dataset"] == "synthetic voices (eSpeak NG)"
+    reports = [path for path in folder.glob("reports/**/*.json") if "metrics" not in str(path.relative_to(folder))]
+    files = [*reports, folder / "models/selected/bundle.json"]
+    assert len(files) == 10
     assert [file for file in files if "synthetic voices (eSpeak NG)" not in file.read_text(encoding="utf-8")] == []
 
 
@@ -66,8 +73,9 @@ def test_git_holds_the_lock_the_reports_and_the_selected_model(reproduced: tuple
 
 @pytest.mark.long
 def test_selecting_another_model_trains_nothing(checkout: Checkout) -> None:
-    """`exp run -S model=rnn` runs check and select; the headline metrics become the rnn's."""
+    """`exp run -S model=rnn` runs check and select; the headline metrics become the rnn's, and no others change."""
     assert checkout.stages_run("exp", "run", "-S", "model=rnn") == {"check", "select"}
+    assert json.loads(checkout.run("dvc", "metrics", "diff", "--json")).keys() == {"reports/metrics.json"}
     headline = json.loads((checkout.folder / "reports/metrics.json").read_text())
     assert headline.pop("selected") == "rnn"
     assert headline == json.loads((checkout.folder / "reports/metrics/rnn.json").read_text())["rnn"]
@@ -75,7 +83,7 @@ def test_selecting_another_model_trains_nothing(checkout: Checkout) -> None:
 
 @pytest.mark.long
 def test_a_parameter_of_one_model_runs_that_model_alone_and_shows_in_every_diff(checkout: Checkout) -> None:
-    """`-S models.rnn.dropout=0.3` touches the rnn and the comparison; a reviewer sees just that."""
+    """`-S models.rnn.dropout=0.3` touches the rnn and the comparison; a reviewer sees the metrics of the rnn."""
     ran = checkout.stages_run("exp", "run", "-S", "models.rnn.dropout=0.3")
     assert ran == {"check", "train@rnn", "export@rnn", "evaluate@rnn", "compare"}
     checkout.run("git", "checkout", "-q", "-b", "feature")
@@ -83,10 +91,24 @@ def test_a_parameter_of_one_model_runs_that_model_alone_and_shows_in_every_diff(
     parameters = json.loads(checkout.run("dvc", "params", "diff", "--json", "main", "feature"))
     assert set(parameters["params.yaml"]) == {"models.rnn.dropout"}
     metrics = json.loads(checkout.run("dvc", "metrics", "diff", "--json", "main", "feature"))
-    assert {"reports/metrics/rnn.json"} <= set(metrics) <= {"reports/metrics/rnn.json", "reports/comparison.json"}
+    assert set(metrics) == {"reports/metrics/rnn.json"}
     shown = json.loads(checkout.run("dvc", "plots", "diff", "--json", "--out", "plots", "main", "feature"))
     curves = shown["data"]["reports/plots/rnn/history.csv"]
     assert {tuple(plot["revisions"]) for plot in curves} == {("main", "feature")}
+
+
+@pytest.mark.long
+def test_experiments_are_compared_on_one_screen(checkout: Checkout) -> None:
+    """The call of the README prints a table of 120 columns at most, on a terminal; a metrics diff has few lines."""
+    assert SHOW in (ROOT / "README.md").read_text(encoding="utf-8")
+    checkout.run("dvc", "exp", "run", "-n", "less-dropout", "-S", "models.rnn.dropout=0.3")
+    checkout.run("dvc", "exp", "run", "-n", "other-model", "-S", "model=rnn", "-S", "models.rnn.dropout=0.1")
+    lines = checkout.run("sh", "-c", SHOW).splitlines()  # as wide as all cells, as in the pager
+    assert max(map(len, lines)) <= 120
+    head = next(line for line in lines if "Experiment" in line).split()
+    assert {"rnn.ece", "selected", "model", "models.rnn.dropout"} <= set(head)
+    assert [sum(name in line for line in lines) for name in ("less-dropout", "other-model")] == [1, 1]
+    assert len(checkout.run("dvc", "metrics", "diff", "less-dropout", "other-model").splitlines()) < 30
 
 
 @pytest.mark.long
@@ -232,7 +254,7 @@ def test_a_protocol_trains_and_evaluates_every_model_on_its_split(checkout: Chec
     assert {*NETWORKS, "linear"} < report.keys()
     assert checkout.stages_run("repro", f"{PROTOCOLS}:random") == set()
     assert checkout.stages_run("repro") == set()
-    assert "reports/random.json" in checkout.run("dvc", "metrics", "show")
+    assert json.loads(checkout.run("dvc", "metrics", "show", "--json"))[""]["data"].keys() == METRICS
     for model in NETWORKS:
         main = pd.read_parquet(checkout.folder / "data" / "predictions" / f"{model}.parquet")
         again = pd.read_parquet(checkout.folder / "reports" / "protocols" / "random" / f"{model}.parquet")

@@ -28,7 +28,7 @@ COMMITTED = Path(__file__).parents[2] / "params.yaml"
 
 SPEAKERS = ("ada", "ben", "cyd")
 SUBSETS = ("test", "validation", "train", "train", "train")
-DECILES_S = {f"p{percent}": round(0.15 + 0.0025 * percent, 4) for percent in range(10, 100, 10)}
+DECILES_S = [round(0.15 + 0.0025 * percent, 4) for percent in range(10, 100, 10)]
 RECOGNIZER = {"engine": "sphinx", "version": "0", "weights_sha256": None, "settings": {"n_best": 5}}
 # Toy digits are pitches: a warp would make one of another.
 SMALL_SPECTRUM = {
@@ -80,7 +80,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _write_toy(folder: Path) -> None:
     values = small_params()
     (folder / "params.yaml").write_text(json.dumps(values), encoding="utf-8")
-    corpus = {"dataset": "tones", "version": "1", "duration_s": DECILES_S}
+    corpus = {"dataset": "tones", "version": "1", "duration_deciles_s": DECILES_S}
     (folder / "data.json").write_text(json.dumps({"corpus": corpus}), encoding="utf-8")
     (folder / "raw").mkdir()
     for digit, speaker, take in clips():

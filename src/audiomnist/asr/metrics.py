@@ -1,4 +1,4 @@
-"""Accuracy of a recognizer, as a metrics file of DVC."""
+"""Accuracy of a recognizer."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -48,7 +48,7 @@ def transcribe(
         raw: the folder with the recordings.
         params: the recognizer and its settings.
         out: the folder of the tables, in the order of the manifest.
-        report: the metrics (JSON).
+        report: the accuracy of the recognizer (JSON).
         corpus: the JSON with the dataset's name.
         work: the folder of the cache; empty or absent after success.
         load: returns the recognizer, here and in each process; picklable.

@@ -105,21 +105,21 @@ def compare(checkout: Path) -> None:
     """Print how each model's accuracy differs from the committed one, and how to keep or drop changed results."""
     print("\nCompared with the committed results:")
     for name, title in TITLES.items():
-        report = f"reports/metrics/{name}.json"
-        metrics = json.loads((checkout / report).read_text(encoding="utf-8"))[name]
+        report = f"reports/evaluation/{name}.json"
+        scores = json.loads((checkout / report).read_text(encoding="utf-8"))[name]
         is_committed = _git(checkout, "ls-tree", "HEAD", report)
         committed = json.loads(_git(checkout, "show", f"HEAD:./{report}"))[name] if is_committed else None
-        print(f"  {title:12}  {_difference(metrics, committed)}")
+        print(f"  {title:12}  {_difference(scores, committed)}")
     if _git(checkout, "status", "--porcelain", "--", *_RESULTS):
         print(_KEEP_OR_DROP)
 
 
-def _difference(metrics: dict[str, Any], committed: dict[str, Any] | None) -> str:
+def _difference(scores: dict[str, Any], committed: dict[str, Any] | None) -> str:
     if committed is None:
         return "no results are committed"
-    if metrics["dataset"] != committed["dataset"]:
+    if scores["dataset"] != committed["dataset"]:
         return f"the committed results are of another dataset, {committed['dataset']}"
-    accuracy, low, high = metrics["accuracy"], committed["accuracy_low"], committed["accuracy_high"]
+    accuracy, low, high = scores["accuracy"], committed["accuracy_low"], committed["accuracy_high"]
     points = 100 * (accuracy - committed["accuracy"])
     where = "inside" if low <= accuracy <= high else "outside"
     return f"{points:+.1f} points, {where} the committed 95% interval, {100 * low:.1f} to {high:.1%}"

@@ -60,7 +60,7 @@ def read(report: Path) -> Dataset:
     return Dataset(corpus["dataset"], corpus["version"])
 
 
-def deciles_of_durations(report: Path) -> dict[str, float]:
-    """Return the deciles of the durations, in seconds, from the report of `ingest`: `p10` to `p90`."""
-    deciles: dict[str, float] = json.loads(report.read_text(encoding="utf-8"))["corpus"]["duration_s"]
+def deciles_of_durations(report: Path) -> list[float]:
+    """Return the nine deciles of the durations, in seconds, from the report of `ingest`."""
+    deciles: list[float] = json.loads(report.read_text(encoding="utf-8"))["corpus"]["duration_deciles_s"]
     return deciles

@@ -13,7 +13,7 @@ from audiomnist.core import atomic
 from audiomnist.core.digits import CLASSES, PROBABILITIES
 from audiomnist.corpus import splits
 from audiomnist.corpus.splits import Clip
-from audiomnist.evaluation.metrics import rounded, scores
+from audiomnist.evaluation.metrics import HEADLINE, rounded, scores
 from audiomnist.evaluation.names import TITLES
 from audiomnist.evaluation.plots import plot_confusion_matrix, plot_history
 from audiomnist.serving.batching import BATCH_CLIPS
@@ -24,7 +24,15 @@ from audiomnist.transcripts.tokenizer import texts_by_file
 
 
 def evaluate(
-    served: Path, inputs: Path, raw: Path, split: Path, history: Path, metrics: Path, predictions: Path, plots: Path
+    served: Path,
+    inputs: Path,
+    raw: Path,
+    split: Path,
+    history: Path,
+    metrics: Path,
+    report: Path,
+    predictions: Path,
+    plots: Path,
 ) -> None:
     """Evaluate a served model on every clip of a split.
 
@@ -34,8 +42,9 @@ def evaluate(
         raw: the folder of recordings, which a waveform model reads.
         split: the CSV of the subset of each clip.
         history: the CSV of loss and accuracy by epoch.
-        metrics: JSON to write: the scores of the test subset (`scores`) and the accuracy on the training subset, under
-            the model's name.
+        metrics: JSON to write, under the model's name: those scores of the test subset that are in `HEADLINE`.
+        report: JSON to write, under the model's name: dataset, all scores of the test subset (`scores`) and the
+            accuracy on the training subset.
         predictions: Parquet to write, a row per test clip: see `predict`.
         plots: the folder of `confusion.csv`, `confusion.png` and `history.png` to write.
     """
@@ -44,14 +53,15 @@ def evaluate(
     test = table[table["subset"] == "test"].drop(columns="subset").reset_index(drop=True)
     train = table[table["subset"] == "train"]
     name, dataset = model.description.model, model.description.dataset
-    report = {"dataset": dataset.name, "dataset_version": dataset.version, "test_clips": len(test)} | scores(test)
-    report["train_accuracy"] = float((train["predicted"] == train["digit"]).mean())
-    atomic.write_json(metrics, {name: rounded(report)})
+    scored = {"dataset": dataset.name, "dataset_version": dataset.version, "test_clips": len(test)} | scores(test)
+    scored["train_accuracy"] = float((train["predicted"] == train["digit"]).mean())
+    atomic.write_json(metrics, {name: rounded({key: scored[key] for key in HEADLINE})})
+    atomic.write_json(report, {name: rounded(scored)})
     with atomic.replaced_file(predictions) as temporary:
         test.to_parquet(temporary, index=False)
     pairs = test[["digit", "predicted"]].set_axis(["actual", "predicted"], axis=1)
     atomic.write_text(plots / "confusion.csv", pairs.to_csv(index=False, lineterminator="\n"))
-    title = f"{TITLES.get(name, name)}: accuracy {report['accuracy']:.1%} on {len(test)} test clips\n{dataset.name}"
+    title = f"{TITLES.get(name, name)}: accuracy {scored['accuracy']:.1%} on {len(test)} test clips\n{dataset.name}"
     counts = confusion_matrix(test["digit"], test["predicted"], labels=range(CLASSES))
     plot_confusion_matrix(counts, title, plots / "confusion.png")
     plot_history(pd.read_csv(history), title, plots / "history.png")

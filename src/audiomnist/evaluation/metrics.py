@@ -11,6 +11,9 @@ from sklearn.metrics import f1_score
 
 from audiomnist.core.digits import PROBABILITIES
 
+# What a model is compared by, of its scores: these are metrics of DVC.
+HEADLINE = ("accuracy", "accuracy_low", "accuracy_high", "log_loss", "ece")
+
 _ECE_BINS = 15
 _CONFIDENCE_LEVEL = 0.95
 _LEAST_PROBABILITY = 1e-12

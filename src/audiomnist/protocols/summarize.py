@@ -16,6 +16,7 @@ from audiomnist.protocols.predictions import CLIP, read, require_every_speaker, 
 
 _MODELS = [*TITLES, "linear"]
 _CURVE_MODEL = "cnn"
+_HEADLINE = ("mean", "worst")
 
 
 def summarize(
@@ -25,6 +26,7 @@ def summarize(
     out: Path,
     table: Path | None = None,
     plot: Path | None = None,
+    headline: Path | None = None,
 ) -> None:
     """Write the report of a protocol.
 
@@ -36,6 +38,7 @@ def summarize(
         out: JSON to write.
         table: CSV to write, not for `official`.
         plot: PNG to write, for `unseen` and `learning-curve`.
+        headline: JSON to write, for `unseen`: `mean` and `worst` of each network, under `unseen`.
 
     Raises:
         ProtocolError: predictions cannot be read or compared.
@@ -50,6 +53,9 @@ def summarize(
         report, accuracies = unseen(read(predictions, _MODELS), bootstrap)
         if plot:
             plots.plot_unseen(accuracies, report, plot)
+        if headline:
+            compared = {model: {key: report[model][key] for key in _HEADLINE} for model in TITLES}
+            atomic.write_json(headline, {"unseen": metrics.rounded(compared)})
     elif protocol == "random":
         report, accuracies = random(read(predictions, _MODELS))
     else:

@@ -22,10 +22,11 @@ class ComparisonError(AudiomnistError):
     """The models were not evaluated on the same clips."""
 
 
-def compare(predictions: Path, metrics: Path, out: Path) -> None:
+def compare(predictions: Path, evaluations: Path, out: Path) -> None:
     """Write a JSON with each model's accuracies and the paper's, and with the exact McNemar p-value of each pair.
 
-    `predictions` is the folder of the test predictions, `<model>.parquet`, and `metrics` of the scores, `<model>.json`.
+    `predictions` is the folder of the test predictions, `<model>.parquet`, and `evaluations` that of the reports of
+    `evaluate`, `<model>.json`.
 
     Raises:
         ComparisonError: the test clips of the models differ.
@@ -36,7 +37,7 @@ def compare(predictions: Path, metrics: Path, out: Path) -> None:
         raise ComparisonError("the models were evaluated on different test clips: dvc repro evaluates them again")
     right = {name: table["predicted"] == table["digit"] for name, table in tables.items()}
     p_values = {f"{one}_{other}": mcnemar_p(right[one], right[other]) for one, other in combinations(_PAPER, 2)}
-    scores = {name: json.loads((metrics / f"{name}.json").read_text(encoding="utf-8"))[name] for name in _PAPER}
+    scores = {name: json.loads((evaluations / f"{name}.json").read_text(encoding="utf-8"))[name] for name in _PAPER}
     models = {name: {key: scores[name][key] for key in _OWN} | paper for name, paper in _PAPER.items()}
     comparison = {"dataset": scores["cnn"]["dataset"], **models, "mcnemar_p": rounded(p_values)}
     atomic.write_json(out, {"comparison": comparison})

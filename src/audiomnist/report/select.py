@@ -1,4 +1,4 @@
-"""The selected model: its bundle is the served one, its scores are the headline."""
+"""The selected model: its bundle is the served one, its metrics are the headline."""
 
 import json
 import shutil
@@ -8,14 +8,14 @@ from audiomnist.core import atomic
 from audiomnist.serving.bundle.description import GRAPH, describe, write_description
 
 
-def select(model: Path, metrics: Path, out: Path, headline: Path) -> None:
-    """Copy the bundle in the folder `model`, and its scores, to paths that do not depend on the model's name.
+def select(model: Path, metrics: Path, report: Path, out: Path, headline: Path) -> None:
+    """Copy the bundle in the folder `model`, and its metrics, to paths that do not depend on the model's name.
 
-    The description in `out` has the scores, and `headline` is a flat JSON of them.
+    The description in `out` has the scores of `report`, and `headline` is a flat JSON of the name and of `metrics`.
     """
     description, _ = describe(model)
-    scores = json.loads(metrics.read_text(encoding="utf-8"))[description.model]
+    compared, scores = (json.loads(path.read_text(encoding="utf-8"))[description.model] for path in (metrics, report))
     with atomic.replaced_directory(out) as folder:
         shutil.copyfile(model / GRAPH, folder / GRAPH)
         write_description(folder, description.model_copy(update={"metrics": scores}))
-    atomic.write_json(headline, {"selected": description.model, **scores})
+    atomic.write_json(headline, {"selected": description.model, **compared})

@@ -14,7 +14,7 @@ from audiomnist.models.common import checkpoint
 from audiomnist.models.common.base import Network
 from audiomnist.models.common.registry import architecture
 from audiomnist.serving.bundle.description import Training
-from audiomnist.serving.bundle.reference import Reference, deciles_histogram, histogram_of
+from audiomnist.serving.bundle.reference import Reference, histogram_of, quantiles_histogram
 from audiomnist.training import cross_validation
 from audiomnist.training.calibration import calibrate, confidence
 from audiomnist.training.cross_validation import Outputs
@@ -69,7 +69,7 @@ def train(
         "reference": Reference(
             labels=tuple((digits / digits.sum()).tolist()),
             confidence=histogram_of(confidence(validation, calibration).numpy()),
-            duration_s=deciles_histogram(info.deciles_of_durations(corpus)),
+            duration_s=quantiles_histogram(info.deciles_of_durations(corpus)),
         ),
     }
     with atomic.replaced_directory(out) as folder:

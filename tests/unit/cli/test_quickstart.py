@@ -20,17 +20,17 @@ def git(folder: Path, *arguments: str) -> None:
 
 
 def report(checkout: Path, *, dataset: str = "FSDD", **accuracies: float) -> None:
-    """Write the metrics of models, all of them with the same interval."""
-    (checkout / "reports" / "metrics").mkdir(parents=True, exist_ok=True)
+    """Write the scores of models, all of them with the same interval."""
+    (checkout / "reports" / "evaluation").mkdir(parents=True, exist_ok=True)
     for name, accuracy in accuracies.items():
-        metrics = {"dataset": dataset, "accuracy": accuracy, "accuracy_low": 0.94, "accuracy_high": 0.98}
-        path = checkout / "reports" / "metrics" / f"{name}.json"
-        path.write_text(json.dumps({name: metrics}), encoding="utf-8")
+        scores = {"dataset": dataset, "accuracy": accuracy, "accuracy_low": 0.94, "accuracy_high": 0.98}
+        path = checkout / "reports" / "evaluation" / f"{name}.json"
+        path.write_text(json.dumps({name: scores}), encoding="utf-8")
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """Return a git checkout with the metrics of a cnn and an rnn, and none of an lstm."""
+    """Return a git checkout with the scores of a cnn and an rnn, and none of an lstm."""
     git(tmp_path, "init", "-q")
     for folder in ("models", "reports"):
         (tmp_path / folder).mkdir()

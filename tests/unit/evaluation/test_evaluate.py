@@ -15,7 +15,7 @@ from audiomnist.core.digits import PROBABILITIES
 from audiomnist.core.errors import AudiomnistError
 from audiomnist.evaluation import plots
 from audiomnist.evaluation.evaluate import evaluate
-from audiomnist.evaluation.metrics import rounded, scores
+from audiomnist.evaluation.metrics import HEADLINE, rounded, scores
 from audiomnist.evaluation.names import TITLES
 from audiomnist.models.common import registry
 from audiomnist.report import tables
@@ -53,6 +53,7 @@ def evaluate_bundle(model: str, toy: Path, served: Path, out: Path) -> None:
         toy / "split.csv",
         served / f"{model}.csv",
         out / "metrics" / f"{model}.json",
+        out / "evaluation" / f"{model}.json",
         out / "predictions" / f"{model}.parquet",
         out / "plots" / model,
     )
@@ -60,7 +61,7 @@ def evaluate_bundle(model: str, toy: Path, served: Path, out: Path) -> None:
 
 @pytest.fixture(scope="module")
 def evaluated(toy: Path, served: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Evaluate the three bundles: `metrics/<model>.json`, `predictions/<model>.parquet`, `plots/<model>/`."""
+    """Evaluate the three bundles: JSONs in `metrics` and `evaluation`, tables in `predictions`, `plots/<model>/`."""
     out = tmp_path_factory.mktemp("evaluated")
     for model in registry.MODULES:
         evaluate_bundle(model, toy, served, out)
@@ -70,7 +71,7 @@ def evaluated(toy: Path, served: Path, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture(scope="module")
 def comparison(evaluated: Path) -> Path:
     """Compare the three models."""
-    compare(evaluated / "predictions", evaluated / "metrics", evaluated / "comparison.json")
+    compare(evaluated / "predictions", evaluated / "evaluation", evaluated / "comparison.json")
     return evaluated / "comparison.json"
 
 
@@ -89,11 +90,11 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("model", registry.MODULES)
-def test_the_metrics_of_a_model_have_just_the_documented_keys(model: str, evaluated: Path) -> None:
+def test_the_report_on_a_model_has_just_the_documented_keys(model: str, evaluated: Path) -> None:
     """Under the model's name; all but the identity are numbers in [0, 1], the log loss apart."""
-    metrics = read_json(evaluated / "metrics" / f"{model}.json")
-    assert metrics.keys() == {model}
-    scored = flat(metrics[model])
+    report = read_json(evaluated / "evaluation" / f"{model}.json")
+    assert report.keys() == {model}
+    scored = flat(report[model])
     assert scored.keys() == KEYS
     assert (scored["dataset"], scored["dataset_version"], scored["test_clips"]) == ("tones", "1", 30)
     shares = {key: scored[key] for key in KEYS - {"dataset", "dataset_version", "test_clips", "log_loss"}}
@@ -102,13 +103,21 @@ def test_the_metrics_of_a_model_have_just_the_documented_keys(model: str, evalua
 
 
 @pytest.mark.parametrize("model", registry.MODULES)
+def test_the_metrics_of_a_model_are_the_five_that_models_are_compared_by(model: str, evaluated: Path) -> None:
+    """Under the model's name; the values are those of its report."""
+    report = read_json(evaluated / "evaluation" / f"{model}.json")[model]
+    assert HEADLINE == ("accuracy", "accuracy_low", "accuracy_high", "log_loss", "ece")
+    assert read_json(evaluated / "metrics" / f"{model}.json") == {model: {key: report[key] for key in HEADLINE}}
+
+
+@pytest.mark.parametrize("model", registry.MODULES)
 def test_the_predictions_are_those_of_the_test_part(model: str, evaluated: Path) -> None:
-    """A row for each of its clips and none of the others; the metrics follow from them."""
+    """A row for each of its clips and none of the others; the scores follow from them."""
     table = pd.read_parquet(evaluated / "predictions" / f"{model}.parquet")
     assert list(table) == ["file", "speaker", "digit", "predicted", *PROBABILITIES, "ood_score"]
     assert table["file"].tolist() == [f"{d}_{name}_0.wav" for d in range(10) for name in ("ada", "ben", "cyd")]
     assert (table[PROBABILITIES].to_numpy().argmax(axis=1) == table["predicted"]).all()
-    scored = read_json(evaluated / "metrics" / f"{model}.json")[model]
+    scored = read_json(evaluated / "evaluation" / f"{model}.json")[model]
     assert rounded(scores(table)).items() <= scored.items()
 
 
@@ -127,11 +136,12 @@ def test_the_predictions_of_a_waveform_model_are_those_of_its_served_bundle(
 def test_an_evaluation_repeated_writes_the_same_bytes(
     model: str, toy: Path, served: Path, evaluated: Path, tmp_path: Path
 ) -> None:
-    """Metrics, predictions, confusion and both pictures."""
+    """Metrics, report, predictions, confusion and both pictures."""
     evaluate_bundle(model, toy, served, tmp_path)
     written = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file())
     plots_of_model = {f"plots/{model}/{name}" for name in ("confusion.csv", "confusion.png", "history.png")}
-    assert {str(path) for path in written} == plots_of_model | {f"metrics/{model}.json", f"predictions/{model}.parquet"}
+    tables = {f"metrics/{model}.json", f"evaluation/{model}.json", f"predictions/{model}.parquet"}
+    assert {str(path) for path in written} == plots_of_model | tables
     for path in written:
         assert (tmp_path / path).read_bytes() == (evaluated / path).read_bytes()
 
@@ -165,7 +175,7 @@ def test_a_comparison_sets_the_models_beside_each_other_and_the_paper(evaluated:
     assert found["dataset"] == "tones"
     assert found["mcnemar_p"].keys() == {"cnn_rnn", "cnn_lstm", "rnn_lstm"}
     assert all(0 <= p <= 1 for p in found["mcnemar_p"].values())
-    own = read_json(evaluated / "metrics" / "rnn.json")["rnn"]
+    own = read_json(evaluated / "evaluation" / "rnn.json")["rnn"]
     shown = ("accuracy", "accuracy_low", "accuracy_high", "train_accuracy")
     assert found["rnn"] == {key: own[key] for key in shown} | {"paper_accuracy": 0.69, "paper_train_accuracy": 0.9716}
 
@@ -174,7 +184,7 @@ def compared(tables: dict[str, pd.DataFrame], evaluated: Path, out: Path) -> dic
     """Compare models whose predictions are these tables."""
     for model in registry.MODULES:
         tables.get(model, tables["cnn"]).to_parquet(out / f"{model}.parquet")
-    compare(out, evaluated / "metrics", out / "comparison.json")
+    compare(out, evaluated / "evaluation", out / "comparison.json")
     found: dict[str, Any] = read_json(out / "comparison.json")["comparison"]["mcnemar_p"]
     return found
 
@@ -218,6 +228,7 @@ def selected(model: str, served: Path, evaluated: Path, out: Path) -> None:
     select(
         served / model,
         evaluated / "metrics" / f"{model}.json",
+        evaluated / "evaluation" / f"{model}.json",
         out / "selected",
         out / "metrics.json",
     )
@@ -233,16 +244,15 @@ def test_the_selected_bundle_is_the_models_with_its_scores_inside(
     assert graphs[0] == graphs[1]
     own, _ = bundle.describe(served / model)
     description = inference.load(tmp_path / "selected", threads=1).description
-    scored = read_json(evaluated / "metrics" / f"{model}.json")[model]
+    scored = read_json(evaluated / "evaluation" / f"{model}.json")[model]
     assert description.metrics == scored
     assert description.model_copy(update={"metrics": None}) == own
 
 
-def test_the_headline_has_the_scores_of_the_selected_model(served: Path, evaluated: Path, tmp_path: Path) -> None:
+def test_the_headline_has_the_metrics_of_the_selected_model(served: Path, evaluated: Path, tmp_path: Path) -> None:
     """Not under the model's name, which is a value."""
     selected("rnn", served, evaluated, tmp_path)
     headline = read_json(tmp_path / "metrics.json")
-    assert flat(headline).keys() == KEYS | {"selected"}
     assert headline == {"selected": "rnn", **read_json(evaluated / "metrics" / "rnn.json")["rnn"]}
 
 

@@ -22,7 +22,7 @@ from audiomnist.ingest import build, download
 from audiomnist.ingest.archive import ArchiveError
 from audiomnist.ingest.download import SOURCE_VARIABLE, SourceError
 from audiomnist.ingest.params import DataParams
-from audiomnist.serving.bundle.reference import deciles_histogram
+from audiomnist.serving.bundle.reference import quantiles_histogram
 from audiomnist.synthesis.corpus import VOICES, SyntheticParams
 
 FIRST_THREE, NEXT_TWO, LAST = ["jackson", "nicolas", "theo"], ["george", "yweweler"], ["lucas"]
@@ -362,7 +362,7 @@ def test_the_report_counts_recordings_speakers_and_seconds(checkout: Checkout) -
         "recordings": 12,
         "speakers": 3,
         "seconds": 1.2,
-        "duration_s": {f"p{percent}": 0.1 for percent in range(10, 100, 10)},
+        "duration_deciles_s": [0.1] * 9,
     }
     assert info.read(checkout.root / "report.json") == info.Dataset(report["dataset"], report["version"])
 
@@ -436,11 +436,11 @@ def test_the_report_has_the_deciles_of_the_durations(checkout: Checkout, source:
     manifest.write(checkout.complete, manifest.describe_folder(source))
     report = checkout.ingest("ada", "bob", "eve")
     deciles = np.quantile(np.arange(1, 13) / 10, np.arange(1, 10) / 10)
-    assert list(report["duration_s"]) == ["p10", "p20", "p30", "p40", "p50", "p60", "p70", "p80", "p90"]
-    assert list(report["duration_s"].values()) == pytest.approx(deciles.tolist(), abs=1e-4)
+    assert report["duration_deciles_s"] == pytest.approx(deciles.tolist(), abs=1e-4)
+    assert info.deciles_of_durations(checkout.root / "report.json") == report["duration_deciles_s"]
     assert report["seconds"] == pytest.approx(7.8)
-    found = deciles_histogram(report["duration_s"])
-    assert found.edges == tuple(report["duration_s"].values())
+    found = quantiles_histogram(report["duration_deciles_s"])
+    assert found.edges == tuple(report["duration_deciles_s"])
     assert found.shares == pytest.approx([0.1] * 10)
 
 

@@ -206,6 +206,17 @@ def test_reports_are_the_same_bytes_twice(tmp_path: Path) -> None:
         assert name.endswith(".png") == (tmp_path / "one" / name).read_bytes().startswith(PNG)
 
 
+def test_the_headline_has_mean_and_worst_of_each_network(tmp_path: Path) -> None:
+    """As in the report, without the linear baseline."""
+    tables = [predictions(model, wrong) for wrong, model in enumerate(("cnn", "rnn", "lstm", "linear"))]
+    folder, out, headline = put(tmp_path / "unseen", *tables), tmp_path / "report.json", tmp_path / "headline.json"
+    summarize.summarize("unseen", [folder], ROOT / "params.yaml", out, headline=headline)
+    report = json.loads(out.read_text(encoding="utf-8"))
+    compared = {name: {key: report[name][key] for key in ("mean", "worst")} for name in ("cnn", "rnn", "lstm")}
+    assert json.loads(headline.read_text(encoding="utf-8")) == {"unseen": compared}
+    assert compared["rnn"] == {"mean": 0.9, "worst": 0.9}
+
+
 def test_the_order_of_the_models_changes_nothing_else(tmp_path: Path) -> None:
     """And with it the sign of their difference; intervals stay, for they depend on no other model."""
     forth = report_unseen(unseen_tables(), tmp_path / "forth")

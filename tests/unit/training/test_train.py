@@ -464,8 +464,8 @@ def test_a_bundle_says_what_its_training_clips_were_like(model: str, toy: Path, 
     """As many of each digit, the corpus's deciles of duration, and confidence in [0, 1]."""
     reference = bundle.describe_training(trained / model).reference
     assert reference.labels == pytest.approx([0.1] * 10)
-    deciles = json.loads((toy / "data.json").read_text(encoding="utf-8"))["corpus"]["duration_s"]
-    assert reference.duration_s.edges == tuple(deciles.values())
+    deciles = json.loads((toy / "data.json").read_text(encoding="utf-8"))["corpus"]["duration_deciles_s"]
+    assert reference.duration_s.edges == tuple(deciles)
     assert reference.duration_s.shares == pytest.approx([0.1] * 10)
     assert all(0.1 <= edge <= 1 for edge in reference.confidence.edges)
 

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from math import fsum
 from typing import Annotated
@@ -93,12 +93,12 @@ def histogram_of(values: Sequence[float] | NDArray[np.floating], bins: int = 10)
     return Histogram(edges=tuple(edges.tolist()), shares=tuple((counts / len(sample)).tolist()))
 
 
-def deciles_histogram(deciles: Mapping[str, float]) -> Histogram:
+def quantiles_histogram(quantiles: Sequence[float]) -> Histogram:
     """Return the histogram whose edges are these quantiles, equally spaced and ascending; equal ones are merged.
 
-    >>> deciles_histogram({"p25": 1.0, "p50": 1.0, "p75": 2.0})
+    >>> quantiles_histogram([1.0, 1.0, 2.0])
     Histogram(edges=(1.0, 2.0), shares=(0.25, 0.5, 0.25))
     """
-    share = 1 / (len(deciles) + 1)
-    repeats = Counter(deciles.values())
+    share = 1 / (len(quantiles) + 1)
+    repeats = Counter(quantiles)
     return Histogram(edges=tuple(repeats), shares=(share, *(share * count for count in repeats.values())))
