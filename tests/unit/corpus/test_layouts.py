@@ -25,7 +25,7 @@ def test_paths_of_speech_commands(digit: int, speaker: str, take: int) -> None:
 
 
 def test_another_word_is_no_digit() -> None:
-    """It is known as a word, and by whom it is said."""
+    """Its speaker and take are stated all the same."""
     assert layouts.labels("bed/0a2b_nohash_0.wav") == Labels(None, "0a2b", 0)
 
 
