@@ -108,7 +108,8 @@ def manifest(
     if left_out:
         print(f"left out, of other words: {', '.join(f'{word} {count}' for word, count in left_out.items())}")
     if renumbered:
-        print(f"takes numbered anew: {renumbered}, since files of one digit and speaker state the same take")
+        print(f"takes numbered anew: {renumbered}, since files of one digit and speaker state the same take.")
+        print("If they are of different speakers, --pattern '{speaker}/{digit}_{speaker}_{take}.wav' names them apart.")
 
 
 @app.command()
