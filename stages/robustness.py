@@ -7,10 +7,10 @@ from audiomnist.robustness.conditions import RobustnessParams
 from audiomnist.robustness.evaluate import evaluate_robustness
 
 
-def robustness(model: Path, raw: Path, split: Path, parameters: Path, metrics: Path, table: Path, plot: Path) -> None:
+def robustness(model: Path, raw: Path, split: Path, parameters: Path, report: Path, table: Path, plot: Path) -> None:
     """Evaluate a model on corrupted test clips."""
     section = params.section(parameters, "robustness", RobustnessParams)
-    evaluate_robustness(model, raw, split, section, metrics, table, plot)
+    evaluate_robustness(model, raw, split, section, report, table, plot)
 
 
 if __name__ == "__main__":

@@ -109,6 +109,21 @@ def test_few_takes_are_split_by_their_fractions_too(takes: int, params: SplitPar
     assert abs(counts["validation"] - params.validation_fraction * (len(rows) - counts["test"])) <= 0.5 + 1e-9
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_one_take_of_each_digit_is_not_split_by_speaker(seed: int) -> None:
+    """A random test set has several speakers, and another seed has others."""
+    params = SplitParams(
+        scheme="random",
+        seed=seed,
+        test_fraction=0.25,
+        validation_fraction=0.2,
+        test_speaker="ada",
+        max_train_speakers=None,
+    )
+    subsets = splits.assign(recorded(4, 10, 1), params)
+    assert len({file.split("_")[1] for file, subset in subsets.items() if subset == "test"}) > 1
+
+
 @given(rows=DISTINCT, params=parameters("speaker"))
 def test_the_held_out_speaker_is_the_test_and_nothing_else(rows: list[Recording], params: SplitParams) -> None:
     """The test set has all of their recordings, and no others."""

@@ -85,7 +85,7 @@ def _featurized(folder: Path, changes: dict[str, Any]) -> ClipDataset:
     for digit, file in enumerate(_FILES):
         noise = np.random.default_rng(digit).normal(0, 0.1, 800 * (digit + 1))
         soundfile.write(folder / "raw" / file, noise, 8000, subtype="PCM_16")
-    manifest.write(folder / "manifest.csv", manifest.describe_folder(folder / "raw"))
+    manifest.write(folder / "manifest.csv", manifest.describe_folder(folder / "raw").recordings)
     how = params.section(COMMITTED, "features", FeatureParams)
     clean = how.model_copy(update={"augment": how.augment.model_copy(update={"copies_per_clip": 0}), **changes})
     featurize(folder / "manifest.csv", folder / "raw", clean, folder / "features")

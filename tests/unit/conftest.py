@@ -86,7 +86,7 @@ def _write_toy(folder: Path) -> None:
     for digit, speaker, take in clips():
         path = folder / "raw" / f"{digit}_{speaker}_{take}.wav"
         soundfile.write(path, tone(digit, SPEAKERS.index(speaker), take), 8000, subtype="PCM_16")
-    recordings = manifest.describe_folder(folder / "raw")
+    recordings = manifest.describe_folder(folder / "raw").recordings
     manifest.write(folder / "manifest.csv", recordings)
     write_split(folder / "split.csv")
     featurize(

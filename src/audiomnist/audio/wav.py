@@ -1,7 +1,7 @@
 """WAV decoding from bytes, with every size in the header checked before it is used.
 
 Supported are PCM of 8, 16, 24 and 32 bits, IEEE float of 32 and 64, mu-law and A-law, plain or as
-WAVE_FORMAT_EXTENSIBLE, with 1 to 8 channels at 4 to 192 kHz, in RIFF, RF64 or BW64. An ID3v2 tag in front is skipped.
+WAVE_FORMAT_EXTENSIBLE, with 1 to 8 channels at 4 to 192 kHz, in RIFF, RF64 or BW64. ID3v2 tags in front are skipped.
 
 The first `fmt ` and the first `data` chunk count, and the size of the data is the authority: other chunks are skipped,
 nothing after the data is read, and the RIFF size and the byte rate, which many writers get wrong, are ignored. A data
@@ -56,7 +56,8 @@ _FORMAT = struct.Struct("<HHI4xHH")
 _EXTENSION = struct.Struct("<18xH4xH14s")
 _DS64 = struct.Struct("<8xQ")
 _SIZE_IN_DS64 = 0xFFFFFFFF
-_ID3_HEADER = struct.Struct(">3s2xB4s")
+_ID3_HEADER = struct.Struct(">3sBxB4s")
+_ID3_VERSIONS = {2, 3, 4}
 _ID3_HAS_FOOTER = 0x10
 # sox, ffmpeg, arecord and others write a size from here on before they know it.
 _PLACEHOLDER_BYTES = 0x7FFFF000
@@ -167,14 +168,15 @@ def _decode(data: memoryview, form: _Format) -> Samples:
 
 
 def _id3_bytes(content: bytes | memoryview) -> int:
-    """Return the size of the ID3v2 tag in front, which has seven bits of its size in each byte; 0 if there is none."""
-    if len(content) < _ID3_HEADER.size:
-        return 0
-    magic, flags, digits = _ID3_HEADER.unpack_from(content)
-    if magic != b"ID3":
-        return 0
-    headers = 2 if flags & _ID3_HAS_FOOTER else 1
-    return headers * _ID3_HEADER.size + reduce(lambda size, digit: size << 7 | digit & 0x7F, digits, 0)
+    """Return the size of the ID3v2 tags in front, which have seven bits of their size in each byte."""
+    end = 0
+    while len(content) - end >= _ID3_HEADER.size:
+        magic, version, flags, digits = _ID3_HEADER.unpack_from(content, end)
+        if magic != b"ID3" or version not in _ID3_VERSIONS:
+            break
+        headers = 2 if flags & _ID3_HAS_FOOTER else 1
+        end += headers * _ID3_HEADER.size + reduce(lambda size, digit: size << 7 | digit & 0x7F, digits, 0)
+    return end
 
 
 def _without_id3(content: memoryview) -> memoryview:

@@ -101,11 +101,15 @@ def manifest(
     """
     from audiomnist.corpus import manifest as manifests  # noqa: PLC0415
 
-    recordings = manifests.describe_folder(folder, pattern)
+    recordings, left_out, renumbered = manifests.describe_folder(folder, pattern)
     manifests.write(out, recordings)
     speakers = len({recording.speaker for recording in recordings})
-    others = len(manifests.wav_files(folder)) - len(recordings)
-    print(f"{len(recordings)} recordings of {speakers} speakers, {others} of other words left out: {out}")
+    print(f"{out}: recordings {len(recordings)}, speakers {speakers}")
+    if left_out:
+        print(f"left out, of other words: {', '.join(f'{word} {count}' for word, count in left_out.items())}")
+    if renumbered:
+        print(f"takes numbered anew: {renumbered}, since files of one digit and speaker state the same take.")
+        print("If they are of different speakers, --pattern '{speaker}/{digit}_{speaker}_{take}.wav' names them apart.")
 
 
 @app.command()

@@ -1,8 +1,8 @@
 """Layouts: how the path of a recording states its digit, speaker and take.
 
 A layout is the end of a path with `{digit}` (0 to 9) or `{word}` (zero to nine; any other word is no digit),
-`{speaker}` (letters, digits, `.`, `_` and `-`), `{take}` (digits; may be absent) and `*` (anything within one name).
-Upper and lower case are the same.
+`{speaker}` (letters, digits, `.`, `_` and `-`; several are joined by `_`), `{take}` (digits; may be absent) and `*`
+(anything within one name, as little as possible). Upper and lower case are the same, but not in speakers.
 """
 
 import re
@@ -17,13 +17,11 @@ LAYOUTS = (
     "{digit}_{speaker}_{take}.wav",  # Free Spoken Digit Dataset; AudioMNIST, with a folder per speaker
 )
 
-_FIELDS = {
-    "digit": "[0-9]",
-    "word": "[a-z]+",
-    "speaker": "[a-z0-9][a-z0-9._-]*",
-    "take": "[0-9]+",
-}
-_PARTS = re.compile(r"\{(\w+)\}|(\*)")
+SPEAKER = "[A-Za-z0-9][A-Za-z0-9._-]*"
+
+_FIELDS = {"digit": "[0-9]", "word": "[a-z]+", "speaker": SPEAKER, "take": "[0-9]+"}
+_PARTS = re.compile(r"(\{\w+\}|\*)")
+_ADJACENT = re.compile(r"\}\{|\}\*|\*\{|\*\*")
 
 
 class LayoutError(AudiomnistError):
@@ -31,46 +29,55 @@ class LayoutError(AudiomnistError):
 
 
 class Labels(NamedTuple):
-    """What a path states: `digit` is None for another word, `take` where the layout has none."""
+    """What a path states: `word` is a digit's word or another one, `take` is None where the layout has none."""
 
-    digit: int | None
+    word: str
     speaker: str
     take: int | None
+
+    @property
+    def digit(self) -> int | None:
+        """The digit, or None for another word."""
+        return DIGIT_WORDS.index(self.word) if self.word in DIGIT_WORDS else None
 
 
 def labels(path: str, layouts: tuple[str, ...] = LAYOUTS) -> Labels | None:
     """Return what a path, with `/` between its parts, states by the first layout that it has; None if it has none.
 
     >>> labels("seven/0a2b_nohash_1.wav")
-    Labels(digit=7, speaker='0a2b', take=1)
+    Labels(word='seven', speaker='0a2b', take=1)
     """
     for layout in layouts:
         if match := compiled(layout).fullmatch(path):
             fields = match.groupdict()
-            take = fields.get("take")
-            return Labels(_digit(fields), fields["speaker"], None if take is None else int(take))
+            word = DIGIT_WORDS[int(fields["digit"])] if "digit" in fields else fields["word"].lower()
+            speaker = "_".join(text for name, text in fields.items() if name.startswith("speaker"))
+            return Labels(word, speaker, int(fields["take"]) if "take" in fields else None)
     return None
 
 
 @lru_cache
 def compiled(layout: str) -> re.Pattern[str]:
     """Return the regular expression of a layout, for whole paths; raises LayoutError if it is malformed."""
-    names = [name for name, _ in _PARTS.findall(layout) if name]
-    if sorted(set(names) - {"take"}) not in (["digit", "speaker"], ["speaker", "word"]) or len(set(names)) < len(names):
+    parts = _PARTS.split(layout)
+    names = [part[1:-1] for part in parts[1::2] if part != "*"]
+    once = sorted(name for name in names if name not in {"speaker", "take"})
+    if once not in (["digit"], ["word"]) or "speaker" not in names or names.count("take") > 1:
         raise LayoutError(
-            f"{layout!r} is no pattern of paths: it has {{speaker}}, {{digit}} or {{word}}, and if need be {{take}}, "
-            "each once, as in '{speaker}/{word}_{take}.wav'"
+            f"{layout!r} is no pattern of paths: it has {{speaker}}, one {{digit}} or {{word}}, and if need be one "
+            "{take}, as in '{speaker}/{word}_{take}.wav'"
         )
-    parts = _PARTS.split(layout)  # text, field or None, star or None, text, ...
-    expression = "".join(
-        re.escape(text) + (f"(?P<{name}>{_FIELDS[name]})" if name else "[^/]*" if star else "")
-        for text, name, star in zip(parts[::3], [*parts[1::3], None], [*parts[2::3], None], strict=True)
-    )
-    return re.compile(f"(?:.*/)?{expression}", re.IGNORECASE | re.ASCII)
+    if _ADJACENT.search(layout):
+        raise LayoutError(f"{layout!r} is ambiguous: put a character between two fields, and between a field and *")
+    expressions = (_expression(part, number) for number, part in enumerate(parts))
+    return re.compile(f"(?:.*/)?{''.join(expressions)}", re.IGNORECASE | re.ASCII)
 
 
-def _digit(fields: dict[str, str]) -> int | None:
-    if "digit" in fields:
-        return int(fields["digit"])
-    word = fields["word"].lower()
-    return DIGIT_WORDS.index(word) if word in DIGIT_WORDS else None
+def _expression(part: str, number: int) -> str:
+    """Return the regular expression of a part of a layout: text, or a field or a star where its number is odd."""
+    if number % 2 == 0:
+        return re.escape(part)
+    if part == "*":
+        return "[^/]*?"
+    name = part[1:-1]
+    return f"(?P<{name}{number if name == 'speaker' else ''}>{_FIELDS[name]})"

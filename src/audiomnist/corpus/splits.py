@@ -139,21 +139,29 @@ def _used(rows: Sequence[Recording], params: SplitParams) -> list[Recording]:
 
 
 def _stratified(rows: Iterable[Recording], fraction: float, seed: int) -> set[str]:
-    """Choose `fraction` of the distinct contents of each (digit, speaker), with all their files."""
+    """Choose `fraction` of the distinct contents of each (digit, speaker), with all their files.
+
+    What rounding leaves of a stratum is added to the next one of the same digit, in a random order of the speakers.
+    """
     strata: dict[tuple[int, str], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     first_stratum: dict[str, tuple[int, str]] = {}
     for row in sorted(rows):
         stratum = first_stratum.setdefault(row.sha256, (row.digit, row.speaker))
         strata[stratum][row.sha256].append(row.file)
     rng = np.random.default_rng(seed)
+    permuted = {
+        stratum: [list(contents.values())[index] for index in rng.permutation(len(contents))]
+        for stratum, contents in sorted(strata.items())
+    }
+    ranks = dict(zip(permuted, rng.permutation(len(permuted)), strict=True))
     chosen: set[str] = set()
-    due = 0.0  # of the next stratum; what rounding leaves of it is the next but one's
-    for _, contents in sorted(strata.items()):
-        due += fraction * len(contents)
+    due = 0.0
+    for stratum in sorted(permuted, key=lambda stratum: (stratum[0], ranks[stratum])):
+        due += fraction * len(permuted[stratum])
         count = round(due)
         due -= count
-        for index in rng.permutation(len(contents))[:count]:
-            chosen.update(list(contents.values())[index])
+        for files in permuted[stratum][:count]:
+            chosen.update(files)
     return chosen
 
 

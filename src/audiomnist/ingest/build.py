@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from audiomnist.audio import waveform
+from audiomnist.audio.waveform import BadAudioError
 from audiomnist.core import atomic
 from audiomnist.corpus import info, manifest
 from audiomnist.corpus.info import Dataset
@@ -24,18 +26,20 @@ def ingest(complete: Path, params: DataParams, raw: Path, recordings: Path, repo
 
     Raises:
         SourceError: no source can be reached.
-        ManifestError: recordings of the source are missing, unexpected or altered.
+        ManifestError: recordings of the source are missing, unexpected, altered, or no sound.
     """
     with atomic.replaced_directory(raw) as folder:
         if params.source == "recordings":
             listed = manifest.read(complete)
-            rows = _fetched(folder, listed, _selected(listed, complete, params.speakers))
-            dataset = info.of_recordings(listed, rows, params.name)
+            used = _selected(listed, complete, params.speakers)
+            _fetch(folder, listed, used)
+            dataset = info.of_recordings(listed, used, params.name)
         else:
-            rows = write_corpus(folder, None, params.synthetic)
+            used = write_corpus(folder, None, params.synthetic)
             dataset = Dataset(info.SYNTHETIC, f"seed {params.synthetic.seed}, {params.synthetic.takes} takes")
-    manifest.write(recordings, rows)
-    atomic.write_json(report, {"corpus": _described(raw, rows, dataset)})
+        durations_s = _durations_s(folder, used)
+    manifest.write(recordings, [replace(row, source="") for row in used])
+    atomic.write_json(report, {"corpus": _described(durations_s, used, dataset)})
 
 
 def _selected(listed: Sequence[Recording], complete: Path, speakers: Sequence[str] | None) -> list[Recording]:
@@ -47,18 +51,27 @@ def _selected(listed: Sequence[Recording], complete: Path, speakers: Sequence[st
     return [row for row in listed if row.speaker in speakers]
 
 
-def _fetched(folder: Path, listed: Sequence[Recording], selected: Sequence[Recording]) -> list[Recording]:
-    """Return the selected recordings as they are in `folder`: under their names."""
+def _fetch(folder: Path, listed: Sequence[Recording], selected: Sequence[Recording]) -> None:
     source = download.fetch(folder, listed)
     for row in set(listed) - set(selected):
         (folder / row.file).unlink(missing_ok=True)
     manifest.verify(folder, selected, source)
-    return [replace(row, source="") for row in selected]
 
 
-def _described(raw: Path, rows: Sequence[Recording], dataset: Dataset) -> dict[str, Any]:
+def _durations_s(folder: Path, rows: Sequence[Recording]) -> NDArray[np.float64]:
+    durations_s, faults = [], []
+    for row in rows:
+        try:
+            durations_s.append(waveform.read(folder / row.file).duration_s)
+        except BadAudioError as error:
+            faults.append(f"  {manifest.shown(row)}: {error.detail}")
+    if faults:
+        raise ManifestError("\n".join(["recordings cannot be used, correct or leave them out:", *faults]))
+    return np.array(durations_s)
+
+
+def _described(durations_s: NDArray[np.float64], rows: Sequence[Recording], dataset: Dataset) -> dict[str, Any]:
     """Return name, version and size of the dataset, and the deciles of the durations in seconds."""
-    durations_s = np.array([waveform.read(raw / row.file).duration_s for row in rows])
     deciles_s = np.percentile(durations_s, range(10, 100, 10))
     return {
         "dataset": dataset.name,

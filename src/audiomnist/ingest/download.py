@@ -80,7 +80,9 @@ def _fetch_local(source: Path, folder: Path, listed: Sequence[Recording]) -> str
             f"(a relative path starts at the folder in which the stage runs). {REMEDIES}"
         )
     elif any(row.source for row in listed):
-        raise SourceError(f"the manifest lists recordings by their folders: unpack {source}, and set it to that folder")
+        raise SourceError(
+            f"the manifest lists recordings in folders: unpack {source}, and set {SOURCE_VARIABLE} to where they are"
+        )
     else:
         archive.extract_recordings(source, folder)
     return str(source)
@@ -91,8 +93,8 @@ def _copy(source: Path, folder: Path, listed: Sequence[Recording]) -> None:
     if any(row.source for row in listed):
         names = {source / (row.source or row.file): row.file for row in listed}
     else:
-        flat = source / "recordings" if (source / "recordings").is_dir() else source
-        names = {path: path.name for path in flat.glob("*.wav")}
+        flat = source if any((source / row.file).exists() for row in listed) else source / "recordings"
+        names = {path: path.name for path in flat.glob("*.wav") if not path.name.startswith(".")}
     try:
         for path in filter(Path.is_file, names):
             shutil.copyfile(path, folder / names[path])

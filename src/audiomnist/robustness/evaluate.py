@@ -81,7 +81,7 @@ _started: list[tuple[Predict, RobustnessSet]] = []
 
 
 def evaluate_robustness(
-    model: Path, raw: Path, split: Path, params: RobustnessParams, metrics: Path, table: Path, plot: Path
+    model: Path, raw: Path, split: Path, params: RobustnessParams, report: Path, table: Path, plot: Path
 ) -> None:
     """Evaluate a model under each condition, in as many processes as there are cores.
 
@@ -90,7 +90,7 @@ def evaluate_robustness(
         raw: the folder of recordings.
         split: CSV with the subset of each clip.
         params: the corruptions.
-        metrics: JSON to write, under the model's name nested by kind and strength: `accuracy` with its Wilson interval
+        report: JSON to write, under the model's name nested by kind and strength: `accuracy` with its Wilson interval
             (`accuracy_low`, `accuracy_high`), `ece`, mean `confidence`, `mcnemar_p` (exact, compared with the clean
             condition) and `clips`; and `ood`, for sounds that are not digits (`evaluate_ood`).
         table: CSV to write, the same with a row per condition.
@@ -110,7 +110,7 @@ def evaluate_robustness(
     every = conditions(params, [])
     scored = scores(list(_results(model, test_set, len(every), f"robustness of {name}")))
     ood = rounded(evaluate_ood(predict, list(test_set.recordings.values()), f"sounds that are no digits: {name}"))
-    atomic.write_json(metrics, {name: _nested(every, scored) | {"ood": ood}})
+    atomic.write_json(report, {name: _nested(every, scored) | {"ood": ood}})
     rows = _rows(every, scored)
     atomic.write_text(table, rows.to_csv(index=False, lineterminator="\n"))
     title = (

@@ -75,7 +75,7 @@ def write_corpus(folder: Path, speakers: Sequence[str] | None, params: Synthetic
     for voice, digit, take in product(voices, range(CLASSES), range(params.takes)):
         pcm = _take(voice, digit, take, params.seed)
         soundfile.write(folder / f"{digit}_{voice.speaker}_{take}.wav", pcm, SAMPLE_RATE_HZ, subtype="PCM_16")
-    return describe_folder(folder)
+    return describe_folder(folder).recordings
 
 
 def _take(voice: Voice, digit: int, take: int, seed: int) -> NDArray[np.int16]:

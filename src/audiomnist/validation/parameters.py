@@ -102,7 +102,10 @@ def _speaker_errors(data: DataParams, split: SplitParams | None, manifest: Path)
     if data.source == "recordings":
         listed = {recording.speaker for recording in manifests.read(manifest)}
         speakers, where = (listed, str(manifest)) if data.speakers is None else (set(data.speakers), "data.speakers")
-        yield from (f"data.speakers: {name} speaks in no recording of {manifest}" for name in sorted(speakers - listed))
+        absent = sorted(speakers - listed)
+        yield from (
+            f"data.speakers: {name} speaks in no recording of {manifest} (null: all of its speakers)" for name in absent
+        )
     if split and split.scheme == "speaker":
         yield from _held_out_errors(split, speakers, where)
 

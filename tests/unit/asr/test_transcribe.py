@@ -147,7 +147,7 @@ def corpus(tmp_path: Path) -> Corpus:
     for digit in (0, 1, 2, 3, 4, 5, 6):
         samples = np.full(CLIP_SAMPLES, digit, dtype=np.int16)
         soundfile.write(raw / f"{digit}_ada_0.wav", samples, 8000, subtype="PCM_16")
-    manifest.write(tmp_path / "manifest.csv", manifest.describe_folder(raw))
+    manifest.write(tmp_path / "manifest.csv", manifest.describe_folder(raw).recordings)
     (tmp_path / "data.json").write_text('{"corpus": {"dataset": "seven clips", "version": "1"}}', encoding="utf-8")
     (tmp_path / "journal").touch()
     return Corpus(tmp_path)
@@ -214,7 +214,7 @@ def test_an_altered_recording_is_recognized_again(corpus: Corpus, orders: Orders
         corpus.run(parrot(Orders(orders.journal, limit=4)))
     raw = corpus.folder / "raw"
     soundfile.write(raw / "0_ada_0.wav", np.full(CLIP_SAMPLES, 8, dtype=np.int16), 8000, subtype="PCM_16")
-    manifest.write(corpus.folder / "manifest.csv", manifest.describe_folder(raw))
+    manifest.write(corpus.folder / "manifest.csv", manifest.describe_folder(raw).recordings)
     corpus.run(parrot(orders))
     assert [row["text"] for row in corpus.rows()] == ["8", "1", "2", "3", "4", "5", "6"]
 
@@ -233,7 +233,7 @@ def test_clips_that_cannot_be_used_are_rows_too(
     raw = corpus.folder / "raw"
     (raw / "1_ada_0.wav").write_bytes(b"not a sound")
     soundfile.write(raw / "9_ada_0.wav", np.full(CLIP_SAMPLES, 9, dtype=np.int16), 8000, subtype="PCM_16")
-    manifest.write(corpus.folder / "manifest.csv", manifest.describe_folder(raw))
+    manifest.write(corpus.folder / "manifest.csv", manifest.describe_folder(raw).recordings)
     report = corpus.run(parrot(orders))
     failed = [row["file"] for row in corpus.rows() if row["status"] == "failed"]
     assert failed == ["1_ada_0.wav", "9_ada_0.wav"]
@@ -245,7 +245,7 @@ def test_recordings_of_equal_content_are_recognized_once(corpus: Corpus, orders:
     """Each of them has its row all the same."""
     raw = corpus.folder / "raw"
     (raw / "3_ada_1.wav").write_bytes((raw / "3_ada_0.wav").read_bytes())
-    manifest.write(corpus.folder / "manifest.csv", manifest.describe_folder(raw))
+    manifest.write(corpus.folder / "manifest.csv", manifest.describe_folder(raw).recordings)
     corpus.run(parrot(orders))
     assert recognized(orders.journal).count(3) == 1
     assert [row["file"] for row in corpus.rows() if row["text"] == "3"] == ["3_ada_0.wav", "3_ada_1.wav"]
@@ -352,7 +352,7 @@ def test_copies_of_recordings_of_equal_content_are_recognized_once(corpus: Corpu
     """They are equal too, and each recording has its row."""
     raw = corpus.folder / "raw"
     (raw / "3_ada_1.wav").write_bytes((raw / "3_ada_0.wav").read_bytes())
-    manifest.write(corpus.folder / "manifest.csv", manifest.describe_folder(raw))
+    manifest.write(corpus.folder / "manifest.csv", manifest.describe_folder(raw).recordings)
     corpus.run(parrot(orders), with_copies())
     assert len(recognized(orders.journal)) == 3 * 7
     for rows in corpus.copies():
@@ -368,7 +368,7 @@ def test_copies_of_a_clip_that_cannot_be_used_are_rows_too(
     """They fail as it does, and the report counts the clip once."""
     raw = corpus.folder / "raw"
     (raw / "1_ada_0.wav").write_bytes(b"not a sound")
-    manifest.write(corpus.folder / "manifest.csv", manifest.describe_folder(raw))
+    manifest.write(corpus.folder / "manifest.csv", manifest.describe_folder(raw).recordings)
     report = corpus.run(parrot(orders), with_copies())
     for rows in (corpus.rows(), *corpus.copies()):
         assert [row["file"] for row in rows if row["status"] == "failed"] == ["1_ada_0.wav"]

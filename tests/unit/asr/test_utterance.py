@@ -34,7 +34,7 @@ def raw(tmp_path: Path) -> Path:
 @pytest.fixture
 def recording(raw: Path) -> Recording:
     """Describe the first of them."""
-    return manifest.describe_folder(raw)[0]
+    return manifest.describe_folder(raw).recordings[0]
 
 
 def test_copy_0_is_the_recording(raw: Path, recording: Recording) -> None:
@@ -50,7 +50,7 @@ def test_copy_0_is_the_recording(raw: Path, recording: Recording) -> None:
 @pytest.mark.parametrize("digit", [3, 7])
 def test_a_copy_is_the_recording_augmented_by_its_number_and_content(raw: Path, digit: int) -> None:
     """At the recording's own rate; its name bears on nothing."""
-    [recording] = [row for row in manifest.describe_folder(raw) if row.digit == digit]
+    [recording] = [row for row in manifest.describe_folder(raw).recordings if row.digit == digit]
     read = waveform.read(raw / recording.file)
     for copy in (1, 2):
         rng = generator(PARAMS.seed, recording.sha256, copy)

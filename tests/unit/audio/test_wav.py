@@ -242,6 +242,7 @@ def test_rf64_is_read_as_soundfile_reads_it(subtype: str) -> None:
         pytest.param(id3(b"TIT2" + bytes(300)), id="of more bytes than seven bits count"),
         pytest.param(id3(riff(fmt(), data(QUARTER))), id="with a WAVE file in it"),
         pytest.param(id3(b"TIT2" + bytes(20), flags=0x10) + b"3DI\x04\x00\x10\0\0\0\x18", id="with a footer"),
+        pytest.param(id3(b"TIT2") + id3(b"TALB" + bytes(9)), id="and another one"),
     ],
 )
 def test_an_id3_tag_in_front_is_skipped(tag: bytes) -> None:

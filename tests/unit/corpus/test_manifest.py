@@ -1,6 +1,7 @@
 """The manifest of recordings: names, hashes, and a folder held against them."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -107,7 +108,9 @@ def test_another_table_is_refused(tmp_path: Path) -> None:
         manifest.read(write_lines(tmp_path, "file,digit", "7_theo_12.wav,7"))
 
 
-@pytest.mark.parametrize("row", ["7_theo_12.wav,7,theo,12", "7_theo_12.wav,7,theo,12,zz", "7_theo_12.wav,7,theo,12,"])
+@pytest.mark.parametrize(
+    "row", ["7_theo_12.wav", "7_theo_12.wav,7,theo,12", "7_theo_12.wav,7,theo,12,zz", "7_theo_12.wav,7,theo,12,"]
+)
 def test_a_row_without_a_hash_is_refused(tmp_path: Path, row: str) -> None:
     """A recording that cannot be checked is no recording."""
     with pytest.raises(ManifestError, match="is not a manifest"):
@@ -123,7 +126,7 @@ def test_an_absent_manifest_is_refused(tmp_path: Path) -> None:
 def test_a_folder_is_described_by_its_wav_files(recordings: Path) -> None:
     """Each has its row with its hash, ordered by name; other files are passed over."""
     (recordings / "README.md").touch()
-    rows = manifest.describe_folder(recordings)
+    rows = manifest.describe_folder(recordings).recordings
     assert [row.file for row in rows] == sorted(path.name for path in recordings.glob("*.wav"))
     first = (recordings / rows[0].file).read_bytes()
     assert rows[0].sha256 == hashlib.sha256(first).hexdigest()
@@ -131,12 +134,12 @@ def test_a_folder_is_described_by_its_wav_files(recordings: Path) -> None:
 
 def test_a_folder_that_equals_its_manifest_is_accepted(recordings: Path) -> None:
     """The order of the rows does not matter."""
-    manifest.verify(recordings, manifest.describe_folder(recordings)[::-1], "here")
+    manifest.verify(recordings, manifest.describe_folder(recordings).recordings[::-1], "here")
 
 
 def test_what_is_missing_unexpected_and_altered_is_in_one_message(recordings: Path) -> None:
     """Each kind has its count and its names, the source comes first, and what is right is not named."""
-    rows = manifest.describe_folder(recordings)
+    rows = manifest.describe_folder(recordings).recordings
     (recordings / "3_ada_0.wav").unlink()
     (recordings / "3_ada_1.wav").unlink()
     (recordings / "9_zoe_0.wav").touch()
@@ -153,7 +156,7 @@ def test_what_is_missing_unexpected_and_altered_is_in_one_message(recordings: Pa
 
 def test_a_single_changed_bit_is_an_alteration(recordings: Path) -> None:
     """The last bit of the last sample is enough."""
-    rows = manifest.describe_folder(recordings)
+    rows = manifest.describe_folder(recordings).recordings
     content = bytearray((recordings / "3_bob_0.wav").read_bytes())
     content[-1] ^= 1
     (recordings / "3_bob_0.wav").write_bytes(content)
@@ -161,12 +164,12 @@ def test_a_single_changed_bit_is_an_alteration(recordings: Path) -> None:
         manifest.verify(recordings, rows, "the archive")
 
 
-def test_every_missing_file_is_listed(recordings: Path) -> None:
-    """However many there are."""
-    rows = manifest.describe_folder(recordings)
+def test_every_missing_file_is_counted(recordings: Path) -> None:
+    """Ten by name, the others by their number."""
+    rows = manifest.describe_folder(recordings).recordings
     for path in recordings.iterdir():
         path.unlink()
-    with pytest.raises(ManifestError, match=r"12 missing: (\w+\.wav, ){11}\w+\.wav$"):
+    with pytest.raises(ManifestError, match=r"12 missing: (\w+\.wav, ){9}\w+\.wav and 2 more$"):
         manifest.verify(recordings, rows, "the archive")
 
 
@@ -180,13 +183,13 @@ def write_files(folder: Path, *names: str) -> Path:
     """Write files, each with its own name as content."""
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(name, encoding="utf-8")
+        (folder / name).write_bytes(os.fsencode(name))
     return folder
 
 
 def described(folder: Path, layout: str | None = None) -> dict[str, str]:
     """Return the name of each recording in the corpus by its path."""
-    return {row.source or row.file: row.file for row in manifest.describe_folder(folder, layout)}
+    return {row.source or row.file: row.file for row in manifest.describe_folder(folder, layout).recordings}
 
 
 def test_the_layouts_of_public_corpora_are_known(tmp_path: Path) -> None:
@@ -208,6 +211,16 @@ def test_equal_names_in_two_folders_are_numbered_anew(tmp_path: Path) -> None:
         "a/7_theo_6.wav": "7_theo_1.wav",
         "b/7_theo_5.wav": "7_theo_2.wav",
         "a/8_theo_5.wav": "8_theo_5.wav",
+    }
+    assert manifest.describe_folder(tmp_path).renumbered == 3
+
+
+def test_speakers_of_one_name_in_two_folders_are_two_with_a_pattern(tmp_path: Path) -> None:
+    """Both parts of the path are the speaker's name."""
+    write_files(tmp_path, "a/7_theo_5.wav", "b/7_theo_5.wav")
+    assert described(tmp_path, "{speaker}/{digit}_{speaker}_{take}.wav") == {
+        "a/7_theo_5.wav": "7_a_theo_5.wav",
+        "b/7_theo_5.wav": "7_b_theo_5.wav",
     }
 
 
@@ -231,14 +244,50 @@ def test_other_words_noise_and_hidden_files_are_left_out(tmp_path: Path) -> None
         ".trash/one/0a2b_nohash_3.wav",
         "one/0a2b_nohash_0.wav",
     )
-    assert described(tmp_path) == {"one/0a2b_nohash_0.wav": "1_0a2b_0.wav"}
-    assert len(manifest.wav_files(tmp_path)) == 3
+    found = manifest.describe_folder(tmp_path)
+    assert [row.file for row in found.recordings] == ["1_0a2b_0.wav"]
+    assert found.left_out == {"_background_noise_": 1, "bed": 1}
+
+
+def test_a_folder_without_digits_names_its_words(tmp_path: Path) -> None:
+    """Fields of a pattern in the wrong order are noticed so."""
+    with pytest.raises(ManifestError, match=r"holds no \*\.wav of a digit, but of other words: jack, theo\."):
+        manifest.describe_folder(write_files(tmp_path, "jack/one.wav", "theo/two.wav"), "{word}/{speaker}.wav")
+
+
+def test_a_link_to_a_folder_is_an_error(tmp_path: Path) -> None:
+    """Nothing in it is left out in silence."""
+    write_files(tmp_path, "a/7_theo_0.wav")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(ManifestError, match="b is a link to a folder, which is not followed"):
+        manifest.describe_folder(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["7_theo\r_0.wav", os.fsdecode(b"7_th\xe9o_0.wav")])
+def test_a_name_that_no_manifest_can_have_is_an_error(tmp_path: Path, name: str) -> None:
+    """Characters that cannot be printed, and bytes that are no text."""
+    write_files(tmp_path, "7_theo_0.wav", name)
+    with pytest.raises(ManifestError, match="has characters in its name that cannot be printed: rename it"):
+        manifest.describe_folder(tmp_path)
+
+
+def test_a_pipe_is_an_error(tmp_path: Path) -> None:
+    """Reading it would wait for ever."""
+    os.mkfifo(tmp_path / "7_theo_0.wav")
+    with pytest.raises(ManifestError, match=r"7_theo_0\.wav is not a regular file"):
+        manifest.describe_folder(tmp_path)
+
+
+def test_a_manifest_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    """In a sentence with its path."""
+    with pytest.raises(ManifestError, match=rf"{tmp_path} cannot be written: "):
+        manifest.write(tmp_path, [])
 
 
 def test_a_name_without_a_layout_is_an_error(tmp_path: Path) -> None:
     """It names the files, the layouts and the option; nothing is left out in silence."""
     write_files(tmp_path, "7_theo_0.wav", "ann/seven.wav")
-    with pytest.raises(ManifestError, match=r"1 WAV files .* are not named .*: ann/seven\.wav\. Name .* --pattern"):
+    with pytest.raises(ManifestError, match=r"WAV files are not named .*: ann/seven\.wav\. Name .* --pattern"):
         manifest.describe_folder(tmp_path)
 
 
@@ -251,7 +300,7 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
 
 def test_a_manifest_with_sources_is_read_back(tmp_path: Path) -> None:
     """The column `source` is there if any recording has one."""
-    rows = manifest.describe_folder(write_files(tmp_path / "own", "a/7_theo_0.wav", "8_theo_0.wav"))
+    rows = manifest.describe_folder(write_files(tmp_path / "own", "a/7_theo_0.wav", "8_theo_0.wav")).recordings
     manifest.write(tmp_path / "manifest.csv", rows)
     assert manifest.read(tmp_path / "manifest.csv") == rows
     assert (tmp_path / "manifest.csv").read_text(encoding="utf-8").startswith(f"{HEADER},source\n")

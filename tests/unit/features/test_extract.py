@@ -43,7 +43,7 @@ def raw(tmp_path: Path) -> Path:
 
 def computed(raw: Path, out: Path, copies: int = 2, digits: str = "01234") -> tuple[NDArray[np.float32], pd.DataFrame]:
     """Compute the tensor of some recordings; return it with its index."""
-    rows = [row for row in manifest.describe_folder(raw) if str(row.digit) in digits]
+    rows = [row for row in manifest.describe_folder(raw).recordings if str(row.digit) in digits]
     out.parent.mkdir(exist_ok=True)
     manifest.write(out.with_suffix(".csv"), rows)
     featurize(out.with_suffix(".csv"), raw, feature_params(copies), out)

@@ -51,7 +51,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for digit in range(4):
         noise = np.random.default_rng(digit).normal(0, 0.1, 1000 + 500 * digit)
         soundfile.write(folder / "raw" / f"{digit}_ada_0.wav", noise, 8000, subtype="PCM_16")
-    manifest.write(folder / "manifest.csv", manifest.describe_folder(folder / "raw"))
+    manifest.write(folder / "manifest.csv", manifest.describe_folder(folder / "raw").recordings)
     return folder
 
 
@@ -169,7 +169,7 @@ def test_shared_out_to_processes_it_is_the_same_bytes(
 
 def test_little_work_starts_no_process(corpus: Path, tmp_path: Path, pools: list[int]) -> None:
     """A share that fits one process is done in this one."""
-    rows = manifest.describe_folder(corpus / "raw")[:2]
+    rows = manifest.describe_folder(corpus / "raw").recordings[:2]
     manifest.write(tmp_path / "two.csv", rows)
     featurize(tmp_path / "two.csv", corpus / "raw", feature_params(), tmp_path / "out", some_voices(count=2))
     assert pools == []
@@ -197,7 +197,7 @@ def test_another_seed_gives_other_voices(corpus: Path, features: Path, tmp_path:
 @pytest.mark.long
 def test_an_unknown_accent_leaves_no_folder(corpus: Path, tmp_path: Path, pools: list[int]) -> None:
     """The error comes out of a process with the name of the voice, though the recordings are done."""
-    manifest.write(tmp_path / "two.csv", manifest.describe_folder(corpus / "raw")[:2])
+    manifest.write(tmp_path / "two.csv", manifest.describe_folder(corpus / "raw").recordings[:2])
     with pytest.raises(SynthesisError, match=r"eSpeak NG has no voice 'en-nowhere"):
         featurize(
             tmp_path / "two.csv",
@@ -213,7 +213,7 @@ def test_an_unknown_accent_leaves_no_folder(corpus: Path, tmp_path: Path, pools:
 @pytest.mark.long
 def test_an_unreadable_recording_is_reported_out_of_a_process(corpus: Path, tmp_path: Path, pools: list[int]) -> None:
     """With its name and reason; there is no half a tensor."""
-    rows = manifest.describe_folder(corpus / "raw")
+    rows = manifest.describe_folder(corpus / "raw").recordings
     (tmp_path / "raw").mkdir()
     for row in rows:
         (tmp_path / "raw" / row.file).write_bytes((corpus / "raw" / row.file).read_bytes())

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from audiomnist.audio.waveform import BadAudioError
 from audiomnist.corpus import info, manifest
 from audiomnist.corpus.manifest import ManifestError
 from audiomnist.ingest import build, download
@@ -64,7 +63,7 @@ class Checkout:
 def checkout(tmp_path: Path, recordings: Path) -> Checkout:
     """A checkout whose manifest lists the twelve recordings."""
     root = tmp_path / "checkout"
-    manifest.write(root / "manifest.csv", manifest.describe_folder(recordings))
+    manifest.write(root / "manifest.csv", manifest.describe_folder(recordings).recordings)
     return Checkout(root)
 
 
@@ -112,7 +111,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def no_source(recordings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing but upstream is left, which has the twelve recordings, and it is not looked for behind a proxy."""
-    monkeypatch.setattr(info, "_LATEST_FSDD_SHA256", info.content_sha256(manifest.describe_folder(recordings)))
+    monkeypatch.setattr(
+        info, "_LATEST_FSDD_SHA256", info.content_sha256(manifest.describe_folder(recordings).recordings)
+    )
     monkeypatch.delenv(SOURCE_VARIABLE, raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
@@ -192,8 +193,10 @@ def test_a_relative_source_starts_at_the_current_folder(
 
 
 def test_other_files_of_a_folder_are_passed_over(checkout: Checkout, source: Path) -> None:
-    """A README beside the recordings is not unexpected."""
+    """A README, a hidden file of a Mac and a folder beside the recordings are not unexpected."""
     (source / "README.md").touch()
+    (source / "._3_ada_0.wav").touch()
+    (source / "recordings").mkdir()
     checkout.ingest("ada", "bob", "eve")
     assert_complete(checkout)
 
@@ -397,7 +400,7 @@ def test_recordings_in_folders_are_copied_under_their_names_in_the_corpus(
 ) -> None:
     """The manifest says where each is; raw and its own manifest have the names alone."""
     own = in_folders(recordings, tmp_path / "own")
-    rows = manifest.describe_folder(own, "{speaker}/{digit}-{take}.wav")
+    rows = manifest.describe_folder(own, "{speaker}/{digit}-{take}.wav").recordings
     manifest.write(checkout.complete, rows)
     monkeypatch.setenv(SOURCE_VARIABLE, str(own))
     checkout.ingest()
@@ -405,6 +408,9 @@ def test_recordings_in_folders_are_copied_under_their_names_in_the_corpus(
     manifest.verify(checkout.raw, written, "raw")
     assert [row.file for row in written] == [path.name for path in sorted(recordings.iterdir())]
     assert (rows[0].source, written[0].source) == ("ada/3-0.WAV", "")
+    (own / "ada" / "3-0.WAV").unlink()
+    with pytest.raises(ManifestError, match=r"1 missing: ada/3-0\.WAV \(3_ada_0\.wav\)"):
+        checkout.ingest()
 
 
 def test_an_archive_has_no_folders_to_look_in(
@@ -412,7 +418,7 @@ def test_an_archive_has_no_folders_to_look_in(
 ) -> None:
     """The error says what to do with it."""
     own = in_folders(recordings, tmp_path / "own")
-    manifest.write(checkout.complete, manifest.describe_folder(own, "{speaker}/{digit}-{take}.wav"))
+    manifest.write(checkout.complete, manifest.describe_folder(own, "{speaker}/{digit}-{take}.wav").recordings)
     monkeypatch.setenv(SOURCE_VARIABLE, shutil.make_archive(str(tmp_path / "packed"), "zip", own))
     with pytest.raises(SourceError, match=r"unpack .*packed\.zip"):
         checkout.ingest()
@@ -422,7 +428,7 @@ def test_other_recordings_than_upstreams_are_not_downloaded(checkout: Checkout, 
     """The error names the variable, and nothing is asked of the network."""
     del closed_port
     (source / "3_ada_0.wav").unlink()
-    manifest.write(checkout.complete, manifest.describe_folder(source))
+    manifest.write(checkout.complete, manifest.describe_folder(source).recordings)
     os.environ.pop(SOURCE_VARIABLE)
     with pytest.raises(SourceError, match=f"the manifest lists other recordings: set {SOURCE_VARIABLE}"):
         checkout.ingest()
@@ -433,7 +439,7 @@ def test_the_report_has_the_deciles_of_the_durations(checkout: Checkout, source:
     """In seconds; a reference for later runs is made of them."""
     for index, path in enumerate(sorted(source.iterdir())):
         soundfile.write(path, np.full(800 * (index + 1), index + 1, dtype=np.int16), 8000, subtype="PCM_16")
-    manifest.write(checkout.complete, manifest.describe_folder(source))
+    manifest.write(checkout.complete, manifest.describe_folder(source).recordings)
     report = checkout.ingest("ada", "bob", "eve")
     deciles = np.quantile(np.arange(1, 13) / 10, np.arange(1, 10) / 10)
     assert report["duration_deciles_s"] == pytest.approx(deciles.tolist(), abs=1e-4)
@@ -444,12 +450,16 @@ def test_the_report_has_the_deciles_of_the_durations(checkout: Checkout, source:
     assert found.shares == pytest.approx([0.1] * 10)
 
 
-def test_a_recording_that_is_no_sound_has_no_duration_to_report(checkout: Checkout, source: Path) -> None:
-    """The error names it, although it is what the manifest lists."""
+def test_every_recording_that_is_no_sound_is_named_and_nothing_is_left(checkout: Checkout, source: Path) -> None:
+    """Although they are what the manifest lists."""
     (source / "3_ada_0.wav").write_bytes(b"not a sound")
-    manifest.write(checkout.complete, manifest.describe_folder(source))
-    with pytest.raises(BadAudioError, match=r"3_ada_0\.wav"):
+    (source / "7_eve_1.wav").write_bytes(b"")
+    manifest.write(checkout.complete, manifest.describe_folder(source).recordings)
+    with pytest.raises(
+        ManifestError, match=r"(?s)cannot be used.*3_ada_0\.wav: is no WAVE.*7_eve_1\.wav: holds no bytes"
+    ):
         checkout.ingest("ada", "bob", "eve")
+    assert checkout.written() == set()
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def run_stage(model: Path, toy: Path, folder: Path) -> subprocess.CompletedProce
         "raw": toy / "raw",
         "split": toy / "split.csv",
         "parameters": folder / "params.yaml",
-        "metrics": folder / "cnn.json",
+        "report": folder / "cnn.json",
         "table": folder / "cnn.csv",
         "plot": folder / "cnn.png",
     }
@@ -136,15 +136,15 @@ def test_the_table_has_a_row_per_condition_in_a_fixed_order(written: Path) -> No
     assert table["mcnemar_p"][0] == 1
 
 
-def test_the_metrics_are_the_table_nested_under_the_models_name(written: Path) -> None:
+def test_the_report_is_the_table_nested_under_the_models_name(written: Path) -> None:
     """By kind and strength; the clean clips stand beside the kinds."""
-    metrics = json.loads((written / "cnn.json").read_text(encoding="utf-8"))
-    assert list(metrics) == ["cnn"]
-    assert list(metrics["cnn"]) == [
+    found = json.loads((written / "cnn.json").read_text(encoding="utf-8"))
+    assert list(found) == ["cnn"]
+    assert list(found["cnn"]) == [
         *("clean", "noise", "level", "speed", "telephone", "source", "silence", "clipping", "ood")
     ]
     for kind, condition, *scored in pd.read_csv(written / "cnn.csv").itertuples(index=False):
-        place = metrics["cnn"]
+        place = found["cnn"]
         for key in [*kind.split("_"), condition] if kind != "clean" else [condition]:
             assert "." not in key
             place = place[key]

@@ -52,7 +52,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
         noise = np.random.default_rng(digit).normal(0, 0.03, len(time_s))
         samples = 0.4 * np.sin(2 * np.pi * (200 + 150 * digit) * time_s * (1 + time_s)) + noise
         soundfile.write(folder / "raw" / f"{digit}_ada_0.wav", samples, rate_hz, subtype="PCM_16")
-    manifest.write(folder / "manifest.csv", manifest.describe_folder(folder / "raw"))
+    manifest.write(folder / "manifest.csv", manifest.describe_folder(folder / "raw").recordings)
     how = params.section(COMMITTED, "features", FeatureParams)
     clean = how.model_copy(update={"augment": how.augment.model_copy(update={"copies_per_clip": 0})})
     featurize(folder / "manifest.csv", folder / "raw", clean, folder / "features")
