@@ -44,7 +44,7 @@ def test_the_page_leads_from_a_folder_to_committed_metrics(tmp_path: Path, monke
     assert commands
     assert len(commands[1].splitlines()) == 5
     printed = checkout.run("bash", "-e", "-c", commands[1])
-    assert "120 recordings of 3 speakers, 0 of other words left out: data/manifest.csv" in printed
+    assert "data/manifest.csv: recordings 120, speakers 3" in printed
     corpus = json.loads((checkout.folder / "reports" / "data.json").read_text(encoding="utf-8"))["corpus"]
     assert (corpus["dataset"], corpus["recordings"], corpus["speakers"]) == ("digits", 120, 3)
     assert re.search(r"cnn\.json +0?\.?\d", printed), printed
