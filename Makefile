@@ -41,7 +41,7 @@ quickstart: $(VENV)/installed  ## environment, data, the whole pipeline, a table
 	@audiomnist quickstart $(VERBOSE)
 
 .PHONY: protocols
-protocols: $(VENV)/installed  ## other splits, unseen speakers, disturbances: an hour and a half, see docs/protocols.md
+protocols: $(VENV)/installed  ## other splits, unseen speakers, disturbances: about an hour, see docs/protocols.md
 	@audiomnist protocols --run $(VERBOSE)
 
 .PHONY: test
