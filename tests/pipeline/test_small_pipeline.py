@@ -255,7 +255,7 @@ def test_a_protocol_trains_and_evaluates_every_model_on_its_split(checkout: Chec
     assert {*NETWORKS, "linear"} < report.keys()
     assert checkout.stages_run("repro", f"{PROTOCOLS}:random") == set()
     assert checkout.stages_run("repro") == set()
-    assert json.loads(checkout.run("dvc", "metrics", "show", "--json"))[""]["data"].keys() == METRICS
+    assert "reports/random.json" not in checkout.run("dvc", "metrics", "show")
     for model in NETWORKS:
         main = pd.read_parquet(checkout.folder / "data" / "predictions" / f"{model}.parquet")
         again = pd.read_parquet(checkout.folder / "reports" / "protocols" / "random" / f"{model}.parquet")

@@ -93,7 +93,9 @@ def _copy(source: Path, folder: Path, listed: Sequence[Recording]) -> None:
     if any(row.source for row in listed):
         names = {source / (row.source or row.file): row.file for row in listed}
     else:
-        flat = source if any((source / row.file).exists() for row in listed) else source / "recordings"
+        flat = source / "recordings"
+        if not flat.is_dir() or any((source / row.file).exists() for row in listed):
+            flat = source
         names = {path: path.name for path in flat.glob("*.wav") if not path.name.startswith(".")}
     try:
         for path in filter(Path.is_file, names):
