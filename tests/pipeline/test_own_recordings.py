@@ -29,7 +29,7 @@ def write_recordings(folder: Path, work: Path) -> None:
 
 @pytest.mark.long
 def test_the_page_leads_from_a_folder_to_committed_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its commands are typed as they stand, at the small parameters; nothing is left uncommitted."""
+    """Its five commands, with the small parameters of these tests; nothing is left uncommitted."""
     (tmp_path / "checkout").mkdir()
     checkout = copy_of_this_repository(tmp_path / "checkout")
     alter(checkout.folder / "params.yaml", {"data": {"source": "recordings"}})

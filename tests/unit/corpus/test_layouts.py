@@ -51,7 +51,7 @@ def test_other_paths_state_nothing(path: str) -> None:
     ],
 )
 def test_patterns_of_a_user(layout: str, path: str, expected: Labels | None) -> None:
-    """A star is anything within a name; other characters stand for themselves; case does not matter."""
+    """A star matches anything within a name, other characters match themselves; case does not matter."""
     assert layouts.labels(path, (layout,)) == expected
 
 

@@ -272,7 +272,7 @@ def test_a_name_that_no_manifest_can_have_is_an_error(tmp_path: Path, name: str)
 
 
 def test_a_pipe_is_an_error(tmp_path: Path) -> None:
-    """Reading it would wait for ever."""
+    """Reading it would not end."""
     os.mkfifo(tmp_path / "7_theo_0.wav")
     with pytest.raises(ManifestError, match=r"7_theo_0\.wav is not a regular file"):
         manifest.describe_folder(tmp_path)
