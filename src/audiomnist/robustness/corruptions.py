@@ -166,9 +166,7 @@ def _surrounded(waveform: Waveform, silence_s: float) -> Waveform:
     return Waveform(np.pad(waveform.samples, round(silence_s * waveform.sample_rate_hz)), waveform.sample_rate_hz)
 
 
-def _mixed(
-    waveform: Waveform, noise: NDArray[np.float64], snr_db: float, level_of: Waveform | None = None
-) -> Waveform:
+def _mixed(waveform: Waveform, noise: NDArray[np.float64], snr_db: float, level_of: Waveform | None = None) -> Waveform:
     """Add noise; the speech has the level of `level_of`, by default that of the waveform."""
     level = _rms((level_of or waveform).samples) / max(_rms(noise), np.finfo(np.float64).tiny)
     return _scaled_down(waveform.samples + noise * level * 10 ** (-snr_db / 20), waveform.sample_rate_hz)
