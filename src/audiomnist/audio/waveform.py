@@ -110,7 +110,7 @@ def resampled(waveform: Waveform, sample_rate_hz: int) -> Samples:
 
 def without_offset(samples: Samples) -> Samples:
     """Return samples less their mean, float32 `(samples,)`."""
-    return samples - samples.mean()
+    return np.asarray(samples - samples.mean(), dtype=np.float32)
 
 
 def trim_silence(samples: Samples, sample_rate_hz: int, trim_top_db: float) -> Samples:
