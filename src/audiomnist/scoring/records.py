@@ -39,6 +39,8 @@ class Outcome(NamedTuple):
     ood_score: float | None = None
     reason: str | None = None
     message: str | None = None
+    answered_by: str | None = None
+    asr_token: str | None = None
 
 
 class FileResult(NamedTuple):
@@ -66,7 +68,15 @@ def predicted(prediction: Prediction, min_confidence: float) -> Outcome:
     digit = int(prediction.probabilities.argmax())
     confidence = float(prediction.probabilities[digit])
     status, label = ("abstained", None) if confidence < min_confidence else ("scored", digit)
-    return Outcome(status, label, confidence, tuple(prediction.probabilities.tolist()), prediction.ood_score)
+    return Outcome(
+        status,
+        label,
+        confidence,
+        tuple(prediction.probabilities.tolist()),
+        prediction.ood_score,
+        answered_by=prediction.answered_by,
+        asr_token=prediction.asr_token,
+    )
 
 
 def rejected(path: str, reason: str, detail: str) -> Outcome:

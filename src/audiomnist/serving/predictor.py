@@ -16,10 +16,19 @@ _UNUSABLE = (ValueError, ArithmeticError, RuntimeError)
 
 
 class Prediction(NamedTuple):
-    """Prediction for one clip: calibrated probabilities, float32 `(10,)`, and OOD score (see `Predictions`)."""
+    """Prediction for one clip.
+
+    Attributes:
+        probabilities: calibrated, float32 `(10,)`.
+        ood_score: see `Predictions`.
+        answered_by: names of the models that it is from, joined by `+`.
+        asr_token: the most likely first token of the speech recognizer, where one was asked for it.
+    """
 
     probabilities: NDArray[np.float32]
     ood_score: float
+    answered_by: str
+    asr_token: str | None = None
 
 
 Predict = Callable[[Sequence[Waveform]], list[Prediction | None]]
@@ -35,21 +44,22 @@ def predictor(model: Model) -> Predict:
     """
     model_input = model.description.input
     if not isinstance(model_input, TranscriptInput):
-        return lambda waveforms: [*_per_clip(model.predict_waveforms([*map(model.prepare, waveforms)]))]
+        return lambda waveforms: [*_per_clip(model, model.predict_waveforms([*map(model.prepare, waveforms)]))]
     from audiomnist.asr import params, registry  # noqa: PLC0415 - slow, and only models of transcripts need it
 
     recognizer = registry.load(params.from_record(model_input.recognizer))
     return lambda waveforms: _through_text(model, recognizer, waveforms)
 
 
-def _per_clip(predictions: Predictions) -> list[Prediction]:
-    return [*map(Prediction, predictions.probabilities, predictions.ood_scores.tolist())]
+def _per_clip(model: Model, predictions: Predictions) -> list[Prediction]:
+    answers = zip(predictions.probabilities, predictions.ood_scores.tolist(), strict=True)
+    return [Prediction(probabilities, ood_score, model.description.model) for probabilities, ood_score in answers]
 
 
 def _through_text(model: Model, recognizer: Recognizer, waveforms: Sequence[Waveform]) -> list[Prediction | None]:
     transcripts = _transcripts(recognizer, waveforms)
     recognized = [hypotheses for hypotheses in transcripts if hypotheses is not None]
-    predictions = iter(_per_clip(model.predict_texts(recognized)) if recognized else [])
+    predictions = iter(_per_clip(model, model.predict_texts(recognized)) if recognized else [])
     return [None if hypotheses is None else next(predictions) for hypotheses in transcripts]
 
 

@@ -109,7 +109,7 @@ def test_all_hypotheses_are_read_best_first(reader: Model, listener: Listener) -
     del listener
     [found] = predictor(reader)([saying(7)])
     expected = reader.predict_texts([["seven", "uh"]])
-    assert_same(found, Prediction(expected.probabilities[0], float(expected.ood_scores[0])))
+    assert_same(found, Prediction(expected.probabilities[0], float(expected.ood_scores[0]), "lstm"))
 
 
 @pytest.mark.parametrize("failure", [ValueError("?"), ZeroDivisionError("?"), RuntimeError("?")])
@@ -149,7 +149,7 @@ def test_a_clip_without_speech_has_a_prediction(reader: Model, listener: Listene
     del listener
     [found] = predictor(reader)([MUMBLE])
     expected = reader.predict_texts([[]])
-    assert_same(found, Prediction(expected.probabilities[0], float(expected.ood_scores[0])))
+    assert_same(found, Prediction(expected.probabilities[0], float(expected.ood_scores[0]), "lstm"))
 
 
 def test_an_error_of_the_recognizer_itself_is_raised(reader: Model, listener: Listener) -> None:
@@ -206,7 +206,7 @@ def test_a_model_of_waveforms_needs_no_recognizer(waveform_model: Model, sounds:
     found = predictor(waveform_model)(sounds)
     assert len(found) == len(sounds)
     for prediction, probabilities, ood_score in zip(found, expected.probabilities, expected.ood_scores, strict=True):
-        assert_same(prediction, Prediction(probabilities, float(ood_score)))
+        assert_same(prediction, Prediction(probabilities, float(ood_score), waveform_model.description.model))
     labels = [prediction.probabilities.argmax() for prediction in found[:10] if prediction is not None]
     assert sum(label == digit for digit, label in enumerate(labels)) >= 8
 
