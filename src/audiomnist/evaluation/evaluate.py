@@ -16,8 +16,9 @@ from audiomnist.corpus.splits import Clip
 from audiomnist.evaluation.metrics import HEADLINE, rounded, scores
 from audiomnist.evaluation.names import TITLES
 from audiomnist.evaluation.plots import plot_confusion_matrix, plot_history
+from audiomnist.logprobs.dataset import LogprobExamples
 from audiomnist.serving.batching import BATCH_CLIPS
-from audiomnist.serving.bundle.description import TranscriptInput
+from audiomnist.serving.bundle.description import LogprobsInput, TranscriptInput
 from audiomnist.serving.model import Model, Predictions, load
 from audiomnist.transcripts import table as transcripts
 from audiomnist.transcripts.tokenizer import texts_by_file
@@ -38,7 +39,7 @@ def evaluate(
 
     Args:
         served: the model's bundle.
-        inputs: the folder of its inputs; a text model reads its transcripts from it.
+        inputs: the folder of its inputs; a model behind a recognizer reads what this returned.
         raw: the folder of recordings, which a waveform model reads.
         split: the CSV of the subset of each clip.
         history: the CSV of loss and accuracy by epoch.
@@ -72,6 +73,8 @@ def predict(model: Model, clips: Sequence[Clip], inputs: Path, raw: Path) -> pd.
     files = [clip.file for clip in clips]
     if isinstance(model.description.input, TranscriptInput):
         predictions = _predict_transcripts(model, files, inputs)
+    elif isinstance(model.description.input, LogprobsInput):
+        predictions = model.predict_logprobs(LogprobExamples(inputs).get(files)[0])
     else:
         prepared = [model.prepare(waveform.read(raw / file)) for file in track(files, "evaluate")]
         predictions = model.predict_waveforms(prepared)

@@ -28,12 +28,11 @@ from audiomnist.scoring.table.table import Table
 from audiomnist.scoring.workers import pool
 from audiomnist.scoring.workers.scorer import Chunk, ScoringTask
 from audiomnist.scoring.writer import TableWriter, committed_in_error
-from audiomnist.serving.bundle.description import TranscriptInput
 from audiomnist.serving.model import Model, load
 from audiomnist.serving.predictor import predictor
 
 # Files per chunk: enough for batches of similar length, few where each file takes long.
-_CHUNK_WAVEFORMS, _CHUNK_TRANSCRIPTS = 512, 32
+_CHUNK_FILES = {"waveform": 512, "logprobs": 128, "transcript": 32}
 
 
 @dataclass(frozen=True)
@@ -149,7 +148,7 @@ class _ScoringRun:
         return SeenFiles.read(table, self._model.version, rescore=self._config.rescore)
 
     def _new_chunks(self, seen: SeenFiles) -> Iterator[Chunk]:
-        config, of_transcripts = self._config, isinstance(self._model.description.input, TranscriptInput)
+        config = self._config
         return new_chunks(
             discover(config.inbox, config.selection),
             seen,
@@ -157,7 +156,7 @@ class _ScoringRun:
             self._stop,
             limit=config.limit,
             reread=config.reread,
-            chunk_files=_CHUNK_TRANSCRIPTS if of_transcripts else _CHUNK_WAVEFORMS,
+            chunk_files=_CHUNK_FILES[self._model.description.input.kind],
         )
 
     def _summary(self) -> Summary:

@@ -28,7 +28,11 @@ from audiomnist.serving.bundle.session import session
 from audiomnist.transcripts.tokenizer import encode
 
 # Inputs of a graph, by the kind of its bundle; all inputs in a batch have the same length.
-_INPUTS = {"waveform": [("inputs", "tensor(float)")], "transcript": [("inputs", "tensor(int64)")]}
+_INPUTS = {
+    "waveform": [("inputs", "tensor(float)")],
+    "transcript": [("inputs", "tensor(int64)")],
+    "logprobs": [("inputs", "tensor(float)")],
+}
 
 # Indices of the inputs in a batch, and the inputs.
 Batches = Iterable[tuple[NDArray[np.intp], NDArray[Any]]]
@@ -74,10 +78,16 @@ class Model:
         batches = ((indices, np.array([tokens[index] for index in indices])) for indices in batching.equal(lengths))
         return self._predict(len(tokens), batches)
 
+    def predict_logprobs(self, logprobs: NDArray[np.float32]) -> Predictions:
+        """Return the predictions for log-probabilities of first tokens, `(batch, tokens)`."""
+        return self._predict(len(logprobs), [(np.arange(len(logprobs)), logprobs)])
+
     @cached_property
     def _preparation(self) -> Preparation:
         if not isinstance(self.description.input, WaveformInput):
-            raise BundleError(f"the model {self.description.model} takes transcripts, not waveforms")
+            raise BundleError(
+                f"the model {self.description.model} takes what a speech recognizer returns, not waveforms"
+            )
         return self.description.input.preparation
 
     def _predict(self, count: int, batches: Batches) -> Predictions:

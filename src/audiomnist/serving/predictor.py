@@ -1,15 +1,18 @@
-"""Prediction from waveforms, whether the model takes waveforms or the transcripts of a speech recognizer."""
+"""Prediction from waveforms, whether the model takes waveforms or what a speech recognizer returns."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audiomnist.asr.recognizer import Recognizer
+from audiomnist.asr.tokens import FirstToken
 from audiomnist.audio.waveform import Waveform
-from audiomnist.serving.bundle.description import TranscriptInput
+from audiomnist.serving.bundle.description import LogprobsInput, TranscriptInput
 from audiomnist.serving.model import Model, Predictions
+
+_T = TypeVar("_T")
 
 # Errors of a recognizer that cannot use one of the waveforms.
 _UNUSABLE = (ValueError, ArithmeticError, RuntimeError)
@@ -22,7 +25,7 @@ class Prediction(NamedTuple):
         probabilities: calibrated, float32 `(10,)`.
         ood_score: see `Predictions`.
         answered_by: names of the models that it is from, joined by `+`.
-        asr_token: the most likely first token of the speech recognizer, where one was asked for it.
+        asr_token: text of the recognizer's most probable first token, if the model reads log-probabilities.
     """
 
     probabilities: NDArray[np.float32]
@@ -43,6 +46,11 @@ def predictor(model: Model) -> Predict:
         RecognitionError: the model needs a recognizer that cannot be loaded.
     """
     model_input = model.description.input
+    if isinstance(model_input, LogprobsInput):
+        from audiomnist.asr import first_token  # noqa: PLC0415 - slow, and only these models need it
+
+        first = first_token.from_record(model_input.recognizer)
+        return lambda waveforms: _through_logprobs(model, first.read, waveforms)
     if not isinstance(model_input, TranscriptInput):
         return lambda waveforms: [*_per_clip(model, model.predict_waveforms([*map(model.prepare, waveforms)]))]
     from audiomnist.asr import params, registry  # noqa: PLC0415 - slow, and only models of transcripts need it
@@ -56,19 +64,27 @@ def _per_clip(model: Model, predictions: Predictions) -> list[Prediction]:
     return [Prediction(probabilities, ood_score, model.description.model) for probabilities, ood_score in answers]
 
 
+def _through_logprobs(
+    model: Model, read: Callable[[Sequence[Waveform]], list[FirstToken]], waveforms: Sequence[Waveform]
+) -> list[Prediction | None]:
+    tokens = _retried(read, waveforms)
+    logprobs = [token.logprobs for token in tokens if token is not None]
+    predictions = iter(_per_clip(model, model.predict_logprobs(np.stack(logprobs))) if logprobs else [])
+    return [None if token is None else next(predictions)._replace(asr_token=token.best) for token in tokens]
+
+
 def _through_text(model: Model, recognizer: Recognizer, waveforms: Sequence[Waveform]) -> list[Prediction | None]:
-    transcripts = _transcripts(recognizer, waveforms)
-    recognized = [hypotheses for hypotheses in transcripts if hypotheses is not None]
-    predictions = iter(_per_clip(model, model.predict_texts(recognized)) if recognized else [])
-    return [None if hypotheses is None else next(predictions) for hypotheses in transcripts]
+    recognitions = _retried(recognizer.recognize, waveforms)
+    texts = [[hypothesis.text for hypothesis in found.hypotheses] for found in recognitions if found is not None]
+    predictions = iter(_per_clip(model, model.predict_texts(texts)) if texts else [])
+    return [None if found is None else next(predictions) for found in recognitions]
 
 
-def _transcripts(recognizer: Recognizer, waveforms: Sequence[Waveform]) -> list[list[str] | None]:
-    """Return each clip's hypotheses, best first; a batch that fails is retried clip by clip."""
+def _retried(recognize: Callable[[Sequence[Waveform]], list[_T]], waveforms: Sequence[Waveform]) -> list[_T | None]:
+    """Return each clip's result, None if the recognizer cannot use it; a batch that fails is retried clip by clip."""
     try:
-        recognitions = recognizer.recognize(waveforms)
+        return [*recognize(waveforms)]
     except _UNUSABLE:
         if len(waveforms) == 1:
             return [None]
-        return [hypotheses for waveform in waveforms for hypotheses in _transcripts(recognizer, [waveform])]
-    return [[hypothesis.text for hypothesis in recognition.hypotheses] for recognition in recognitions]
+        return [result for waveform in waveforms for result in _retried(recognize, [waveform])]

@@ -18,10 +18,12 @@ from audiomnist.corpus.protocol_splits import ProtocolsParams
 from audiomnist.corpus.splits import SplitParams
 from audiomnist.features.params import FeatureParams
 from audiomnist.ingest.params import DataParams
+from audiomnist.logprobs.params import LogprobsParams
 from audiomnist.models.params.cnn import CnnParams
 from audiomnist.models.params.linear import BaselineParams
 from audiomnist.models.params.lstm import LstmParams
 from audiomnist.models.params.rnn import RnnParams
+from audiomnist.models.params.whisper import WhisperHeadParams
 from audiomnist.robustness.conditions import RobustnessParams
 from audiomnist.synthesis.corpus import VOICES
 from audiomnist.synthesis.espeak import SynthesisError, speak
@@ -36,19 +38,21 @@ class ModelsParams(Section):
     cnn: CnnParams
     rnn: RnnParams
     lstm: LstmParams
+    whisper: WhisperHeadParams
     linear: BaselineParams
 
 
 class Parameters(Section):
     """All of params.yaml: the model that is reported and served, and the sections, each described by its class."""
 
-    model: Literal["cnn", "rnn", "lstm"]
+    model: Literal["cnn", "rnn", "lstm", "whisper"]
     data: DataParams
     gates: ValidateParams = Field(alias="validate")
     split: SplitParams
     features: FeatureParams
     synthetic_speakers: SyntheticSpeakersParams
     transcribe: TranscribeParams
+    logprobs: LogprobsParams
     train: TrainParams
     models: ModelsParams
     protocols: ProtocolsParams

@@ -1,7 +1,7 @@
 """Description of a model bundle: `bundle.json`.
 
-It defines the input of the graph (waveforms or tokens, and their preparation), its labels and calibration, what the
-model was trained on, and the SHA-256 of the graph. Reading it needs neither pickle nor PyTorch.
+It defines the input of the graph (waveforms, tokens or log-probabilities, and their preparation), its labels and
+calibration, what the model was trained on, and the SHA-256 of the graph. Reading it needs neither pickle nor PyTorch.
 """
 
 import hashlib
@@ -64,6 +64,13 @@ class TranscriptInput(FrozenModel):
     recognizer: dict[str, Any]
 
 
+class LogprobsInput(FrozenModel):
+    """Input of a graph that takes log-probabilities of the first token of this recognizer: see `asr.first_token`."""
+
+    kind: Literal["logprobs"] = "logprobs"
+    recognizer: dict[str, Any]
+
+
 class Calibration(FrozenModel):
     """Parameters that turn logits and novelty into probabilities and `ood_score`.
 
@@ -87,7 +94,7 @@ class Training(FrozenModel):
     schema_version: Literal[2] = _SCHEMA_VERSION
     model: str
     labels: tuple[str, ...] = LABELS
-    input: WaveformInput | TranscriptInput = Field(discriminator="kind")
+    input: WaveformInput | TranscriptInput | LogprobsInput = Field(discriminator="kind")
     dataset: Dataset
     split: dict[str, Any]
     synthetic_voices: dict[str, Any] | None = None
