@@ -17,6 +17,7 @@ from audiomnist.serving.bundle.description import (
     GRAPH,
     OUTPUTS,
     BundleError,
+    Calibration,
     Description,
     Preparation,
     WaveformInput,
@@ -96,10 +97,14 @@ class Model:
         novelty = np.empty(count, dtype=np.float32)
         for indices, inputs in batches:
             logits[indices], novelty[indices] = self.session.run(OUTPUTS, {"inputs": inputs})
-        calibration = self.description.calibration
-        ood_scores = (novelty - calibration.ood_median) / (calibration.ood_p95 - calibration.ood_median)
-        divisors = calibration.temperature * np.maximum(ood_scores, 1)
-        return Predictions(softmax(logits / divisors[:, None]), ood_scores.astype(np.float32))
+        return calibrated(logits, novelty, self.description.calibration)
+
+
+def calibrated(logits: NDArray[np.float32], novelty: NDArray[np.float32], calibration: Calibration) -> Predictions:
+    """Return the predictions of logits `(batch, 10)` and novelty `(batch,)`."""
+    ood_scores = (novelty - calibration.ood_median) / (calibration.ood_p95 - calibration.ood_median)
+    divisors = calibration.temperature * np.maximum(ood_scores, 1)
+    return Predictions(softmax(logits / divisors[:, None]), ood_scores.astype(np.float32))
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

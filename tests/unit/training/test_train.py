@@ -26,6 +26,7 @@ from audiomnist.models.common.base import Architecture, Network
 from audiomnist.models.common.registry import architecture
 from audiomnist.serving import model as inference
 from audiomnist.serving.bundle import description as bundle
+from audiomnist.serving.bundle import out_of_fold
 from audiomnist.serving.bundle.reference import histogram_of
 from audiomnist.training import calibration, cross_validation
 from audiomnist.training.history import history_writer
@@ -211,7 +212,7 @@ def test_the_folds_of_the_speakers_bear_on_calibration_alone(
 def test_a_model_is_calibrated_by_voices_that_were_new_to_networks_like_it(
     model: str, toy: Path, trained: Path
 ) -> None:
-    """The reference of confidence is that of its validation set."""
+    """These outputs are beside its weights. The reference of confidence is that of its validation set."""
     job = job_of(model, toy, read_split(toy / "split.csv"))
     folds = cross_validation.folds(job)
     assert len(folds) == 2
@@ -225,6 +226,11 @@ def test_a_model_is_calibrated_by_voices_that_were_new_to_networks_like_it(
     description = bundle.describe_training(trained / model)
     assert description.calibration == expected
     assert description.reference.confidence == histogram_of(calibration.confidence(own, expected).numpy())
+    written = out_of_fold.read(trained / model)
+    assert written.files == [clip.file for fold in folds for clip in fold.held_out]
+    assert written.digits.tolist() == unseen.labels.tolist()
+    np.testing.assert_array_equal(written.logits, unseen.logits.numpy())
+    np.testing.assert_array_equal(written.novelty, unseen.novelty.numpy())
 
 
 def test_the_model_of_a_single_voice_is_calibrated_by_its_validation_part(toy: Path, tmp_path: Path) -> None:
@@ -240,6 +246,9 @@ def test_the_model_of_a_single_voice_is_calibrated_by_its_validation_part(toy: P
     )
     description = bundle.describe_training(tmp_path / "ben" / "out")
     assert description.calibration == calibration.calibrate(own)
+    written = out_of_fold.read(tmp_path / "ben" / "out")
+    assert written.files == [clip.file for clip in job.subset("validation")]
+    np.testing.assert_array_equal(written.logits, own.logits.numpy())
 
 
 @pytest.mark.long
