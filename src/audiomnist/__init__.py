@@ -12,6 +12,7 @@ One package per stage of dvc.yaml, named for it; a package that several stages s
     asr           stage transcribe
     validation    stages check and validate
     models        the networks
+    cascade       stage cascade
     training      stage train
     export        stage export
     serving       the served model, without PyTorch

@@ -24,7 +24,7 @@ from audiomnist.evaluation.names import TITLES
 from audiomnist.robustness import corruptions, plots
 from audiomnist.robustness.conditions import Condition, RobustnessParams, conditions
 from audiomnist.robustness.ood import evaluate_ood, predict_in_batches
-from audiomnist.serving.model import load
+from audiomnist.serving.cascade import load
 from audiomnist.serving.predictor import Predict, predictor
 
 _UNIFORM = np.full(CLASSES, 1 / CLASSES)

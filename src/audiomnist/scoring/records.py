@@ -10,7 +10,7 @@ from audiomnist.core.digits import PROBABILITIES
 from audiomnist.scoring.inbox.paths import shown
 from audiomnist.scoring.table.schema import SCHEMA
 from audiomnist.serving.bundle import code_version
-from audiomnist.serving.bundle.description import Description
+from audiomnist.serving.bundle.description import CascadeDescription, Description
 from audiomnist.serving.predictor import Prediction
 
 _NO_PROBABILITIES = (None,) * len(PROBABILITIES)
@@ -51,7 +51,7 @@ class FileResult(NamedTuple):
     seconds: float
 
 
-def run_columns(run_id: str, description: Description, model_version: str) -> dict[str, str]:
+def run_columns(run_id: str, description: Description | CascadeDescription, model_version: str) -> dict[str, str]:
     """Return the columns that are the same in all rows of a run: they identify the run, the model and the program."""
     return {
         "model": description.model,

@@ -52,6 +52,10 @@ class Predictions:
     probabilities: NDArray[np.float32]
     ood_scores: NDArray[np.float32]
 
+    def at(self, index: int) -> "Predictions":
+        """Return the predictions for one of the clips."""
+        return Predictions(self.probabilities[index : index + 1], self.ood_scores[index : index + 1])
+
 
 @dataclass(frozen=True, eq=False)
 class Model:
@@ -60,6 +64,11 @@ class Model:
     description: Description
     version: str
     session: Any
+
+    @property
+    def kind(self) -> str:
+        """What the graph takes: `waveform`, `transcript` or `logprobs`."""
+        return self.description.input.kind
 
     def prepare(self, recording: Waveform) -> Samples:
         """Return the samples that a waveform graph takes, float32 `(samples,)`."""

@@ -10,6 +10,8 @@ from audiomnist.asr.recognizer import Recognizer
 from audiomnist.asr.tokens import FirstToken
 from audiomnist.audio.waveform import Waveform
 from audiomnist.serving.bundle.description import LogprobsInput, TranscriptInput
+from audiomnist.serving.cascade import Cascade
+from audiomnist.serving.fusion import asked, fused
 from audiomnist.serving.model import Model, Predictions
 
 _T = TypeVar("_T")
@@ -37,7 +39,7 @@ class Prediction(NamedTuple):
 Predict = Callable[[Sequence[Waveform]], list[Prediction | None]]
 
 
-def predictor(model: Model) -> Predict:
+def predictor(model: Model | Cascade) -> Predict:
     """Return a function that predicts waveforms: one prediction each, None if the speech recognizer failed on a clip.
 
     The prediction for a clip does not depend on the other clips.
@@ -45,6 +47,9 @@ def predictor(model: Model) -> Predict:
     Raises:
         RecognitionError: the model needs a recognizer that cannot be loaded.
     """
+    if isinstance(model, Cascade):
+        second = predictor(model.second)
+        return lambda waveforms: _cascaded(model, second, waveforms)
     model_input = model.description.input
     if isinstance(model_input, LogprobsInput):
         from audiomnist.asr import first_token  # noqa: PLC0415 - slow, and only these models need it
@@ -57,6 +62,23 @@ def predictor(model: Model) -> Predict:
 
     recognizer = registry.load(params.from_record(model_input.recognizer))
     return lambda waveforms: _through_text(model, recognizer, waveforms)
+
+
+def _cascaded(cascade: Cascade, second: Predict, waveforms: Sequence[Waveform]) -> list[Prediction | None]:
+    predictions = cascade.first.predict_waveforms([*map(cascade.first.prepare, waveforms)])
+    answers: list[Prediction | None] = [*_per_clip(cascade.first, predictions)]
+    indices = np.flatnonzero(asked(predictions, cascade.description.rule.threshold)).tolist()
+    others = second([waveforms[index] for index in indices]) if indices else []
+    for index, other in zip(indices, others, strict=True):
+        answers[index] = None if other is None else _fused(cascade, predictions.at(index), other)
+    return answers
+
+
+def _fused(cascade: Cascade, first: Predictions, second: Prediction) -> Prediction:
+    """Return the prediction for a clip about which both models were asked."""
+    other = Predictions(second.probabilities[None], np.array([second.ood_score], dtype=np.float32))
+    [both] = _per_clip(cascade.first, fused(first, other, cascade.description.rule))
+    return both._replace(answered_by="+".join(cascade.description.members), asr_token=second.asr_token)
 
 
 def _per_clip(model: Model, predictions: Predictions) -> list[Prediction]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from audiomnist.asr.params import TranscribeParams
+from audiomnist.cascade.params import CascadeParams
 from audiomnist.core import atomic, params
 from audiomnist.core.digits import DIGIT_WORDS
 from audiomnist.core.params import Section, SectionT
@@ -39,13 +40,14 @@ class ModelsParams(Section):
     rnn: RnnParams
     lstm: LstmParams
     whisper: WhisperHeadParams
+    cascade: CascadeParams
     linear: BaselineParams
 
 
 class Parameters(Section):
     """All of params.yaml: the model that is reported and served, and the sections, each described by its class."""
 
-    model: Literal["cnn", "rnn", "lstm", "whisper"]
+    model: Literal["cnn", "rnn", "lstm", "whisper", "cascade"]
     data: DataParams
     gates: ValidateParams = Field(alias="validate")
     split: SplitParams

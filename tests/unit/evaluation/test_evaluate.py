@@ -51,11 +51,11 @@ def evaluate_bundle(model: str, toy: Path, served: Path, out: Path) -> None:
         toy / INPUTS[model],
         toy / "raw",
         toy / "split.csv",
-        served / f"{model}.csv",
         out / "metrics" / f"{model}.json",
         out / "evaluation" / f"{model}.json",
         out / "predictions" / f"{model}.parquet",
         out / "plots" / model,
+        served / f"{model}.csv",
     )
 
 
