@@ -35,6 +35,11 @@ class Prediction(NamedTuple):
     answered_by: str
     asr_token: str | None = None
 
+    @property
+    def is_fused(self) -> bool:
+        """Whether it is from more than one model."""
+        return "+" in self.answered_by
+
 
 Predict = Callable[[Sequence[Waveform]], list[Prediction | None]]
 
