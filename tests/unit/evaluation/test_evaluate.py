@@ -70,7 +70,7 @@ def evaluated(toy: Path, served: Path, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="module")
 def comparison(evaluated: Path) -> Path:
-    """Compare the three models."""
+    """Compare the models."""
     compare(evaluated / "predictions", evaluated / "evaluation", evaluated / "comparison.json")
     return evaluated / "comparison.json"
 
