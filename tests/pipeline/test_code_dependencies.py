@@ -43,6 +43,16 @@ NOT_IMPORTED = {
         "serving/bundle/code_version.py",
         "serving/bundle/session.py",
     },
+    "train@whisper": {
+        "corpus/protocol_splits.py",
+        "logprobs/params.py",
+        "models/common/conv.py",
+        "models/common/params.py",
+        "models/common/recurrent.py",
+        "models/common/spectrogram.py",
+        "serving/bundle/code_version.py",
+        "serving/bundle/session.py",
+    },
 }
 
 

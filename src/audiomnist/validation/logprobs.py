@@ -31,6 +31,7 @@ def rules(bounds: LogprobBounds) -> list[Rule]:
 
 def measure(manifest: Path, folder: Path) -> pd.DataFrame:
     """Return one row per row of the table, and one per recording without."""
+    recordings = pd.DataFrame(read_manifest(manifest))[["file", "sha256"]].rename(columns={"sha256": "manifest_sha256"})
     table = read_table(folder / TABLE_NAME, ["file", "sha256", "logprobs"])
     values = [np.array([] if row is None else row, dtype=np.float64) for row in table["logprobs"]]
     table = table.assign(
@@ -38,7 +39,6 @@ def measure(manifest: Path, folder: Path) -> pd.DataFrame:
         highest=[row.max(initial=-np.inf) for row in values],
         listed_probability=[np.exp(row).sum() for row in values],
     ).drop(columns="logprobs")
-    recordings = pd.DataFrame(read_manifest(manifest))[["file", "sha256"]].rename(columns={"sha256": "manifest_sha256"})
     frame = recordings.merge(table, on="file", how="outer").rename(columns={"file": "recording"})
     found = found_in(manifest=frame["manifest_sha256"].notna(), logprobs=frame["finite"].notna())
     return frame.assign(found_in=found)

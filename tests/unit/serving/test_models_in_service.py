@@ -1,4 +1,4 @@
-"""Each of the three models in the scorer, trained on toy digits: its predictions are in the table."""
+"""The models in the scorer, trained on toy digits: its predictions are in the table."""
 
 import json
 import shutil

@@ -35,7 +35,7 @@ from audiomnist.training.train import train
 from audiomnist.training.trainer import FittingError, TrainingJob, train_network
 from audiomnist.transcripts import table as transcripts
 
-INPUTS = {"cnn": "features", "rnn": "features", "lstm": "transcripts"}
+INPUTS = {"cnn": "features", "rnn": "features", "lstm": "transcripts", "whisper": "logprobs"}
 COLUMNS = ["epoch", *(f"{part}_{what}" for part in ("train", "validation", "test") for what in ("loss", "accuracy"))]
 pytestmark = pytest.mark.usefixtures("torch_as_it_was")
 CLIPS = [Clip(f"{part}{digit}", digit, "ada", part) for part in ("train", "validation", "test") for digit in (0, 1)]
@@ -162,6 +162,7 @@ def write_split(path: Path, clips: list[Clip]) -> None:
     ("model", "processes"),
     [
         ("lstm", 1),
+        ("whisper", 1),
         *(pytest.param(model, n, marks=pytest.mark.long) for model, n in (("cnn", 1), ("rnn", 1), ("rnn", 2))),
     ],
 )
@@ -174,7 +175,8 @@ def test_two_runs_give_the_same_bytes(model: str, processes: int, toy: Path, tra
 
 
 @pytest.mark.parametrize(
-    "model", ["lstm", pytest.param("cnn", marks=pytest.mark.long), pytest.param("rnn", marks=pytest.mark.long)]
+    "model",
+    ["lstm", "whisper", pytest.param("cnn", marks=pytest.mark.long), pytest.param("rnn", marks=pytest.mark.long)],
 )
 def test_the_test_part_chooses_nothing(model: str, toy: Path, trained: Path, tmp_path: Path) -> None:
     """With other labels in the test part, weights, calibration and all but the test curve stay the same."""
