@@ -1,4 +1,4 @@
-"""Spoken digits: a DVC pipeline that trains three models, and a batch scorer.
+"""Spoken digits: a DVC pipeline that trains four models, and a batch scorer.
 
 One package per stage of dvc.yaml, named for it; a package that several stages share is named for the data that it owns.
 
@@ -9,9 +9,11 @@ One package per stage of dvc.yaml, named for it; a package that several stages s
     synthesis     synthetic speakers
     features      stage featurize, and the dataset that training reads
     transcripts   the table of transcripts, and the dataset that training reads
-    asr           stage transcribe
+    logprobs      the table of the recognizer's log-probabilities, and the dataset that training reads
+    asr           stages transcribe and logprobs
     validation    stages check and validate
     models        the networks
+    cascade       stage cascade
     training      stage train
     export        stage export
     serving       the served model, without PyTorch

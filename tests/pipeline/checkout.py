@@ -27,10 +27,10 @@ SMALL: dict[str, Any] = {
     },
     "protocols": {"random": {"seeds": [0, 1]}},
 }
-NETWORKS = ("cnn", "rnn", "lstm")
+NETWORKS = ("cnn", "rnn", "lstm", "whisper")
 ALL_STAGES = {
-    *("check", "ingest", "split", "featurize", "transcribe", "compare", "select"),
-    *(f"validate@{kind}" for kind in ("recordings", "features", "transcripts")),
+    *("check", "ingest", "split", "featurize", "transcribe", "logprobs", "compare", "select"),
+    *(f"validate@{kind}" for kind in ("recordings", "features", "transcripts", "logprobs")),
     *(f"{stage}@{model}" for stage in ("train", "export", "evaluate") for model in NETWORKS),
 }
 _LEFT_OUT = ("dvc.lock", "stages/protocols/", "reports/", "models/", "tests/", "docs/")

@@ -57,7 +57,7 @@ def test_results_name_the_dataset_they_were_measured_on(reproduced: tuple[Checko
     assert shown["reports/data.json"]["data"]["corpus"]["dataset"] == "synthetic voices (eSpeak NG)"
     reports = [path for path in folder.glob("reports/**/*.json") if "metrics" not in str(path.relative_to(folder))]
     files = [*reports, folder / "models/selected/bundle.json"]
-    assert len(files) == 10
+    assert len(files) == 12
     assert [file for file in files if "synthetic voices (eSpeak NG)" not in file.read_text(encoding="utf-8")] == []
 
 
@@ -118,7 +118,7 @@ def test_experiments_are_compared_on_one_screen(parameter: str, checkout: Checko
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("model=typo", "model: Input should be 'cnn', 'rnn' or 'lstm' (given: 'typo')"),
+        ("model=typo", "model: Input should be 'cnn', 'rnn', 'lstm' or 'whisper' (given: 'typo')"),
         ("+models.rnn.hiden=1", "models.rnn.hiden: is not a parameter"),
     ],
 )
@@ -247,7 +247,7 @@ def test_queued_experiments_run_the_code_of_their_own_checkout(checkout: Checkou
 
 @pytest.mark.long
 def test_a_protocol_trains_and_evaluates_every_model_on_its_split(checkout: Checkout) -> None:
-    """The report has all four models on the same clips; again nothing runs; the main pipeline is left alone."""
+    """The report has all models on the same clips; again nothing runs; the main pipeline is left alone."""
     (checkout.folder / PROTOCOLS).parent.mkdir()
     shutil.copyfile(ROOT / PROTOCOLS, checkout.folder / PROTOCOLS)
     ran = checkout.stages_run("repro", f"{PROTOCOLS}:random")

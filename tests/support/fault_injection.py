@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow.csv
 from base_install import remove_pandas
 from deltalake import DeltaTable
-from deltalake.table import TableOptimizer
+from deltalake.table import TableAlterer, TableOptimizer
 
 from audiomnist.cli import main as cli
 from audiomnist.scoring.table import delta_files
@@ -30,6 +30,7 @@ STEPS: dict[str, tuple[Any, str, int]] = {
     "rows": (delta_files, "write_rows", 2000),
     "entry": (DeltaTable, "create_write_transaction", 300),
     "sync": (delta_files, "sync_commit", 0),
+    "columns": (TableAlterer, "add_columns", 300),
     "compaction": (TableOptimizer, "compact", 2000),
     "output": (pyarrow.csv, "CSVWriter", 0),
 }

@@ -10,5 +10,5 @@ FILES = 60
 
 if __name__ == "__main__":
     remove_pandas()
-    run._CHUNK_WAVEFORMS = FILES  # noqa: SLF001 - no option sets it
+    run._CHUNK_FILES["waveform"] = FILES  # noqa: SLF001 - no option sets it
     main.main()

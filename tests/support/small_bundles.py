@@ -1,6 +1,7 @@
 """Small bundles with random weights, made in a second: the scorer's part of the work is the same as with good ones."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from audiomnist.corpus.splits import Clip
 from audiomnist.export.optimize import export_bundle
 from audiomnist.features.extract import featurize
 from audiomnist.features.params import FeatureParams
+from audiomnist.logprobs import table as logprobs
+from audiomnist.logprobs.params import LogprobsParams
 from audiomnist.models.common import checkpoint
 from audiomnist.models.common.base import ClipDataset
 from audiomnist.models.common.ood import OodClassifier
@@ -36,10 +39,19 @@ WHISPER = {
     "settings": TranscribeParams().settings(),
 }
 
+FIRST_TOKEN = {
+    "engine": "whisper",
+    "version": "0",
+    "weights_sha256": TranscribeParams().whisper.weights.sha256,
+    "settings": {**LogprobsParams().model_dump(), "compute_type": "int8"},
+    "tokens": [*(f" {digit}" for digit in range(10)), *(f" {word}" for word in DIGIT_WORDS)],
+}
+
 _NETWORKS: dict[str, dict[str, Any]] = {
     "cnn": {"channels": (6, 12), "residual_blocks": (0, 1)},
     "rnn": {"channels": (6,), "residual_blocks": (0,), "hidden_sizes": (12,)},
     "lstm": {"hidden_sizes": (12,), "embedding_dim": 8},
+    "whisper": {},
 }
 _HALVES = {"edges": [0.5], "shares": [0.5, 0.5]}
 _REFERENCE = {"labels": [0.1] * 10, "confidence": _HALVES, "duration_s": _HALVES}
@@ -51,7 +63,7 @@ _CLIPS = [Clip(file, digit, "ada", "train") for digit, file in enumerate(_FILES)
 def write(model: str, folder: Path, seed: int = 0, features: dict[str, Any] | None = None, **network: Any) -> Path:
     """Write a bundle of a model into a folder, which is made; another seed gives other weights.
 
-    Its answers differ from clip to clip, and some clips are strange to it. The lstm's recognizer is Whisper.
+    Its answers differ from clip to clip, and some clips are strange to it. The recognizer, if any, is Whisper.
 
     Args:
         model: its name.
@@ -61,7 +73,8 @@ def write(model: str, folder: Path, seed: int = 0, features: dict[str, Any] | No
         network: what is not as is usual here in the model's own section.
     """
     (folder / "inputs").mkdir(parents=True)
-    examples = _transcribed(folder / "inputs") if model == "lstm" else _featurized(folder / "inputs", features or {})
+    inputs = {"lstm": _transcribed, "whisper": _read}.get(model, partial(_featurized, changes=features or {}))
+    examples = inputs(folder / "inputs")
     how = _parameters(model, network)
     judge = _network(model, how, examples, seed)
     content = {
@@ -108,6 +121,16 @@ def _transcribed(folder: Path) -> ClipDataset:
     table = pa.Table.from_pylist(rows, schema=transcripts.SCHEMA)
     transcripts.write(folder, table.replace_schema_metadata({transcripts.METADATA_KEY: json.dumps(WHISPER)}))
     return architecture("lstm").open_dataset(folder)
+
+
+def _read(folder: Path) -> ClipDataset:
+    values = np.random.default_rng(0).uniform(-10, -1, (len(_FILES), len(FIRST_TOKEN["tokens"])))
+    rows = [
+        {"file": file, "sha256": "0" * 64, "context": 150, "logprobs": row.tolist()}
+        for file, row in zip(_FILES, values, strict=True)
+    ]
+    logprobs.write(folder, rows, FIRST_TOKEN)
+    return architecture("whisper").open_dataset(folder)
 
 
 def _parameters(model: str, changes: dict[str, Any]) -> Section:

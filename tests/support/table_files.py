@@ -8,7 +8,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from audiomnist.core.digits import PROBABILITIES
-from audiomnist.scoring.table import delta_files
+from audiomnist.scoring.table import delta_files, location
 from audiomnist.scoring.table.schema import IDENTITY, SCHEMA, identities
 from audiomnist.scoring.table.table import Table
 
@@ -16,6 +16,22 @@ _ENTRY = re.compile(r"_delta_log/\d{20}\.json")
 _OF_THE_RUN = ("run_id", "scored_at")
 _ROUNDED = (*PROBABILITIES, "confidence", "ood_score")
 _TOLERANCE = 1e-5
+
+_NEWER = {"answered_by", "asr_token"}
+FORMER_SCHEMA = pa.schema([field for field in SCHEMA if field.name not in _NEWER])
+
+
+def create_former(table: Path) -> None:
+    """Make an empty table as version 0.1.0 did before `answered_by` and `asr_token`."""
+    table.mkdir(parents=True)
+    DeltaTable.create(
+        location.uri_of(table),
+        FORMER_SCHEMA,
+        mode="ignore",
+        name="audiomnist",
+        description="Spoken digits: one row per path, content and model version",
+        configuration={"delta.logRetentionDuration": "interval 3650 days"},
+    )
 
 
 def rows(table: Path) -> pa.Table:

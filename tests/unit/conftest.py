@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+import small_bundles
 import soundfile
 import torch
 from shared_folders import shared
@@ -20,6 +21,7 @@ from audiomnist.corpus import manifest
 from audiomnist.export.optimize import export_bundle
 from audiomnist.features.extract import featurize
 from audiomnist.features.params import FeatureParams
+from audiomnist.logprobs import table as logprobs
 from audiomnist.synthesis.speakers import SyntheticSpeakersParams
 from audiomnist.training.train import train
 from audiomnist.transcripts import table as transcripts
@@ -70,7 +72,7 @@ def torch_as_it_was() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make `params.yaml`, `raw`, `manifest.csv`, `data.json`, `split.csv`, `features` and `transcripts`.
+    """Make `params.yaml`, `raw`, `manifest.csv`, `data.json`, `split.csv`, `features`, `transcripts` and `logprobs`.
 
     Each digit is another pitch and another word; each of three speakers says it five times.
     """
@@ -97,6 +99,8 @@ def _write_toy(folder: Path) -> None:
     )
     (folder / "transcripts").mkdir()
     transcripts.write(folder / "transcripts", recognized(recordings))
+    (folder / "logprobs").mkdir()
+    logprobs.write(folder / "logprobs", [read_logprobs(row) for row in recordings], small_bundles.FIRST_TOKEN)
 
 
 @pytest.fixture(scope="session")
@@ -119,10 +123,15 @@ def toy_with_voices(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 @pytest.fixture(scope="session")
 def trained(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Train the three models: weights and description `<model>` and curves `<model>.csv` of each."""
+    """Train the models: weights and description `<model>` and curves `<model>.csv` of each."""
 
     def write(folder: Path) -> None:
-        for model, inputs in {"cnn": "features", "rnn": "features", "lstm": "transcripts"}.items():
+        for model, inputs in {
+            "cnn": "features",
+            "rnn": "features",
+            "lstm": "transcripts",
+            "whisper": "logprobs",
+        }.items():
             train(
                 model,
                 toy / "params.yaml",
@@ -139,10 +148,10 @@ def trained(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def served(toy: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Export the three models: a bundle `<model>` of each, with the curves `<model>.csv` of its training."""
+    """Export the models: a bundle `<model>` of each, with the curves `<model>.csv` of its training."""
 
     def write(folder: Path) -> None:
-        for model in ("cnn", "rnn", "lstm"):
+        for model in ("cnn", "rnn", "lstm", "whisper"):
             export_bundle(trained / model, toy / "raw", toy / "split.csv", folder / model)
             shutil.copyfile(trained / f"{model}.csv", folder / f"{model}.csv")
 
@@ -212,3 +221,11 @@ def recognized(recordings: list[manifest.Recording]) -> pa.Table:
     ]
     table = pa.Table.from_pylist(rows, schema=transcripts.SCHEMA)
     return table.replace_schema_metadata({transcripts.METADATA_KEY: json.dumps(RECOGNIZER)})
+
+
+def read_logprobs(row: manifest.Recording) -> dict[str, Any]:
+    """Return the row of a recording whose digit is the most probable token, and the next digit the second."""
+    draw = np.random.default_rng([row.digit, row.take])
+    values = draw.uniform(-9, -5, len(small_bundles.FIRST_TOKEN["tokens"]))
+    values[[row.digit, (row.digit + 1) % 10]] = draw.uniform(-0.6, -0.1), draw.uniform(-4, -1)
+    return {"file": row.file, "sha256": row.sha256, "context": 150, "logprobs": values.tolist()}

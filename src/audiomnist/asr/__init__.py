@@ -1,1 +1,1 @@
-"""Stage `transcribe`: automatic speech recognition by one of several engines."""
+"""Stages `transcribe` and `logprobs`: automatic speech recognition by one of several engines."""

@@ -15,7 +15,7 @@ from audiomnist.core.errors import AudiomnistError
 from audiomnist.scoring.shutdown import INTERRUPTED
 
 app = typer.Typer(
-    help="Spoken digits: versioned data, three models with honest metrics, a batch scorer.",
+    help="Spoken digits: versioned data, four models with honest metrics, a batch scorer.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -56,7 +56,7 @@ def results(
     *,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
 ) -> None:
-    """Print the three models beside the paper's numbers."""
+    """Print the models beside the paper's numbers."""
     from audiomnist.report import tables  # noqa: PLC0415
 
     tables.results(comparison).echo(markdown=markdown)

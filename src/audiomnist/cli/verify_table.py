@@ -42,6 +42,7 @@ RULES: list[Rule] = [
     among(
         "there are ten probabilities and a confidence unless the status is rejected", "likelihood_fits_status", [True]
     ),
+    among("a rejected file has no answer, and no token without an answer", "answer_fits_status", [True]),
     between("no probability is below 0", "least_probability", 0),
     between("the probabilities sum to 1, give or take 0.001", "sum_of_probabilities", 0.999, 1.001),
     between("the confidence is the largest probability", "confidence_off_largest", 0, 1e-6),
@@ -72,6 +73,8 @@ def measure(rows: pa.Table) -> pd.DataFrame:
         content_is_hash=frame["content_sha256"].str.fullmatch(_SHA256) | (absent & rejected),
         version_is_hash=frame["model_version"].str.fullmatch(_SHA256),
         likelihood_fits_status=likelihood.all(axis=1) & ~rejected | ~likelihood.any(axis=1) & rejected,
+        answer_fits_status=(frame["answered_by"].isna() | ~rejected)
+        & (frame["asr_token"].isna() | frame["answered_by"].notna()),
         least_probability=probabilities.min(axis=1),
         sum_of_probabilities=probabilities.sum(axis=1, min_count=1),
         confidence_off_largest=(frame["confidence"] - largest).abs(),

@@ -34,8 +34,9 @@ def plot_history(epochs: pd.DataFrame, title: str, target: Path) -> None:
     """Plot accuracy by epoch on the training and the test subset."""
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     axes = figure.add_subplot()
-    axes.plot(epochs["epoch"], 100 * epochs["train_accuracy"], color=BLUE, label="train (augmented)")
-    axes.plot(epochs["epoch"], 100 * epochs["test_accuracy"], color=ORANGE, label="test")
+    marker = "o" if len(epochs) == 1 else None
+    axes.plot(epochs["epoch"], 100 * epochs["train_accuracy"], color=BLUE, marker=marker, label="train (augmented)")
+    axes.plot(epochs["epoch"], 100 * epochs["test_accuracy"], color=ORANGE, marker=marker, label="test")
     axes.set(xlabel="epoch", ylabel="accuracy, %", title=title, ylim=(0, 102))
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")

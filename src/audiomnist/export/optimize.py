@@ -27,7 +27,14 @@ from audiomnist.features.front_end import FrontEndParams
 from audiomnist.features.mfcc import FrontEnd
 from audiomnist.models.common import checkpoint
 from audiomnist.serving import batching
-from audiomnist.serving.bundle.description import GRAPH, OUTPUTS, Description, WaveformInput, write_description
+from audiomnist.serving.bundle.description import (
+    GRAPH,
+    OUTPUTS,
+    Description,
+    LogprobsInput,
+    WaveformInput,
+    write_description,
+)
 from audiomnist.serving.bundle.session import session
 
 _TOLERANCE = 1e-3
@@ -66,6 +73,10 @@ def export_bundle(trained: Path, raw: Path, split: Path, out: Path) -> None:
         params = FrontEndParams.model_validate(description.input.front_end)
         batches = _waveforms(params, raw, split)
         graph = quantized(exported(WaveformModel(FrontEnd(params), network), batches), batches)
+    elif isinstance(description.input, LogprobsInput):
+        # Log-probabilities, float32 `(2, tokens)`.
+        tokens = len(description.input.recognizer["tokens"])
+        graph = exported(network, [np.linspace(-20, 0, 2 * tokens, dtype=np.float32).reshape(2, tokens)])
     else:
         # Token ids forwards and backwards, int64 `(2, tokens)`.
         graph = exported(network, [np.stack([np.arange(size), np.arange(size)[::-1]]) for size in (30, 2, 1)])

@@ -1,7 +1,7 @@
 """Cross-validation of a network: training and evaluation on every split of a protocol, in parallel."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -12,17 +12,21 @@ import pandas as pd
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from audiomnist.core import atomic, params
+from audiomnist.core.digits import PROBABILITIES
 from audiomnist.core.processes import available_cores, process_pool
 from audiomnist.corpus import splits
 from audiomnist.corpus.protocol_splits import ProtocolSplit, read_splits
 from audiomnist.evaluation.evaluate import predict
 from audiomnist.export.optimize import export_bundle
 from audiomnist.protocols.predictions import ProtocolError, with_split
-from audiomnist.serving.model import load
+from audiomnist.serving.bundle import out_of_fold
+from audiomnist.serving.bundle.description import describe_training
+from audiomnist.serving.model import calibrated, load
 from audiomnist.training.params import TrainParams
 from audiomnist.training.train import train
 
 _SPLIT = "split.csv"
+_TRAINED = "trained"
 _HISTORY = "history.csv"
 _POLL_S = 1.0
 
@@ -37,6 +41,7 @@ def cross_validate(
     corpus: Path,
     out: Path,
     calibration_folds: int | None = None,
+    held_out: Path | None = None,
 ) -> None:
     """Train and evaluate a network on every split of a protocol; write its test predictions.
 
@@ -51,6 +56,8 @@ def cross_validate(
         out: Parquet to write: `split`, `seed`, `max_train_speakers` (null for all), `file`, `speaker`, `digit`,
             `predicted`, `p0` to `p9` and `ood_score`, a row per split and test clip.
         calibration_folds: in place of `train.calibration_folds`.
+        held_out: Parquet to write, the same columns but `speaker` and `predicted` for the clips that calibrated the
+            network of each split (`bundle.out_of_fold`): predictions of networks that were not trained on them.
 
     Raises:
         ProtocolError: a process died.
@@ -64,9 +71,24 @@ def cross_validate(
         for split, folder in folders.items():
             splits.split(recordings, split.params, folder / _SPLIT)
         tables = _in_parallel(run, folders, epochs, f"{protocol} {model}")
-    table = pd.concat([tables[split] for split in protocol_splits], ignore_index=True)
-    with atomic.replaced_file(out) as path:
-        table.to_parquet(path, index=False)
+        if held_out:
+            _write([with_split(_held_out(folder / _TRAINED), split) for split, folder in folders.items()], held_out)
+    _write([tables[split] for split in protocol_splits], out)
+
+
+def _write(tables: Sequence[pd.DataFrame], target: Path) -> None:
+    with atomic.replaced_file(target) as path:
+        pd.concat(tables, ignore_index=True).to_parquet(path, index=False)
+
+
+def _held_out(trained: Path) -> pd.DataFrame:
+    """Return `file`, `digit`, `p0` to `p9` and `ood_score` of the clips that calibrated a trained model."""
+    outputs = out_of_fold.read(trained)
+    predictions = calibrated(outputs.logits, outputs.novelty, describe_training(trained).calibration)
+    table = pd.DataFrame({"file": outputs.files, "digit": outputs.digits})
+    table[PROBABILITIES] = predictions.probabilities
+    table["ood_score"] = predictions.ood_scores
+    return table
 
 
 def _run(
@@ -82,7 +104,7 @@ def _run(
 ) -> pd.DataFrame:
     """Train a network on one split, export it and return its test predictions."""
     clips, history = folder / _SPLIT, folder / _HISTORY
-    trained, served = folder / "trained", folder / "served"
+    trained, served = folder / _TRAINED, folder / "served"
     train(model, parameters, inputs, clips, corpus, trained, history, split.params, calibration_folds, processes)
     export_bundle(trained, raw, clips, served)
     test = [clip for clip in splits.read(clips) if clip.subset == "test"]

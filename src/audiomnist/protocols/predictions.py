@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from audiomnist.core.digits import PROBABILITIES
 from audiomnist.core.errors import AudiomnistError
@@ -26,7 +27,7 @@ def with_split(table: pd.DataFrame, split: ProtocolSplit) -> pd.DataFrame:
 
 
 def read(folders: Sequence[Path], models: Sequence[str]) -> pd.DataFrame:
-    """Return all predictions of some folders, with the columns `model` and `right`.
+    """Return all predictions of some folders, with the columns `model` and `right`; of a cascade `asked` too.
 
     Args:
         folders: of `<model>.parquet`.
@@ -38,7 +39,8 @@ def read(folders: Sequence[Path], models: Sequence[str]) -> pd.DataFrame:
     tables = []
     for path in (folder / f"{model}.parquet" for model in models for folder in folders):
         try:
-            table = pd.read_parquet(path, columns=[*_SPLIT, *CLIP, "predicted", *PROBABILITIES])
+            own = [name for name in pq.read_schema(path).names if name == "asked"]
+            table = pd.read_parquet(path, columns=[*_SPLIT, *CLIP, "predicted", *PROBABILITIES, *own])
         except (OSError, ValueError) as error:
             raise ProtocolError(f"no predictions can be read from {path} ({error}): {_REMEDY}") from error
         tables.append(table.assign(model=path.stem, right=table["predicted"] == table["digit"]))

@@ -69,7 +69,8 @@ def unseen(clips: pd.DataFrame, bootstrap: BootstrapParams) -> tuple[dict[str, A
     """Return the report and the accuracies on unseen speakers, each held out in turn.
 
     The report has per model the `mean` of the speakers' accuracies with its bootstrap interval (`mean_low`,
-    `mean_high`), the `worst` of them, `ece` and `macro_f1` over all clips, and `speaker.<name>`. Per pair of models
+    `mean_high`), the `worst` of them, `ece` and `macro_f1` over all clips, `speaker.<name>`, and of a cascade `asked`,
+    the share of clips for which the second model was asked, as in the other reports. Per pair of models
     `difference.<pair>`: the `mean` over speakers, first less second, with its bootstrap interval (`low`, `high`), and
     the exact `mcnemar_p` over all clips. The intervals cover other clips of these speakers, not other speakers.
 
@@ -85,7 +86,7 @@ def unseen(clips: pd.DataFrame, bootstrap: BootstrapParams) -> tuple[dict[str, A
         mean, worst = fmean(scores["speaker"].values()), min(scores["speaker"].values())
         low, high = metrics.percentile_interval(resampled[model].to_numpy())
         summary = {"mean": mean, "worst": worst, "mean_low": low, "mean_high": high}
-        report[str(model)] = summary | {key: scores[key] for key in ("ece", "macro_f1", "speaker")}
+        report[str(model)] = summary | {key: scores[key] for key in ("ece", "macro_f1", "speaker")} | _asked(rows)
     report["difference"] = {}
     for first, second in combinations(right.columns, 2):
         mean = report[first]["mean"] - report[second]["mean"]
@@ -117,7 +118,7 @@ def random(clips: pd.DataFrame) -> tuple[dict[str, Any], pd.DataFrame]:
             "highest": max(accuracies.values()),
             "ece": fmean(split["ece"] for split in scores.values()),
             "seed": accuracies,
-        }
+        } | _asked(rows)
     report["difference"] = {}
     by_seed = right.groupby("seed")
     for first, second in combinations(right.columns, 2):
@@ -134,7 +135,8 @@ def official(clips: pd.DataFrame) -> dict[str, Any]:
     less second, and the exact `mcnemar_p`.
     """
     right = right_by_model(clips, CLIP)
-    report: dict[str, Any] = {str(model): metrics.scores(rows) for model, rows in clips.groupby("model", sort=False)}
+    by_model = clips.groupby("model", sort=False)
+    report: dict[str, Any] = {str(model): metrics.scores(rows) | _asked(rows) for model, rows in by_model}
     report["difference"] = {}
     for first, second in combinations(right.columns, 2):
         difference = report[first]["accuracy"] - report[second]["accuracy"]
@@ -163,6 +165,12 @@ def learning_curve(clips: pd.DataFrame) -> tuple[dict[str, Any], pd.DataFrame]:
         for count, rows in curve.groupby("max_train_speakers")
     }
     return {right.columns[0]: report}, curve[["max_train_speakers", "speaker", "accuracy"]]
+
+
+def _asked(predictions: pd.DataFrame) -> dict[str, float]:
+    """Return under `asked` for which share of the clips a cascade asked its second model; nothing for other models."""
+    asked = predictions.get("asked")
+    return {} if asked is None or asked.isna().all() else {"asked": float(asked.mean())}
 
 
 def _accuracies(right: pd.DataFrame, *by: str) -> pd.DataFrame:

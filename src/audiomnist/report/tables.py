@@ -66,8 +66,7 @@ def _result_row(title: str, scores: dict[str, float]) -> tuple[str, ...]:
         f"{scores['train_accuracy']:.1%}",
         f"{scores['accuracy']:.1%}",
         f"{100 * scores['accuracy_low']:.1f} to {scores['accuracy_high']:.1%}",
-        f"{scores['paper_train_accuracy']:.1%}",
-        f"{scores['paper_accuracy']:.1%}",
+        *(f"{scores[key]:.1%}" if key in scores else "-" for key in ("paper_train_accuracy", "paper_accuracy")),
     )
 
 

@@ -24,7 +24,8 @@ from audiomnist.evaluation.names import TITLES
 from audiomnist.robustness import corruptions, plots
 from audiomnist.robustness.conditions import Condition, RobustnessParams, conditions
 from audiomnist.robustness.ood import evaluate_ood, predict_in_batches
-from audiomnist.serving.model import load
+from audiomnist.serving.cascade import Cascade, load
+from audiomnist.serving.model import Model
 from audiomnist.serving.predictor import Predict, predictor
 
 _UNIFORM = np.full(CLASSES, 1 / CLASSES)
@@ -69,15 +70,17 @@ class RobustnessSet:
 class ConditionResult(NamedTuple):
     """Result under one condition: whether each prediction is correct, `(clips,)`, and probabilities, `(clips, 10)`.
 
-    A clip without a prediction is not correct, and its probabilities are uniform.
+    A clip without a prediction is not correct, and its probabilities are uniform. `asked`, `(clips,)`, says whether a
+    cascade asked its second model; None for other models.
     """
 
     correct: NDArray[np.bool_]
     probabilities: NDArray[np.float64]
+    asked: NDArray[np.bool_] | None = None
 
 
 # The model and the clips of a process of the pool.
-_started: list[tuple[Predict, RobustnessSet]] = []
+_started: list[tuple[Model | Cascade, Predict, RobustnessSet]] = []
 
 
 def evaluate_robustness(
@@ -92,7 +95,8 @@ def evaluate_robustness(
         params: the corruptions.
         report: JSON to write, under the model's name nested by kind and strength: `accuracy` with its Wilson interval
             (`accuracy_low`, `accuracy_high`), `ece`, mean `confidence`, `mcnemar_p` (exact, compared with the clean
-            condition) and `clips`; and `ood`, for sounds that are not digits (`evaluate_ood`).
+            condition), `clips`, and of a cascade `asked`, the share of clips about which its second model was asked;
+            and `ood`, for sounds that are not digits (`evaluate_ood`).
         table: CSV to write, the same with a row per condition.
         plot: PNG to write.
 
@@ -121,19 +125,25 @@ def evaluate_robustness(
 
 def start(model: Path, test_set: RobustnessSet) -> None:
     """Load the model and keep the clips in this process."""
-    _started[:] = [(predictor(load(model, threads=1)), test_set)]
+    opened = load(model, threads=1)
+    _started[:] = [(opened, predictor(opened), test_set)]
 
 
 def evaluate_condition(number: int) -> ConditionResult:
     """Return the result of this process's model under the condition of that number."""
-    predict, test_set = _started[0]
+    model, predict, test_set = _started[0]
     predictions = predict_in_batches(predict, [test_set.corrupted(clip, number) for clip in test_set.selected])
     correct = [
         prediction is not None and prediction.probabilities.argmax() == clip.digit
         for prediction, clip in zip(predictions, test_set.selected, strict=True)
     ]
     probabilities = [_UNIFORM if prediction is None else prediction.probabilities for prediction in predictions]
-    return ConditionResult(np.array(correct, dtype=np.bool_), np.array(probabilities, dtype=np.float64))
+    asked = np.array([prediction is None or prediction.is_fused for prediction in predictions])
+    return ConditionResult(
+        np.array(correct, dtype=np.bool_),
+        np.array(probabilities, dtype=np.float64),
+        asked if isinstance(model, Cascade) else None,
+    )
 
 
 def scores(results: Sequence[ConditionResult]) -> list[dict[str, float]]:
@@ -163,7 +173,7 @@ def _results(model: Path, test_set: RobustnessSet, count: int, task: str) -> Ite
 
 
 def _scores(result: ConditionResult, clean: NDArray[np.bool_]) -> dict[str, float]:
-    correct, probabilities = result
+    correct, probabilities, asked = result
     low, high = wilson_interval(int(correct.sum()), len(correct))
     return {
         "accuracy": float(correct.mean()),
@@ -173,7 +183,7 @@ def _scores(result: ConditionResult, clean: NDArray[np.bool_]) -> dict[str, floa
         "confidence": float(probabilities.max(axis=1).mean()),
         "mcnemar_p": mcnemar_p(clean.tolist(), correct.tolist()),
         "clips": len(correct),
-    }
+    } | ({} if asked is None else {"asked": float(asked.mean())})
 
 
 def _nested(conditions: Sequence[Condition], scored: Sequence[dict[str, float]]) -> dict[str, Any]:

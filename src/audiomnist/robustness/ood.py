@@ -18,10 +18,14 @@ _SEED = 0
 
 
 class _Scores(NamedTuple):
-    """`ood_score` and confidence, float32 `(sounds,)` each, of the sounds that the model has a prediction for."""
+    """`ood_score` and confidence, float32 `(sounds,)` each, of the sounds that the model has a prediction for.
+
+    `asked` is the share of them about which a cascade asked its second model, 0 for other models.
+    """
 
     ood: NDArray[np.float32]
     confidence: NDArray[np.float32]
+    asked: float
 
 
 def evaluate_ood(predict: Predict, digits: Sequence[Waveform], title: str) -> dict[str, dict[str, float]]:
@@ -34,8 +38,9 @@ def evaluate_ood(predict: Predict, digits: Sequence[Waveform], title: str) -> di
 
     Returns:
         for each kind in `ood_sounds.KINDS`, and `backwards`: `auroc`, the area under the receiver operating
-        characteristic of `ood_score`; `detection_rate`, the share of the sounds above 1; `confidence`, the mean. Under
-        `digits` the `detection_rate` of the test clips, which is an error rate.
+        characteristic of `ood_score`; `detection_rate`, the share of the sounds above 1; `confidence`, the mean; if the
+        second model of a cascade was asked, `asked`, the share of the sounds. Under `digits` the `detection_rate` of
+        the test clips, which is an error rate.
     """
     kinds = {kind: ood_sounds.sounds(kind, _SOUNDS, _SEED) for kind in ood_sounds.KINDS}
     kinds["backwards"] = [ood_sounds.backwards(digit) for digit in digits[:: len(digits) // _SOUNDS + 1]]
@@ -58,6 +63,7 @@ def _scores(predict: Predict, sounds: Sequence[Waveform]) -> _Scores:
     return _Scores(
         np.array([prediction.ood_score for prediction in predictions], dtype=np.float32),
         np.array([prediction.probabilities.max() for prediction in predictions], dtype=np.float32),
+        float(np.mean([prediction.is_fused for prediction in predictions])),
     )
 
 
@@ -67,4 +73,4 @@ def _separation(digits: NDArray[np.float32], sounds: _Scores) -> dict[str, float
         "auroc": float(roc_auc_score(is_sound, np.concatenate([digits, sounds.ood]))),
         "detection_rate": float((sounds.ood > 1).mean()),
         "confidence": float(sounds.confidence.mean()),
-    }
+    } | ({"asked": sounds.asked} if sounds.asked else {})

@@ -10,7 +10,7 @@ from audiomnist.core.digits import PROBABILITIES
 from audiomnist.scoring.inbox.paths import shown
 from audiomnist.scoring.table.schema import SCHEMA
 from audiomnist.serving.bundle import code_version
-from audiomnist.serving.bundle.description import Description
+from audiomnist.serving.bundle.description import CascadeDescription, Description
 from audiomnist.serving.predictor import Prediction
 
 _NO_PROBABILITIES = (None,) * len(PROBABILITIES)
@@ -39,6 +39,8 @@ class Outcome(NamedTuple):
     ood_score: float | None = None
     reason: str | None = None
     message: str | None = None
+    answered_by: str | None = None
+    asr_token: str | None = None
 
 
 class FileResult(NamedTuple):
@@ -49,7 +51,7 @@ class FileResult(NamedTuple):
     seconds: float
 
 
-def run_columns(run_id: str, description: Description, model_version: str) -> dict[str, str]:
+def run_columns(run_id: str, description: Description | CascadeDescription, model_version: str) -> dict[str, str]:
     """Return the columns that are the same in all rows of a run: they identify the run, the model and the program."""
     return {
         "model": description.model,
@@ -66,7 +68,15 @@ def predicted(prediction: Prediction, min_confidence: float) -> Outcome:
     digit = int(prediction.probabilities.argmax())
     confidence = float(prediction.probabilities[digit])
     status, label = ("abstained", None) if confidence < min_confidence else ("scored", digit)
-    return Outcome(status, label, confidence, tuple(prediction.probabilities.tolist()), prediction.ood_score)
+    return Outcome(
+        status,
+        label,
+        confidence,
+        tuple(prediction.probabilities.tolist()),
+        prediction.ood_score,
+        answered_by=prediction.answered_by,
+        asr_token=prediction.asr_token,
+    )
 
 
 def rejected(path: str, reason: str, detail: str) -> Outcome:

@@ -28,12 +28,12 @@ from audiomnist.scoring.table.table import Table
 from audiomnist.scoring.workers import pool
 from audiomnist.scoring.workers.scorer import Chunk, ScoringTask
 from audiomnist.scoring.writer import TableWriter, committed_in_error
-from audiomnist.serving.bundle.description import TranscriptInput
-from audiomnist.serving.model import Model, load
+from audiomnist.serving.cascade import Cascade, load
+from audiomnist.serving.model import Model
 from audiomnist.serving.predictor import predictor
 
 # Files per chunk: enough for batches of similar length, few where each file takes long.
-_CHUNK_WAVEFORMS, _CHUNK_TRANSCRIPTS = 512, 32
+_CHUNK_FILES = {"waveform": 512, "cascade": 512, "logprobs": 128, "transcript": 32}
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def preview(config: ScoringConfig, show: Show = no_progress, stop: Stop | None =
     return _ScoringRun(config, _checked_model(config), show, stop or Stop()).preview()
 
 
-def _checked_model(config: ScoringConfig) -> Model:
+def _checked_model(config: ScoringConfig) -> Model | Cascade:
     """Return the model, after checking that it can predict, and where inbox and table are."""
     model = load(config.model, threads=1)
     predictor(model)
@@ -106,7 +106,7 @@ def _checked_model(config: ScoringConfig) -> Model:
 class _ScoringRun:
     """Model and counts of one run, which starts when this object is created."""
 
-    def __init__(self, config: ScoringConfig, model: Model, show: Show, stop: Stop) -> None:
+    def __init__(self, config: ScoringConfig, model: Model | Cascade, show: Show, stop: Stop) -> None:
         self._config = config
         self._model = model
         self._show = show
@@ -149,7 +149,7 @@ class _ScoringRun:
         return SeenFiles.read(table, self._model.version, rescore=self._config.rescore)
 
     def _new_chunks(self, seen: SeenFiles) -> Iterator[Chunk]:
-        config, of_transcripts = self._config, isinstance(self._model.description.input, TranscriptInput)
+        config = self._config
         return new_chunks(
             discover(config.inbox, config.selection),
             seen,
@@ -157,7 +157,7 @@ class _ScoringRun:
             self._stop,
             limit=config.limit,
             reread=config.reread,
-            chunk_files=_CHUNK_TRANSCRIPTS if of_transcripts else _CHUNK_WAVEFORMS,
+            chunk_files=_CHUNK_FILES[self._model.kind],
         )
 
     def _summary(self) -> Summary:

@@ -17,6 +17,7 @@ from audiomnist.serving.bundle.description import (
     GRAPH,
     OUTPUTS,
     BundleError,
+    Calibration,
     Description,
     Preparation,
     WaveformInput,
@@ -28,7 +29,11 @@ from audiomnist.serving.bundle.session import session
 from audiomnist.transcripts.tokenizer import encode
 
 # Inputs of a graph, by the kind of its bundle; all inputs in a batch have the same length.
-_INPUTS = {"waveform": [("inputs", "tensor(float)")], "transcript": [("inputs", "tensor(int64)")]}
+_INPUTS = {
+    "waveform": [("inputs", "tensor(float)")],
+    "transcript": [("inputs", "tensor(int64)")],
+    "logprobs": [("inputs", "tensor(float)")],
+}
 
 # Indices of the inputs in a batch, and the inputs.
 Batches = Iterable[tuple[NDArray[np.intp], NDArray[Any]]]
@@ -47,6 +52,10 @@ class Predictions:
     probabilities: NDArray[np.float32]
     ood_scores: NDArray[np.float32]
 
+    def at(self, index: int) -> "Predictions":
+        """Return the predictions for one of the clips."""
+        return Predictions(self.probabilities[index : index + 1], self.ood_scores[index : index + 1])
+
 
 @dataclass(frozen=True, eq=False)
 class Model:
@@ -55,6 +64,11 @@ class Model:
     description: Description
     version: str
     session: Any
+
+    @property
+    def kind(self) -> str:
+        """What the graph takes: `waveform`, `transcript` or `logprobs`."""
+        return self.description.input.kind
 
     def prepare(self, recording: Waveform) -> Samples:
         """Return the samples that a waveform graph takes, float32 `(samples,)`."""
@@ -74,10 +88,16 @@ class Model:
         batches = ((indices, np.array([tokens[index] for index in indices])) for indices in batching.equal(lengths))
         return self._predict(len(tokens), batches)
 
+    def predict_logprobs(self, logprobs: NDArray[np.float32]) -> Predictions:
+        """Return the predictions for log-probabilities of first tokens, `(batch, tokens)`."""
+        return self._predict(len(logprobs), [(np.arange(len(logprobs)), logprobs)])
+
     @cached_property
     def _preparation(self) -> Preparation:
         if not isinstance(self.description.input, WaveformInput):
-            raise BundleError(f"the model {self.description.model} takes transcripts, not waveforms")
+            raise BundleError(
+                f"the model {self.description.model} takes what a speech recognizer returns, not waveforms"
+            )
         return self.description.input.preparation
 
     def _predict(self, count: int, batches: Batches) -> Predictions:
@@ -86,10 +106,14 @@ class Model:
         novelty = np.empty(count, dtype=np.float32)
         for indices, inputs in batches:
             logits[indices], novelty[indices] = self.session.run(OUTPUTS, {"inputs": inputs})
-        calibration = self.description.calibration
-        ood_scores = (novelty - calibration.ood_median) / (calibration.ood_p95 - calibration.ood_median)
-        divisors = calibration.temperature * np.maximum(ood_scores, 1)
-        return Predictions(softmax(logits / divisors[:, None]), ood_scores.astype(np.float32))
+        return calibrated(logits, novelty, self.description.calibration)
+
+
+def calibrated(logits: NDArray[np.float32], novelty: NDArray[np.float32], calibration: Calibration) -> Predictions:
+    """Return the predictions of logits `(batch, 10)` and novelty `(batch,)`."""
+    ood_scores = (novelty - calibration.ood_median) / (calibration.ood_p95 - calibration.ood_median)
+    divisors = calibration.temperature * np.maximum(ood_scores, 1)
+    return Predictions(softmax(logits / divisors[:, None]), ood_scores.astype(np.float32))
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,5 +1,6 @@
 """Training of one model, from versioned inputs to weights and their description."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -9,11 +10,13 @@ from audiomnist.core import atomic, params
 from audiomnist.core.digits import CLASSES
 from audiomnist.core.processes import available_cores, process_pool
 from audiomnist.corpus import info, splits
-from audiomnist.corpus.splits import SplitParams
+from audiomnist.corpus.splits import Clip, SplitParams
 from audiomnist.models.common import checkpoint
 from audiomnist.models.common.base import Network
 from audiomnist.models.common.registry import architecture
+from audiomnist.serving.bundle import out_of_fold
 from audiomnist.serving.bundle.description import Training
+from audiomnist.serving.bundle.out_of_fold import OutOfFold
 from audiomnist.serving.bundle.reference import Reference, histogram_of, quantiles_histogram
 from audiomnist.training import cross_validation
 from audiomnist.training.calibration import calibrate, confidence
@@ -35,12 +38,14 @@ def train(
     calibration_folds: int | None = None,
     processes: int | None = None,
 ) -> None:
-    """Train one model, calibrate it on speakers that it was not trained on, and write weights and description.
+    """Train one model and calibrate it on speakers that it was not trained on.
+
+    Weights, description and the outputs that calibrated it (`bundle.out_of_fold`) are written.
 
     Args:
         model: a name in `models.common.registry.MODULES`.
         parameters: params.yaml; the sections `train`, `split` and `models.<model>` are read.
-        inputs: folder of features or transcripts; may contain those of synthetic speakers, which are only trained on.
+        inputs: folder of features, transcripts or log-probabilities; may contain those of synthetic speakers, which are only trained on.
         split: CSV with the subset of each clip.
         corpus: JSON with the name of the dataset.
         out: output folder; it is written completely or not at all.
@@ -74,6 +79,7 @@ def train(
     }
     with atomic.replaced_directory(out) as folder:
         checkpoint.save(folder, classifier, Training.model_validate(description))
+        out_of_fold.write(folder, _named(_held_out(job) or job.subset("validation"), unseen or validation))
 
 
 def _training_job(
@@ -101,6 +107,16 @@ def _train_all(job: TrainingJob, history: Path, processes: int) -> tuple[Network
             network = served.result()
             outputs = [future.result() for future in track(futures, "calibration folds")]
     return network, cross_validation.concatenate(outputs) if outputs else None
+
+
+def _held_out(job: TrainingJob) -> list[Clip]:
+    """Return the clips of `_train_all`'s outputs for held-out speakers, in their order."""
+    return [clip for fold in cross_validation.folds(job) for clip in fold.held_out]
+
+
+def _named(clips: Sequence[Clip], outputs: Outputs) -> OutOfFold:
+    arrays = outputs.labels.numpy(), outputs.logits.numpy(), outputs.novelty.numpy()
+    return OutOfFold([clip.file for clip in clips], *arrays)
 
 
 def _train_served(job: TrainingJob, history: Path) -> Network:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from audiomnist.core.errors import AudiomnistError
-from audiomnist.corpus.splits import Clip
+from audiomnist.corpus.splits import SUBSETS, Clip
 from audiomnist.models.common.base import Architecture, ClipDataset, Network
 from audiomnist.training.batching import Batch, ClipSource, EpochData
 from audiomnist.training.history import EpochMetrics, OnEpoch
@@ -90,8 +90,14 @@ def train_network(job: TrainingJob, dataset: ClipDataset, on_epoch: OnEpoch | No
     if len(clips) < _MIN_CLIPS:
         raise FittingError(f"{len(clips)} training clips are too few: see split in params.yaml")
     network = job.architecture.build(job.network_params, dataset.input_spec())
-    network.scale_by(*_tensors(dataset, clips))
+    inputs, lengths = _tensors(dataset, clips)
+    network.scale_by(inputs, lengths)
+    fitted = network.fit(inputs, lengths, labels_of(clips))
     trainer = Trainer(network, job, dataset)
+    if fitted:
+        if on_epoch is not None:
+            on_epoch(1, trainer.evaluate())
+        return network.cpu().eval()
     first = min(round(params.epochs * (1 - params.checkpoint_from_last)), params.epochs - 1)
     best, weights = math.inf, network.state_dict()
     for epoch in range(params.epochs):
@@ -159,6 +165,10 @@ class Trainer:
         loss, correct, clips = map(sum, zip(*steps, strict=True))
         train = EpochMetrics(loss / clips, correct / clips)
         return train, self._evaluate("validation"), self._evaluate("test")
+
+    def evaluate(self) -> list[EpochMetrics]:
+        """Return the metrics of the unaltered inputs of the three subsets."""
+        return [self._evaluate(subset) for subset in SUBSETS]
 
     def _step(self, batch: Batch, *, mix: bool) -> tuple[float, int, int]:
         """Update the weights; return the batch's total cross-entropy, number of correct predictions, and size."""

@@ -66,9 +66,22 @@ class TranscriptBounds(Section):
     max_hypotheses: int = Field(ge=1)
 
 
+class LogprobBounds(Section):
+    """Section `validate.logprobs`.
+
+    Attributes:
+        min_listed_probability: smallest probability of all listed tokens together, by which a digit is recognized.
+        min_recognized_fraction: smallest fraction of recordings in which one is.
+    """
+
+    min_listed_probability: float = Field(ge=0, le=1)
+    min_recognized_fraction: float = Field(ge=0, le=1)
+
+
 class ValidateParams(Section):
     """Section `validate`."""
 
     recordings: RecordingBounds
     features: FeatureBounds
     transcripts: TranscriptBounds
+    logprobs: LogprobBounds

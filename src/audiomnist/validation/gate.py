@@ -21,11 +21,11 @@ from audiomnist.core.errors import AudiomnistError
 from audiomnist.core.quiet import quiet
 from audiomnist.core.text import listed
 from audiomnist.corpus import info
-from audiomnist.validation import features, recordings, transcripts
+from audiomnist.validation import features, logprobs, recordings, transcripts
 from audiomnist.validation.bounds import ValidateParams
 from audiomnist.validation.rules import Rule
 
-GATES = {"recordings": recordings, "features": features, "transcripts": transcripts}
+GATES = {"recordings": recordings, "features": features, "transcripts": transcripts, "logprobs": logprobs}
 
 _SITE = Path("gx", "uncommitted", "data_docs", "local_site")
 _RUN_TIME = datetime(1970, 1, 1, tzinfo=UTC)

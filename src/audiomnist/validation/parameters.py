@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from audiomnist.asr.params import TranscribeParams
+from audiomnist.cascade.params import CascadeParams
 from audiomnist.core import atomic, params
 from audiomnist.core.digits import DIGIT_WORDS
 from audiomnist.core.params import Section, SectionT
@@ -18,10 +19,12 @@ from audiomnist.corpus.protocol_splits import ProtocolsParams
 from audiomnist.corpus.splits import SplitParams
 from audiomnist.features.params import FeatureParams
 from audiomnist.ingest.params import DataParams
+from audiomnist.logprobs.params import LogprobsParams
 from audiomnist.models.params.cnn import CnnParams
 from audiomnist.models.params.linear import BaselineParams
 from audiomnist.models.params.lstm import LstmParams
 from audiomnist.models.params.rnn import RnnParams
+from audiomnist.models.params.whisper import WhisperHeadParams
 from audiomnist.robustness.conditions import RobustnessParams
 from audiomnist.synthesis.corpus import VOICES
 from audiomnist.synthesis.espeak import SynthesisError, speak
@@ -36,19 +39,22 @@ class ModelsParams(Section):
     cnn: CnnParams
     rnn: RnnParams
     lstm: LstmParams
+    whisper: WhisperHeadParams
+    cascade: CascadeParams
     linear: BaselineParams
 
 
 class Parameters(Section):
     """All of params.yaml: the model that is reported and served, and the sections, each described by its class."""
 
-    model: Literal["cnn", "rnn", "lstm"]
+    model: Literal["cnn", "rnn", "lstm", "whisper", "cascade"]
     data: DataParams
     gates: ValidateParams = Field(alias="validate")
     split: SplitParams
     features: FeatureParams
     synthetic_speakers: SyntheticSpeakersParams
     transcribe: TranscribeParams
+    logprobs: LogprobsParams
     train: TrainParams
     models: ModelsParams
     protocols: ProtocolsParams

@@ -23,9 +23,11 @@ class Rule:
     arguments: dict[str, Any]
 
 
-def between(description: str, column: str, low: float | None = None, high: float | None = None) -> Rule:
-    """Values are between `low` and `high`, both included; None is no bound."""
-    arguments = {"column": column, "min_value": low, "max_value": high}
+def between(
+    description: str, column: str, low: float | None = None, high: float | None = None, fraction: float = 1.0
+) -> Rule:
+    """At least this fraction of the values is between `low` and `high`, both included; None is no bound."""
+    arguments = {"column": column, "min_value": low, "max_value": high, "mostly": fraction}
     return Rule(description, "ExpectColumnValuesToBeBetween", arguments)
 
 

@@ -25,6 +25,7 @@ from inbox_files import encoded, put, put_bad, put_good, tone
 from onnx import helper
 from runs import Ended, audiomnist, by_path, rows, tree
 from score_process import AUDIOMNIST
+from table_files import create_former
 
 from audiomnist.cli import main
 from audiomnist.scoring import run as scoring_run
@@ -214,6 +215,19 @@ class TestOutput:
         assert "found 10 = 0 scored + 0 abstained + 0 rejected + 0 unchanged + 0 deferred + 10 remaining" in ended.err
         assert tree(tmp_path) == before
         assert not table.exists()
+
+    def test_a_table_of_the_earlier_version_goes_on(self, score: Score, table: Path, tmp_path: Path) -> None:
+        """A dry run and the readers leave it as it is; the first run adds the newer columns."""
+        create_former(table)
+        before = tree(table)
+        assert score("--dry-run").status == 0
+        assert audiomnist("table", "show", table).out.endswith("0 of 0 rows\n")
+        assert audiomnist("table", "verify", table).status == 0
+        assert audiomnist("table", "export", table, "--to", tmp_path / "rows.csv").status == 0
+        assert tree(table) == before
+        assert score().status == 0
+        assert {row["answered_by"] for row in rows(table, status="scored")} == {"cnn"}
+        assert audiomnist("table", "verify", table).status == 0
 
     def test_an_empty_inbox_is_no_fault(self, table: Path, cnn: Path, tmp_path: Path) -> None:
         """One commit with the summary."""

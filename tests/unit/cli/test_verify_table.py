@@ -91,6 +91,8 @@ FAULTS: list[tuple[Kind, dict[str, Any], str]] = [
     (scored, {"p3": None}, "there are ten probabilities and a confidence unless the status is rejected"),
     (abstained, {"confidence": None}, "there are ten probabilities and a confidence unless the status is rejected"),
     (rejected, {"p3": 0.5}, "there are ten probabilities and a confidence unless the status is rejected"),
+    (rejected, {"answered_by": "cnn"}, "a rejected file has no answer, and no token without an answer"),
+    (scored, {"asr_token": " seven"}, "a rejected file has no answer, and no token without an answer"),
     (scored, {"p3": -0.01, "p4": 0.03}, "no probability is below 0"),
     (scored, {"p3": 0.02}, "the probabilities sum to 1, give or take 0.001"),
     (scored, {"confidence": 0.9}, "the confidence is the largest probability"),

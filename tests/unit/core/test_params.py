@@ -185,7 +185,7 @@ def test_inconsistent_sections_are_reported_with_errors_within_sections(altered:
         parameters.check(path, MANIFEST, tmp_path / "out")
     for message in (
         "8 error(s)",
-        "model: Input should be 'cnn', 'rnn' or 'lstm' (given: 'typo')",
+        "model: Input should be 'cnn', 'rnn', 'lstm' or 'whisper' (given: 'typo')",
         f"data.speakers: nikolas speaks in no recording of {MANIFEST}",
         "split.test_speaker: 'zoe' is not among data.speakers (george, nikolas)",
         "n_fft must be at least win_length; n_mfcc must be at most n_mels",

@@ -25,7 +25,7 @@ from audiomnist.robustness import ood_sounds
 from audiomnist.serving import model as inference
 from audiomnist.serving.bundle import description as bundle
 
-INPUTS = {"cnn": "features", "rnn": "features", "lstm": "transcripts"}
+INPUTS = {"cnn": "features", "rnn": "features", "lstm": "transcripts", "whisper": "logprobs"}
 PNG = b"\x89PNG\r\n\x1a\n"
 SOUNDS = (*ood_sounds.KINDS, "backwards")
 KEYS = {
@@ -51,11 +51,11 @@ def evaluate_bundle(model: str, toy: Path, served: Path, out: Path) -> None:
         toy / INPUTS[model],
         toy / "raw",
         toy / "split.csv",
-        served / f"{model}.csv",
         out / "metrics" / f"{model}.json",
         out / "evaluation" / f"{model}.json",
         out / "predictions" / f"{model}.parquet",
         out / "plots" / model,
+        served / f"{model}.csv",
     )
 
 
@@ -70,7 +70,7 @@ def evaluated(toy: Path, served: Path, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="module")
 def comparison(evaluated: Path) -> Path:
-    """Compare the three models."""
+    """Compare the models."""
     compare(evaluated / "predictions", evaluated / "evaluation", evaluated / "comparison.json")
     return evaluated / "comparison.json"
 
@@ -211,13 +211,14 @@ def test_the_table_of_results_names_each_model_with_its_numbers(comparison: Path
     results = tables.results(comparison)
     assert [row[0] for row in results.rows] == list(TITLES.values())
     assert results.rows[0][4:] == ("98.6%", "88.4%")
+    assert results.rows[3][4:] == ("-", "-")
     assert results.rows[1][2] == f"{read_json(comparison)['comparison']['rnn']['accuracy']:.1%}"
     console = Console(width=200, record=True)
     console.print(results.rich())
     shown = console.export_text()
     lines = results.markdown().splitlines()
     assert lines[1] == "| --- | --- | --- | --- | --- | --- |"
-    assert len(lines) == 2 + 3
+    assert len(lines) == 2 + 4
     for row, line in zip(results.rows, lines[2:], strict=True):
         assert line == f"| {' | '.join(row)} |"
         assert all(cell in shown for cell in row)

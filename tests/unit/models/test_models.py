@@ -20,7 +20,7 @@ from audiomnist.models.params.rnn import RnnParams
 from audiomnist.models.rnn import Rnn
 
 COMMITTED = Path(__file__).parents[3] / "params.yaml"
-INPUTS = {"cnn": "features", "rnn": "features", "lstm": "transcripts"}
+INPUTS = {"cnn": "features", "rnn": "features", "lstm": "transcripts", "whisper": "logprobs"}
 FILES = [f"{digit}_ada_2.wav" for digit in range(10)]
 
 SPECTRUM: dict[str, Any] = {

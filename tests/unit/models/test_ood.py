@@ -111,6 +111,7 @@ def test_of_training_clips_novelty_has_mean_0_and_each_part_deviation_1(features
     classifier = fitted_classifier(known, labels)
     with torch.inference_mode():
         logits, novelty = classifier.classify_features(known)
+        assert classifier.distance is not None
         distance = classifier.distance(known)
     assert float(novelty.mean()) == pytest.approx(0, abs=1e-3)
     parts = torch.stack([distance, -logits.logsumexp(dim=1)], dim=1)

@@ -9,13 +9,14 @@ from typer.testing import CliRunner
 
 from audiomnist.cli import main
 from audiomnist.core.errors import AudiomnistError
+from audiomnist.evaluation.names import TITLES
 from audiomnist.report import tables
 
-MODELS = ("cnn", "rnn", "lstm", "linear")
+MODELS = ("cnn", "rnn", "lstm", "whisper", "linear")
 
 
 def reports(folder: Path, **changes: Any) -> Path:
-    """Write the three reports of four models that are equally good."""
+    """Write the three reports of models that are equally good."""
     random = {"mean": 0.995, "lowest": 0.99, "highest": 0.9983}
     unseen = {"mean": 0.925, "mean_low": 0.915, "mean_high": 0.934, "worst": 0.842}
     content = {"random": random, "official": {"accuracy": 0.99333}, "unseen": unseen}
@@ -28,7 +29,7 @@ def reports(folder: Path, **changes: Any) -> Path:
 def test_each_model_has_a_row_with_every_protocol(tmp_path: Path) -> None:
     """Accuracies are per cent with one digit; ranges and intervals follow the means."""
     rows = tables.protocols(reports(tmp_path)).rows
-    assert [row[0] for row in rows] == ["CNN on MFCC", "RNN on MFCC", "LSTM on text", "linear on MFCC statistics"]
+    assert [row[0] for row in rows] == [*TITLES.values(), "linear on MFCC statistics"]
     assert rows[0][1:] == ("99.5% (99.0 to 99.8%)", "99.3%", "92.5%", "91.5 to 93.4%", "84.2%")
 
 
@@ -39,7 +40,7 @@ def test_the_command_prints_the_table_and_its_markdown(tmp_path: Path) -> None:
     assert printed.exit_code == 0
     assert all(text in printed.stdout for text in ("CNN on MFCC", "99.3%", "84.2%"))
     lines = CliRunner().invoke(main.app, ["protocols", str(tmp_path), "--markdown"]).stdout.splitlines()
-    assert len(lines) == 6
+    assert len(lines) == 2 + len(MODELS)
     assert lines[2].startswith("| CNN on MFCC | 99.5% (99.0 to 99.8%) | 99.3% |")
 
 

@@ -391,7 +391,7 @@ def test_a_stopped_run_commits_what_is_done_and_the_next_does_the_rest(
     config: ScoringConfig, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
     """Its summary has `interrupted`, and its counts add up."""
-    monkeypatch.setattr(scoring_run, "_CHUNK_WAVEFORMS", 3)
+    monkeypatch.setitem(scoring_run._CHUNK_FILES, "waveform", 3)  # noqa: SLF001 - no option sets it
     put_numbered(config.inbox, *range(40))
     stopping = Stopping()
     summary = scoring_run.score(replace(config, workers=workers), stopping, stopping.stop)
@@ -407,7 +407,7 @@ def test_a_stopped_run_commits_what_is_done_and_the_next_does_the_rest(
 
 def test_progress_is_updated_during_the_run(config: ScoringConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     """After each chunk."""
-    monkeypatch.setattr(scoring_run, "_CHUNK_WAVEFORMS", 3)
+    monkeypatch.setitem(scoring_run._CHUNK_FILES, "waveform", 3)  # noqa: SLF001 - no option sets it
     put_numbered(config.inbox, *range(9))
     stopping = Stopping()
     scoring_run.score(config, stopping)

@@ -39,7 +39,7 @@ class Loudness:
     def _answer(self, clip: Waveform) -> Prediction:
         probabilities = np.full(10, 0.01, dtype=np.float32)
         probabilities[int(10 * np.abs(clip.samples).max())] = SURENESS
-        return Prediction(probabilities, clip.duration_s)
+        return Prediction(probabilities, clip.duration_s, "cnn")
 
     @property
     def clips(self) -> int:

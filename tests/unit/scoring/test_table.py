@@ -19,6 +19,8 @@ import pyarrow.compute  # loaded before root's rights are given up, in case nobo
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
+from deltalake.table import TableAlterer
+from table_files import FORMER_SCHEMA, create_former
 
 from audiomnist.core import atomic
 from audiomnist.scoring.table import delta_files, formats, lock
@@ -95,7 +97,7 @@ def data_files(table: Path) -> set[str]:
 def started(function: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
     """Run a function of this module in another process, its arguments as text; kill it at the end."""
     command = [sys.executable, "-c", f"import sys, test_table; test_table.{function}(*sys.argv[1:])"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
     process = subprocess.Popen(
         [*command, *map(str, arguments)],
         stdout=subprocess.PIPE,
@@ -600,6 +602,101 @@ class TestWriters:
         append_missing(str(folder), str(last + 3))
         expected = pa.concat_tables(map(batch, range(last + 3))).sort_by("path")
         assert content(Table.open(folder), IDENTITY).equals(expected.select(IDENTITY))
+
+
+class TestTablesOfAnEarlierVersion:
+    """A table without the newer columns: readers see nulls in them, and the first commit of rows adds them."""
+
+    @pytest.fixture
+    def former(self, folder: Path) -> Path:
+        """A table of the earlier version, with two rows."""
+        create_former(folder)
+        write_deltalake(str(folder), pa.Table.from_pylist([row("a"), row("b")], FORMER_SCHEMA), mode="append")
+        return folder
+
+    def test_reading_it_changes_nothing(self, former: Path, tmp_path: Path) -> None:
+        """Rows, the latest rows and exports have nulls."""
+        before = sorted(path.name for path in former.rglob("*"))
+        table = Table.open(former)
+        assert content(table).equals(rows("a", "b"))
+        assert table.latest({"status": ["scored"]}, 1)[0][0]["answered_by"] is None
+        table.export(tmp_path / "rows.parquet")
+        assert pq.read_table(tmp_path / "rows.parquet").sort_by("path").equals(rows("a", "b"))
+        assert sorted(path.name for path in former.rglob("*")) == before
+
+    def test_the_first_commit_adds_the_columns(self, former: Path) -> None:
+        """With their descriptions, as in a new table; what was there keeps nulls, also when files are merged."""
+        table = Table.open(former)
+        assert table.append(rows("c", answered_by="cnn+whisper", asr_token=" seven"), THIS_RUN) == 3  # noqa: S106 - no password
+        assert pa.schema(DeltaTable(former).schema().to_arrow()).equals(SCHEMA, check_metadata=True)
+        for number in range(40):
+            table.append(rows(f"d{number:02}", answered_by="cnn"), THIS_RUN)
+        table.compact()
+        assert content(Table.open(former), ["path", "answered_by", "asr_token"]).to_pylist()[:4] == [
+            {"path": "a", "answered_by": None, "asr_token": None},
+            {"path": "b", "answered_by": None, "asr_token": None},
+            {"path": "c", "answered_by": "cnn+whisper", "asr_token": " seven"},
+            {"path": "d00", "answered_by": "cnn", "asr_token": None},
+        ]
+
+    def test_writers_at_once_add_them_once(self, former: Path) -> None:
+        """The one that is overtaken finds them there."""
+        first, second = Table.open(former), Table.open(former)
+        first.append(rows("c"), THIS_RUN)
+        second.append(rows("c", "d"), {RUN_ID: "late"})
+        first.append(rows("e"), THIS_RUN)
+        assert paths(Table.open(former)) == ["a", "b", "c", "d", "e"]
+        assert [commit["operation"] for commit in DeltaTable(former).history()].count("ADD COLUMN") == 1
+
+    def test_two_processes_with_the_same_batches_write_each_once(self, former: Path) -> None:
+        """Without a lock."""
+        with started("append_batches", former, 4) as first, started("append_batches", former, 4) as second:
+            for process in (first, second):
+                assert process.stdout is not None
+                assert process.stdout.readline() == "ready\n"
+            former.parent.joinpath("go").touch()
+            for process in (first, second):
+                _, errors = process.communicate(timeout=120)
+                assert (process.returncode, errors) == (0, "")
+        assert content(Table.open(former), IDENTITY).num_rows == 2 + 4 * BATCH
+        assert [commit["operation"] for commit in DeltaTable(former).history()].count("ADD COLUMN") == 1
+
+    @pytest.mark.parametrize("moment", ["before", "after"])
+    def test_sigkill_around_the_new_columns_loses_nothing(self, former: Path, moment: str) -> None:
+        """The next writer adds what is missing: columns, rows or both."""
+        with started("die_at_columns", former, moment) as process:
+            assert process.communicate(timeout=60) == ("", "")
+            assert process.returncode == -signal.SIGKILL
+        again = Table.open(former)
+        assert paths(again) == ["a", "b"]
+        again.append(rows("new", answered_by="cnn"), THIS_RUN)
+        assert content(again, ["path", "answered_by"])["answered_by"].to_pylist() == [None, None, "cnn"]
+
+    def test_a_column_that_is_not_newer_must_be_there(self, folder: Path) -> None:
+        """It is another table."""
+        DeltaTable.create(str(folder), FORMER_SCHEMA.remove(FORMER_SCHEMA.get_field_index("peak")))
+        with pytest.raises(TableError, match=r"peak \(absent, expected float\)\. Name another folder"):
+            Table.find(folder)
+
+    def test_a_newer_column_of_another_type_is_refused(self, folder: Path) -> None:
+        """It is another table, too."""
+        DeltaTable.create(str(folder), FORMER_SCHEMA.append(pa.field("asr_token", pa.int8())))
+        with pytest.raises(TableError, match=r"asr_token \(int8, expected string\)"):
+            Table.find(folder)
+
+
+def die_at_columns(folder: str, moment: str) -> None:
+    """Append a row to a table of an earlier version, and be killed before or after its columns are added."""
+    table = Table.open(Path(folder))
+    add = TableAlterer.add_columns
+
+    def killed(*arguments: Any, **options: Any) -> None:
+        if moment == "after":
+            add(*arguments, **options)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    TableAlterer.add_columns = killed  # type: ignore[method-assign]
+    table.append(rows("new"), THIS_RUN)
 
 
 def append_batches(folder: str, count: str) -> None:

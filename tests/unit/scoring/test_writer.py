@@ -42,7 +42,7 @@ def prediction(digit: int, confidence: float = 0.91) -> Prediction:
     """Return a prediction of a digit."""
     probabilities = np.full(10, (1 - confidence) / 9, dtype=np.float32)
     probabilities[digit] = confidence
-    return Prediction(probabilities, 0.25)
+    return Prediction(probabilities, 0.25, "cnn")
 
 
 def scored(*contents: int) -> ScoredChunk:

@@ -97,7 +97,7 @@ def test_a_served_bundle_opens(model: str, served: Path) -> None:
 def test_a_model_of_transcripts_refuses_waveforms(served: Path) -> None:
     """The message has the input of the model."""
     opened = inference.load(served / "lstm", threads=1)
-    with pytest.raises(BundleError, match="takes transcripts, not waveforms"):
+    with pytest.raises(BundleError, match="takes what a speech recognizer returns, not waveforms"):
         opened.predict_waveforms([np.zeros(200, dtype=np.float32)])
 
 

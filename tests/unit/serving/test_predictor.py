@@ -6,10 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import small_bundles
+from numpy.typing import NDArray
 
-from audiomnist.asr import registry
+from audiomnist.asr import first_token, registry
 from audiomnist.asr.params import TranscribeParams
 from audiomnist.asr.recognizer import Hypothesis, Recognition, RecognitionError
+from audiomnist.asr.tokens import FirstToken
 from audiomnist.audio import waveform
 from audiomnist.audio.waveform import Waveform
 from audiomnist.core.digits import DIGIT_WORDS
@@ -109,7 +112,7 @@ def test_all_hypotheses_are_read_best_first(reader: Model, listener: Listener) -
     del listener
     [found] = predictor(reader)([saying(7)])
     expected = reader.predict_texts([["seven", "uh"]])
-    assert_same(found, Prediction(expected.probabilities[0], float(expected.ood_scores[0])))
+    assert_same(found, Prediction(expected.probabilities[0], float(expected.ood_scores[0]), "lstm"))
 
 
 @pytest.mark.parametrize("failure", [ValueError("?"), ZeroDivisionError("?"), RuntimeError("?")])
@@ -149,7 +152,7 @@ def test_a_clip_without_speech_has_a_prediction(reader: Model, listener: Listene
     del listener
     [found] = predictor(reader)([MUMBLE])
     expected = reader.predict_texts([[]])
-    assert_same(found, Prediction(expected.probabilities[0], float(expected.ood_scores[0])))
+    assert_same(found, Prediction(expected.probabilities[0], float(expected.ood_scores[0]), "lstm"))
 
 
 def test_an_error_of_the_recognizer_itself_is_raised(reader: Model, listener: Listener) -> None:
@@ -184,6 +187,74 @@ def test_a_prediction_from_transcripts_does_not_depend_on_the_other_clips(reader
         assert_same(prediction, other)
 
 
+@dataclass
+class FirstListener:
+    """A recognizer whose first token is the digit of `saying`, and which fails on NOISE."""
+
+    batches: list[int] = field(default_factory=list)
+
+    def read(self, waveforms: Sequence[Waveform]) -> list[FirstToken]:
+        """Read each clip, unless there is noise among them."""
+        self.batches.append(len(waveforms))
+        if any(clip is NOISE for clip in waveforms):
+            raise ValueError("not finite")
+        return [FirstToken(self.logprobs(clip), 150, DIGIT_WORDS[_digit(clip)]) for clip in waveforms]
+
+    def logprobs(self, clip: Waveform) -> NDArray[np.float32]:
+        """Return the log-probabilities of a clip: those of its digit are high."""
+        values = np.full(len(small_bundles.FIRST_TOKEN["tokens"]), -7, dtype=np.float32)
+        values[_digit(clip)] = -0.3
+        return values
+
+
+def _digit(clip: Waveform) -> int:
+    return round(100 * float(clip.samples[0]))
+
+
+@pytest.fixture
+def first(monkeypatch: pytest.MonkeyPatch) -> FirstListener:
+    """Replace the recognizer of the model of log-probabilities."""
+    listener = FirstListener()
+    monkeypatch.setattr(first_token, "from_record", lambda record: listener if record else None)
+    return listener
+
+
+@pytest.fixture
+def head(served: Path) -> Model:
+    """Open the model of log-probabilities."""
+    return model.load(served / "whisper", threads=1)
+
+
+def test_a_model_of_log_probabilities_predicts_what_its_recognizer_reads(head: Model, first: FirstListener) -> None:
+    """Probabilities, score and the most probable token of each clip, from one batch."""
+    predictions = predictor(head)([saying(digit) for digit in range(10)])
+    for digit, prediction in enumerate(predictions):
+        assert prediction is not None
+        assert prediction.probabilities.argmax() == digit
+        assert prediction.asr_token == DIGIT_WORDS[digit]
+        expected = head.predict_logprobs(first.logprobs(saying(digit))[None])
+        assert_same(prediction, Prediction(expected.probabilities[0], float(expected.ood_scores[0])))
+    assert first.batches == [10]
+
+
+def test_a_clip_that_cannot_be_read_does_not_affect_the_others(head: Model, first: FirstListener) -> None:
+    """The batch is read again clip by clip."""
+    predict = predictor(head)
+    found = predict([saying(1), NOISE, saying(3)])
+    assert [None if prediction is None else prediction.asr_token for prediction in found] == ["one", None, "three"]
+    assert first.batches == [3, 1, 1, 1]
+    assert_same(found[2], predict([saying(3)])[0])
+    assert predict([NOISE]) == [None]
+
+
+def test_other_models_have_no_token(reader: Model, listener: Listener) -> None:
+    """The lstm reads texts."""
+    del listener
+    [found] = predictor(reader)([saying(7)])
+    assert found is not None
+    assert found.asr_token is None
+
+
 @pytest.fixture(params=["cnn", "rnn"])
 def waveform_model(request: pytest.FixtureRequest, served: Path, monkeypatch: pytest.MonkeyPatch) -> Model:
     """Open a model that takes waveforms, where there is no recognizer."""
@@ -206,7 +277,7 @@ def test_a_model_of_waveforms_needs_no_recognizer(waveform_model: Model, sounds:
     found = predictor(waveform_model)(sounds)
     assert len(found) == len(sounds)
     for prediction, probabilities, ood_score in zip(found, expected.probabilities, expected.ood_scores, strict=True):
-        assert_same(prediction, Prediction(probabilities, float(ood_score)))
+        assert_same(prediction, Prediction(probabilities, float(ood_score), waveform_model.description.model))
     labels = [prediction.probabilities.argmax() for prediction in found[:10] if prediction is not None]
     assert sum(label == digit for digit, label in enumerate(labels)) >= 8
 

@@ -36,7 +36,7 @@ from audiomnist.training.trainer import TrainingJob, embed, labels_of
 FEATURES = 6
 HOW = BARE.model_copy(update={"epochs": 2, "batch_size": 4, "learning_rate": 0.01})
 pytestmark = pytest.mark.usefixtures("torch_as_it_was")
-INPUTS = {"cnn": "features", "rnn": "features", "lstm": "transcripts"}
+INPUTS = {"cnn": "features", "rnn": "features", "lstm": "transcripts", "whisper": "logprobs"}
 SPLITS = st.lists(
     st.builds(Clip, st.uuids().map(str), st.integers(0, 9), st.sampled_from("abcdefgh"), st.sampled_from(SUBSETS)),
     max_size=60,
@@ -165,7 +165,7 @@ def test_a_network_is_asked_about_strangers_once_it_is_trained_and_never_about_t
     assert found.novelty.shape == (last,)
 
 
-@pytest.mark.parametrize("model", ["cnn", "rnn", "lstm"])
+@pytest.mark.parametrize("model", ["cnn", "rnn", "lstm", "whisper"])
 def test_the_same_job_gives_the_same_outputs(model: str, toy: Path) -> None:
     """To the bit, whatever was trained or drawn in between."""
     chosen = architecture(model)

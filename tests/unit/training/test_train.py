@@ -26,6 +26,7 @@ from audiomnist.models.common.base import Architecture, Network
 from audiomnist.models.common.registry import architecture
 from audiomnist.serving import model as inference
 from audiomnist.serving.bundle import description as bundle
+from audiomnist.serving.bundle import out_of_fold
 from audiomnist.serving.bundle.reference import histogram_of
 from audiomnist.training import calibration, cross_validation
 from audiomnist.training.history import history_writer
@@ -34,7 +35,7 @@ from audiomnist.training.train import train
 from audiomnist.training.trainer import FittingError, TrainingJob, train_network
 from audiomnist.transcripts import table as transcripts
 
-INPUTS = {"cnn": "features", "rnn": "features", "lstm": "transcripts"}
+INPUTS = {"cnn": "features", "rnn": "features", "lstm": "transcripts", "whisper": "logprobs"}
 COLUMNS = ["epoch", *(f"{part}_{what}" for part in ("train", "validation", "test") for what in ("loss", "accuracy"))]
 pytestmark = pytest.mark.usefixtures("torch_as_it_was")
 CLIPS = [Clip(f"{part}{digit}", digit, "ada", part) for part in ("train", "validation", "test") for digit in (0, 1)]
@@ -161,6 +162,7 @@ def write_split(path: Path, clips: list[Clip]) -> None:
     ("model", "processes"),
     [
         ("lstm", 1),
+        ("whisper", 1),
         *(pytest.param(model, n, marks=pytest.mark.long) for model, n in (("cnn", 1), ("rnn", 1), ("rnn", 2))),
     ],
 )
@@ -173,7 +175,8 @@ def test_two_runs_give_the_same_bytes(model: str, processes: int, toy: Path, tra
 
 
 @pytest.mark.parametrize(
-    "model", ["lstm", pytest.param("cnn", marks=pytest.mark.long), pytest.param("rnn", marks=pytest.mark.long)]
+    "model",
+    ["lstm", "whisper", pytest.param("cnn", marks=pytest.mark.long), pytest.param("rnn", marks=pytest.mark.long)],
 )
 def test_the_test_part_chooses_nothing(model: str, toy: Path, trained: Path, tmp_path: Path) -> None:
     """With other labels in the test part, weights, calibration and all but the test curve stay the same."""
@@ -211,7 +214,7 @@ def test_the_folds_of_the_speakers_bear_on_calibration_alone(
 def test_a_model_is_calibrated_by_voices_that_were_new_to_networks_like_it(
     model: str, toy: Path, trained: Path
 ) -> None:
-    """The reference of confidence is that of its validation set."""
+    """These outputs are beside its weights. The reference of confidence is that of its validation set."""
     job = job_of(model, toy, read_split(toy / "split.csv"))
     folds = cross_validation.folds(job)
     assert len(folds) == 2
@@ -225,6 +228,11 @@ def test_a_model_is_calibrated_by_voices_that_were_new_to_networks_like_it(
     description = bundle.describe_training(trained / model)
     assert description.calibration == expected
     assert description.reference.confidence == histogram_of(calibration.confidence(own, expected).numpy())
+    written = out_of_fold.read(trained / model)
+    assert written.files == [clip.file for fold in folds for clip in fold.held_out]
+    assert written.digits.tolist() == unseen.labels.tolist()
+    np.testing.assert_array_equal(written.logits, unseen.logits.numpy())
+    np.testing.assert_array_equal(written.novelty, unseen.novelty.numpy())
 
 
 def test_the_model_of_a_single_voice_is_calibrated_by_its_validation_part(toy: Path, tmp_path: Path) -> None:
@@ -240,6 +248,9 @@ def test_the_model_of_a_single_voice_is_calibrated_by_its_validation_part(toy: P
     )
     description = bundle.describe_training(tmp_path / "ben" / "out")
     assert description.calibration == calibration.calibrate(own)
+    written = out_of_fold.read(tmp_path / "ben" / "out")
+    assert written.files == [clip.file for clip in job.subset("validation")]
+    np.testing.assert_array_equal(written.logits, own.logits.numpy())
 
 
 @pytest.mark.long

@@ -50,6 +50,7 @@ PARAMS = ValidateParams.model_validate(
             "max_failed_fraction": 0.0,
             "max_hypotheses": 10,
         },
+        "logprobs": {"min_listed_probability": 0.5, "min_recognized_fraction": 0.5},
     }
 )
 
@@ -297,6 +298,38 @@ def test_each_broken_rule_names_its_transcripts(site: Site) -> None:
     }
 
 
+def _write_logprobs(site: Site, rows: dict[str, list[float]], **hashes: str) -> None:
+    found = [
+        {"file": file, "sha256": hashes.get(file[:1], _hash(file)), "logprobs": values} for file, values in rows.items()
+    ]
+    pq.write_table(pa.Table.from_pylist(found), site.data / "logprobs.parquet")
+    site.list_files(FILES)
+
+
+def test_good_log_probabilities_pass(site: Site) -> None:
+    """In half of the recordings no listed token may be probable."""
+    _write_logprobs(site, {file: [-9.0, -9.0] if number % 2 else [-0.1, -4.0] for number, file in enumerate(FILES)})
+    site.validate("logprobs")
+    counts = json.loads(site.report.read_text())["validation"]["logprobs"]
+    assert counts == {"dataset": "tones", "rows": 8, "expectations": 6, "unmet": 0}
+
+
+def test_each_broken_rule_names_its_log_probabilities(site: Site) -> None:
+    """Missing rows, other content, numbers that are no log-probabilities, and too few digits."""
+    values = [[-0.1, float("nan")], [], [-9.0, -9.0], [0.5, -3.0], [-9.0, -7.0], [-9.0, -8.0]]
+    rows = dict(zip(FILES, values, strict=False)) | {"9_zoe_0.wav": [-0.1, -4.0]}
+    _write_logprobs(site, rows, **{"7": "another"})
+    assert site.broken("logprobs") == {
+        "manifest and log-probabilities both contain it": "3: 7_bob_0.wav, 7_bob_1.wav, 9_zoe_0.wav",
+        "the content that was read has the hash of the manifest": "2: 7_ann_0.wav, 7_ann_1.wav",
+        "all values are finite numbers": "2: 3_ann_0.wav, 3_ann_1.wav",
+        "no value is above 0": "1: 3_bob_1.wav",
+        "in at least 50.0% the listed tokens have a probability of 0.5 or more together": (
+            "4: 3_ann_1.wav, 3_bob_0.wav, 7_ann_0.wav, 7_ann_1.wav"
+        ),
+    }
+
+
 def test_many_names_are_cut_to_ten(site: Site) -> None:
     """A rule that is broken everywhere lists ten recordings and counts the others."""
     files = [f"{digit}_ann_0.wav" for digit in range(10)] + [f"{digit}_bob_0.wav" for digit in range(10)]
@@ -338,7 +371,9 @@ def test_an_empty_index_leaves_every_recording_unfound(site: Site) -> None:
     assert len(measured) == 16 + len(FILES)
 
 
-@pytest.mark.parametrize(("kind", "file"), [("features", "index"), ("transcripts", "transcripts")])
+@pytest.mark.parametrize(
+    ("kind", "file"), [("features", "index"), ("transcripts", "transcripts"), ("logprobs", "logprobs")]
+)
 def test_a_table_without_the_columns_cannot_be_measured(site: Site, kind: str, file: str) -> None:
     """Absent columns are reported with the required ones."""
     _write_features(site)

@@ -18,6 +18,8 @@ class Network(nn.Module, ABC):
     """A classifier in two steps: `embed` returns features, `classify` turns them into logits with a linear layer."""
 
     classify: nn.Module
+    # Whether the novelty of a clip is the network's doubt alone, without a distance of its features.
+    novelty_is_doubt = False
 
     @classmethod
     def build(cls, params: Any, input_spec: Mapping[str, Any]) -> Self:
@@ -30,6 +32,11 @@ class Network(nn.Module, ABC):
 
     def scale_by(self, inputs: Tensor, lengths: Tensor) -> None:
         """Set the statistics by which inputs are scaled from training clips; by default inputs are not scaled."""
+
+    def fit(self, inputs: Tensor, lengths: Tensor, labels: Tensor) -> bool:
+        """Fit the weights to all training clips at once, and return True; by default epochs of gradient descent do."""
+        del inputs, lengths, labels
+        return False
 
     @abstractmethod
     def embed(self, inputs: Tensor, lengths: Tensor | None) -> Tensor:

@@ -33,7 +33,7 @@ def load(folder: Path) -> tuple[OodClassifier, Training]:
     try:
         weights = safetensors.torch.load_file(folder / WEIGHTS)
         buffers = {name.removeprefix(_DISTANCE): weights[name] for name in weights if name.startswith(_DISTANCE)}
-        classifier = OodClassifier(network, MahalanobisDistance(**buffers))
+        classifier = OodClassifier(network, MahalanobisDistance(**buffers) if buffers else None)
         classifier.load_state_dict(weights)
     except (OSError, SafetensorError, TypeError, RuntimeError) as error:
         raise BundleError(f"{folder / WEIGHTS} are no weights of this {description.model}: {error}") from error

@@ -8,6 +8,9 @@ other sounds from digits of unseen speakers (measurements: docs/scoring.md):
   towards a multiple of the identity, which unseen speakers need, and then approximated as in probabilistic PCA
   (Tipping and Bishop 1999): the largest components keep their variances, all others share one.
 - Energy of the logits, -log sum exp (Liu et al. 2020).
+
+For a network whose features are answers of a recognizer it is the network's doubt alone: minus the largest
+log-probability (Hendrycks and Gimpel 2017).
 """
 
 from typing import Self
@@ -73,10 +76,10 @@ class MahalanobisDistance(nn.Module):
 class OodClassifier(nn.Module):
     """The served model: a network with an out-of-distribution score."""
 
-    def __init__(self, network: Network, distance: MahalanobisDistance) -> None:
+    def __init__(self, network: Network, distance: MahalanobisDistance | None) -> None:
         super().__init__()
         self.network = network
-        self.distance = distance
+        self.distance = distance  # None: see `Network.novelty_is_doubt`
         # Means and standard deviations of distance and energy over the training clips.
         self.centre: Tensor = nn.Buffer(torch.zeros(2))
         self.spread: Tensor = nn.Buffer(torch.ones(2))
@@ -84,9 +87,12 @@ class OodClassifier(nn.Module):
     @classmethod
     def fitted(cls, network: Network, features: Tensor, labels: Tensor) -> Self:
         """Return a classifier fitted to features `(clips, features)` and digits `(clips,)` of training clips."""
-        classifier = cls(network, MahalanobisDistance.fitted(features, labels))
+        if network.novelty_is_doubt:
+            return cls(network, None)
+        distance = MahalanobisDistance.fitted(features, labels)
+        classifier = cls(network, distance)
         with torch.no_grad():
-            scores = classifier._scores(features, network.classify(features))
+            scores = _scores(distance, features, network.classify(features))
         classifier.centre = scores.mean(dim=0)
         classifier.spread = scores.std(dim=0).clamp(min=_MIN_SPREAD)
         return classifier
@@ -98,8 +104,11 @@ class OodClassifier(nn.Module):
     def classify_features(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits `(batch, 10)` and novelty `(batch,)` of features `(batch, features)`."""
         logits: Tensor = self.network.classify(features)
-        return logits, ((self._scores(features, logits) - self.centre) / self.spread).sum(dim=1)
+        if self.distance is None:
+            return logits, -logits.log_softmax(dim=1).amax(dim=1)
+        return logits, ((_scores(self.distance, features, logits) - self.centre) / self.spread).sum(dim=1)
 
-    def _scores(self, features: Tensor, logits: Tensor) -> Tensor:
-        """Return distance and energy, `(batch, 2)`."""
-        return torch.stack([self.distance(features), -logits.logsumexp(dim=1)], dim=1)
+
+def _scores(distance: MahalanobisDistance, features: Tensor, logits: Tensor) -> Tensor:
+    """Return distance and energy, `(batch, 2)`."""
+    return torch.stack([distance(features), -logits.logsumexp(dim=1)], dim=1)

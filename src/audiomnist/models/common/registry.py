@@ -9,6 +9,7 @@ MODULES = {
     "cnn": "audiomnist.models.cnn",
     "rnn": "audiomnist.models.rnn",
     "lstm": "audiomnist.models.lstm",
+    "whisper": "audiomnist.models.whisper",
 }
 
 

@@ -71,8 +71,13 @@ SCHEMA = pa.schema(
         _required("code_revision", pa.string(), "git revision, or version, of the program that made the row"),
         _required("run_id", pa.string(), "the run that wrote the row"),
         _required("scored_at", pa.timestamp("us", "UTC"), "when the row was made"),
+        _column("answered_by", pa.string(), "the models that the label is from, joined by +"),
+        _column("asr_token", pa.string(), "most likely first token of the speech recognizer, where it was asked"),
     ]
 )
+
+# Columns that tables of earlier versions lack; they are nullable and come last.
+_NEWER = ("answered_by", "asr_token")
 
 # No two rows have the same values in all of these columns.
 IDENTITY = ("path", "content_sha256", "model_version")
@@ -84,13 +89,18 @@ def identities(rows: pa.Table | pa.RecordBatch) -> list[tuple[str | None, ...]]:
 
 
 def differences(other: pa.Schema) -> list[str]:
-    """Return each column that differs from `SCHEMA`, with its type and the expected one."""
+    """Return each column that differs from `SCHEMA`, with its type and the expected one, except those of `absent`."""
     expected, actual = _types(SCHEMA), _types(other)
     return [
         f"{name} ({actual.get(name, 'absent')}, expected {expected.get(name, 'none')})"
         for name in {**expected, **actual}
-        if actual.get(name) != expected.get(name)
+        if actual.get(name) != expected.get(name) and not (name in _NEWER and name not in actual)
     ]
+
+
+def absent(other: pa.Schema) -> list[pa.Field]:
+    """Return the columns that a table lacks because an earlier version made it."""
+    return [SCHEMA.field(name) for name in _NEWER if name not in other.names]
 
 
 def _types(schema: pa.Schema) -> dict[str, str]:

@@ -5,6 +5,9 @@ Lake atomically adds the next entry to the log, which names the file; the entry 
 commit is an application transaction, numbered one above the last that its writer has seen: if another writer took the
 number, this one reads the table again and drops the rows that are already there.
 
+A table that an earlier version made may lack columns that are newer (`schema.absent`). Readers see nulls; the first
+commit of rows is preceded by one that adds the columns, after which all older rows have nulls.
+
 docs/scoring.md explains what a SIGKILL, an error or a power cut leaves in each step, and why each row is in the table
 exactly once after the next run.
 """
@@ -17,7 +20,7 @@ from typing import Any
 from uuid import uuid4
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties
+from deltalake import CommitProperties, DeltaTable, Schema, Transaction, WriterProperties
 from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
@@ -36,7 +39,7 @@ from audiomnist.scoring.table.location import (
     unwritable,
     uri_of,
 )
-from audiomnist.scoring.table.schema import IDENTITY, SCHEMA, differences, identities
+from audiomnist.scoring.table.schema import IDENTITY, SCHEMA, absent, differences, identities
 
 _APPLICATION = "audiomnist"
 _MARK = "audiomnist.commit"
@@ -60,7 +63,8 @@ class Table:
     def find(cls, path: Path) -> "Table | None":
         """Return the table in a folder, or None if the folder is absent or empty.
 
-        Raises TableError if the folder has other content, a table with other columns, or one that cannot be read.
+        The table may lack columns that are newer than it. Raises TableError if the folder has other content, a table
+        with other columns, or one that cannot be read.
         """
         uri = uri_of(path)
         if not exists(path):
@@ -115,13 +119,14 @@ class Table:
     def append(self, rows: pa.Table, metadata: Mapping[str, str]) -> int:
         """Commit rows, or none, in one step; return the version of the table after the commit.
 
-        The table did not have the rows when it was opened. The keys of `metadata` are in
-        `audiomnist.scoring.table.history`.
+        The table did not have the rows when it was opened; columns that it lacks are added first, by a commit of its
+        own. The keys of `metadata` are in `audiomnist.scoring.table.history`.
 
         Raises:
             TableWriteError: the rows are not in the table, or may not be synced to disk.
         """
         rows = rows if rows.schema.equals(SCHEMA, check_metadata=True) else rows.cast(SCHEMA)
+        self._add_absent_columns()
         for _ in range(_ATTEMPTS):
             if self._commit(rows if self._is_only_writer else self._missing(rows), metadata):
                 return self.version
@@ -136,8 +141,12 @@ class Table:
         `only` has the accepted values by column. Raises TableError if the table cannot be read.
         """
         schema = pa.schema([SCHEMA.field(name) for name in columns])
+        lacking = [field for field in self._absent_columns if field.name in columns]
+        present = [name for name in columns if name not in {field.name for field in lacking}]
         try:
-            for batch in pa.RecordBatchReader.from_stream(self._delta.scan(schema.names, _sql_condition(only or {}))):
+            for batch in pa.RecordBatchReader.from_stream(self._delta.scan(present, _sql_condition(only or {}))):
+                for field in lacking:
+                    batch = batch.append_column(field, pa.nulls(len(batch), field.type))  # noqa: PLW2901
                 yield batch.select(schema.names).cast(schema)
         except (DeltaError, OSError, pa.ArrowException) as error:
             raise unreadable(self.path, error) from error
@@ -200,6 +209,26 @@ class Table:
             self._delta.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False, full=True)
             self._delta.update_incremental()
         return sorted(before - delta_files.names(self.path))
+
+    @property
+    def _absent_columns(self) -> list[pa.Field]:
+        return absent(pa.schema(self._delta.schema().to_arrow()))
+
+    def _add_absent_columns(self) -> None:
+        """Add the columns that the table lacks, unless another writer does so first."""
+        with _writing(self.path):
+            while columns := self._absent_columns:
+                before = self.version
+                try:
+                    self._delta.alter.add_columns(Schema.from_arrow(pa.schema(columns)).fields)
+                except (DeltaError, OSError):
+                    self._is_only_writer = False
+                    self._delta.update_incremental()
+                    if self.version == before:
+                        raise
+                self._is_only_writer &= self.version == before + 1
+                for version in range(before + 1, self.version + 1):
+                    delta_files.sync_commit(self.path, version)
 
     def _commit(self, rows: pa.Table, metadata: Mapping[str, str]) -> bool:
         """Try to commit rows; return False if another writer committed first."""

@@ -19,7 +19,7 @@ from audiomnist.core.processes import ENDING_SIGNALS, blocked_signals, die_with_
 from audiomnist.scoring.inbox.discover import Deferred
 from audiomnist.scoring.workers.scorer import Chunk, ScoredChunk, Scorer, ScoringTask
 from audiomnist.serving.bundle.description import BundleError
-from audiomnist.serving.model import load
+from audiomnist.serving.cascade import load
 from audiomnist.serving.predictor import predictor
 
 # Time allowed for an answer: start of the process, plus about ten times the usual time of each file.

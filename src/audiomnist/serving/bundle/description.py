@@ -1,12 +1,13 @@
 """Description of a model bundle: `bundle.json`.
 
-It defines the input of the graph (waveforms or tokens, and their preparation), its labels and calibration, what the
-model was trained on, and the SHA-256 of the graph. Reading it needs neither pickle nor PyTorch.
+It defines the input of the graph (waveforms, tokens or log-probabilities, and their preparation), its labels and
+calibration, what the model was trained on, and the SHA-256 of the graph. Reading it needs neither pickle nor PyTorch.
 """
 
 import hashlib
+import json
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -20,6 +21,7 @@ from audiomnist.serving.bundle.reference import Reference
 DESCRIPTION = "bundle.json"
 GRAPH = "model.onnx"
 OUTPUTS = ("logits", "novelty")
+CASCADE: Final = "cascade"
 _SCHEMA_VERSION: Final = 2
 LABELS = tuple(str(digit) for digit in range(CLASSES))
 
@@ -64,6 +66,13 @@ class TranscriptInput(FrozenModel):
     recognizer: dict[str, Any]
 
 
+class LogprobsInput(FrozenModel):
+    """Input of a graph that takes log-probabilities of the first token of this recognizer: see `asr.first_token`."""
+
+    kind: Literal["logprobs"] = "logprobs"
+    recognizer: dict[str, Any]
+
+
 class Calibration(FrozenModel):
     """Parameters that turn logits and novelty into probabilities and `ood_score`.
 
@@ -87,7 +96,7 @@ class Training(FrozenModel):
     schema_version: Literal[2] = _SCHEMA_VERSION
     model: str
     labels: tuple[str, ...] = LABELS
-    input: WaveformInput | TranscriptInput = Field(discriminator="kind")
+    input: WaveformInput | TranscriptInput | LogprobsInput = Field(discriminator="kind")
     dataset: Dataset
     split: dict[str, Any]
     synthetic_voices: dict[str, Any] | None = None
@@ -103,7 +112,44 @@ class Description(Training):
     metrics: dict[str, Any] | None = None
 
 
-_TrainingT = TypeVar("_TrainingT", bound=Training)
+class Rule(FrozenModel):
+    """When a cascade asks its second model, and how it fuses both: see `audiomnist.serving.fusion`.
+
+    Attributes:
+        weights: of the first and the second model; their sum is 1.
+        temperature: T, which the weights leave open.
+        threshold: of the first model's confidence.
+    """
+
+    weights: tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]]
+    temperature: float = Field(gt=0)
+    threshold: float = Field(ge=0)
+
+
+class CascadeDescription(FrozenModel):
+    """Description of a served cascade: the content of `bundle.json` beside the bundles of its members.
+
+    Attributes:
+        members: the SHA-256 of each member's `bundle.json`, by its name, which is its folder's; that of the model which
+            is asked first comes first.
+        rule: when the second model is asked, and how both are fused.
+        parameters: the section `models.cascade`.
+        dataset: what both members were trained on; also `split`.
+        reference: that of the first member.
+    """
+
+    schema_version: Literal[2] = _SCHEMA_VERSION
+    model: Literal["cascade"] = CASCADE
+    members: dict[str, str] = Field(min_length=2, max_length=2)
+    rule: Rule
+    parameters: dict[str, Any]
+    dataset: Dataset
+    split: dict[str, Any]
+    reference: Reference
+    metrics: dict[str, Any] | None = None
+
+
+_DescribedT = TypeVar("_DescribedT", bound=FrozenModel)
 
 
 def describe(folder: Path) -> tuple[Description, str]:
@@ -112,12 +158,28 @@ def describe(folder: Path) -> tuple[Description, str]:
     return _parse(Description, text, folder), hashlib.sha256(text).hexdigest()
 
 
+def describe_served(folder: Path) -> tuple[Description | CascadeDescription, str]:
+    """Return the description of a served model or cascade, and the SHA-256 of its `bundle.json`."""
+    text = _read(folder / DESCRIPTION)
+    kind: type[Description | CascadeDescription] = CascadeDescription if _model(text) == CASCADE else Description
+    return _parse(kind, text, folder), hashlib.sha256(text).hexdigest()
+
+
 def describe_training(folder: Path) -> Training:
     """Return the description of a trained model."""
     return _parse(Training, _read(folder / DESCRIPTION), folder)
 
 
-def _parse(kind: type[_TrainingT], text: bytes, folder: Path) -> _TrainingT:
+def _model(text: bytes) -> object:
+    """Return the name of the model in a description, None if there is none."""
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return None
+    return content.get("model") if isinstance(content, dict) else None
+
+
+def _parse(kind: type[_DescribedT], text: bytes, folder: Path) -> _DescribedT:
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:
@@ -129,7 +191,7 @@ def _parse(kind: type[_TrainingT], text: bytes, folder: Path) -> _TrainingT:
         ) from error
 
 
-def write_description(folder: Path, description: Training) -> None:
+def write_description(folder: Path, description: Training | CascadeDescription) -> None:
     """Write `bundle.json`."""
     atomic.write_text(folder / DESCRIPTION, description.model_dump_json(indent=2) + "\n")
 
@@ -158,4 +220,4 @@ def _read(path: Path) -> bytes:
 def how_to_restore(folder: Path) -> str:
     """Return what brings a bundle back: the selected one is in git, that of the wheel in it, the others in DVC."""
     commands = {"selected": f"git checkout HEAD -- {folder}", "served_model": "install audiomnist again"}
-    return commands.get(folder.name, "dvc checkout, or dvc repro")
+    return commands.get(folder.name) or commands.get(folder.parent.name, "dvc checkout, or dvc repro")
