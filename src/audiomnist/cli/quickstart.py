@@ -109,7 +109,7 @@ def compare(checkout: Path) -> None:
         scores = json.loads((checkout / report).read_text(encoding="utf-8"))[name]
         is_committed = _git(checkout, "ls-tree", "HEAD", report)
         committed = json.loads(_git(checkout, "show", f"HEAD:./{report}"))[name] if is_committed else None
-        print(f"  {title:12}  {_difference(scores, committed)}")
+        print(f"  {title:23}  {_difference(scores, committed)}")
     if _git(checkout, "status", "--porcelain", "--", *_RESULTS):
         print(_KEEP_OR_DROP)
 
