@@ -45,7 +45,8 @@ def train(
     Args:
         model: a name in `models.common.registry.MODULES`.
         parameters: params.yaml; the sections `train`, `split` and `models.<model>` are read.
-        inputs: folder of features, transcripts or log-probabilities; may contain those of synthetic speakers, which are only trained on.
+        inputs: folder of features, transcripts or log-probabilities; may contain those of synthetic speakers, which are
+            only trained on.
         split: CSV with the subset of each clip.
         corpus: JSON with the name of the dataset.
         out: output folder; it is written completely or not at all.
