@@ -24,6 +24,12 @@ PARAMS = RobustnessParams(
     leading_silence_s=(0.01, 0.5),
     leading_silence_dbfs=-70,
     clipped_percent=(1, 20, 99),
+    surrounding_s=0.3,
+    offset=(-0.9, 0.02),
+    hum_snr_db=(20, -10),
+    room_snr_db=(20, -10),
+    click_before_s=(0.001, 0.29),
+    header_bytes=(2, 44),
 )
 PATHS = [condition.path for condition in conditions(PARAMS, [])]
 

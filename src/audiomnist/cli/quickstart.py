@@ -104,12 +104,13 @@ def demonstrate(folder: Path) -> None:
 def compare(checkout: Path) -> None:
     """Print how each model's accuracy differs from the committed one, and how to keep or drop changed results."""
     print("\nCompared with the committed results:")
+    width = max(map(len, TITLES.values()))
     for name, title in TITLES.items():
         report = f"reports/evaluation/{name}.json"
         scores = json.loads((checkout / report).read_text(encoding="utf-8"))[name]
         is_committed = _git(checkout, "ls-tree", "HEAD", report)
         committed = json.loads(_git(checkout, "show", f"HEAD:./{report}"))[name] if is_committed else None
-        print(f"  {title:12}  {_difference(scores, committed)}")
+        print(f"  {title:{width}}  {_difference(scores, committed)}")
     if _git(checkout, "status", "--porcelain", "--", *_RESULTS):
         print(_KEEP_OR_DROP)
 

@@ -18,7 +18,7 @@ class FrontEndParams(Section):
         f_max: upper edge of the last filter, at most half the sample rate.
         n_mfcc: cepstral coefficients kept, at most `n_mels`.
         amin: minimum of the mel powers, for a clip of peak 1.
-        trim_top_db: how far below the loudest frame both ends count as silence.
+        trim_top_db: how far below the loudest frame both ends count as silence at most, see `waveform.trim_silence`.
         max_duration_s: of a clip that is longer after trimming, the loudest stretch of this length is taken.
     """
 

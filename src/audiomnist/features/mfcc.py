@@ -6,12 +6,16 @@ matrix product per frame (with windowed cosines and sines), which every ONNX run
 less than 1e-3 dB at an `amin` of 1e-3.
 """
 
+import math
+
 import torch
 import torchaudio
 from torch import Tensor, nn
 from torch.nn import functional
 
 from audiomnist.features.front_end import FrontEndParams
+
+_DB_PER_NEPER_OF_POWER = 10 / math.log(10)
 
 
 class FrontEnd(nn.Module):
@@ -61,7 +65,7 @@ class FrontEnd(nn.Module):
         peaks = waveforms.abs().amax(dim=1, keepdim=True).clamp(min=1e-5)  # (batch, 1)
         spectrum = self._spectrum(waveforms / peaks)  # (batch, frames, 2 * bins)
         mel = torch.matmul(spectrum.square(), self.mel)  # (batch, frames, n_mels)
-        decibels = mel.clamp(min=self.amin).log10() * 10.0
+        decibels = mel.clamp(min=self.amin).log() * _DB_PER_NEPER_OF_POWER
         mfcc = torch.matmul(self.dct, decibels.transpose(1, 2))  # (batch, coefficients, frames)
         if lengths is None:
             return mfcc, None

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from audiomnist.audio.waveform import Waveform
 from audiomnist.core.params import Section
@@ -26,6 +26,8 @@ _Factor = Annotated[float, Field(ge=0.25, le=4)]
 _Rate = Annotated[int, Field(ge=4000, le=192_000)]
 _Seconds = Annotated[float, Field(gt=0, le=10)]
 _Percent = Annotated[float, Field(gt=0, lt=100)]
+_Offset = Annotated[float, Field(gt=-1, lt=1)]
+_HeaderBytes = Annotated[int, Field(ge=2, le=44, multiple_of=2)]
 _TelephoneHz = Annotated[float, Field(gt=0, lt=TELEPHONE_RATE_HZ / 2)]
 
 
@@ -44,6 +46,12 @@ class RobustnessParams(Section):
         leading_silence_s: silence before the speech.
         leading_silence_dbfs: root mean square of that silence, in dB below full scale.
         clipped_percent: minimum of the samples at full scale, in percent.
+        surrounding_s: silence on both sides of the speech, for the five conditions that follow.
+        offset: constant that is added to all samples; full scale is 1.
+        hum_snr_db: level of the speech above mains hum.
+        room_snr_db: level of the speech above the noise of a room.
+        click_before_s: time between a click and the speech, below `surrounding_s`.
+        header_bytes: bytes of a WAV header that was read as samples.
     """
 
     clips: int = Field(ge=1)
@@ -57,6 +65,18 @@ class RobustnessParams(Section):
     leading_silence_s: Annotated[tuple[_Seconds, ...], _DISTINCT]
     leading_silence_dbfs: float = Field(ge=-120, le=0)
     clipped_percent: Annotated[tuple[_Percent, ...], _DISTINCT]
+    surrounding_s: _Seconds
+    offset: Annotated[tuple[_Offset, ...], _DISTINCT]
+    hum_snr_db: Annotated[tuple[_Decibels, ...], _DISTINCT]
+    room_snr_db: Annotated[tuple[_Decibels, ...], _DISTINCT]
+    click_before_s: Annotated[tuple[_Seconds, ...], _DISTINCT]
+    header_bytes: Annotated[tuple[_HeaderBytes, ...], _DISTINCT]
+
+    @model_validator(mode="after")
+    def _click_is_in_the_silence(self) -> Self:
+        if max(self.click_before_s, default=0) >= self.surrounding_s:
+            raise ValueError("click_before_s must be below surrounding_s")
+        return self
 
 
 @dataclass(frozen=True)
@@ -83,6 +103,7 @@ def conditions(params: RobustnessParams, others: Sequence[Waveform]) -> list[Con
     """Return the clean condition and all others, in a fixed order; babble is made of `others`."""
     babble = partial(corruptions.add_babble, others=others, voices=params.babble_voices)
     silence = partial(corruptions.prepend_silence, level_dbfs=params.leading_silence_dbfs)
+    surrounded = partial(partial, surrounding_s=params.surrounding_s)
     families: list[tuple[tuple[str, ...], str, Callable[..., Waveform], Sequence[Any]]] = [
         (("noise", "white"), "SNR {:g} dB", corruptions.add_white_noise, params.snr_db),
         (("noise", "pink"), "SNR {:g} dB", corruptions.add_pink_noise, params.snr_db),
@@ -93,6 +114,11 @@ def conditions(params: RobustnessParams, others: Sequence[Waveform]) -> list[Con
         (("source",), "{} Hz", corruptions.change_rate, params.source_rate_hz),
         (("silence",), "{:g} s", silence, params.leading_silence_s),
         (("clipping",), "{:g} %", corruptions.clip_peaks, params.clipped_percent),
+        (("offset",), "{:g}", surrounded(corruptions.add_offset), params.offset),
+        (("hum",), "SNR {:g} dB", surrounded(corruptions.add_hum), params.hum_snr_db),
+        (("room",), "SNR {:g} dB", surrounded(corruptions.add_room_noise), params.room_snr_db),
+        (("click",), "{:g} s", surrounded(corruptions.add_click), params.click_before_s),
+        (("header",), "{} bytes", surrounded(corruptions.prepend_header), params.header_bytes),
     ]
     return [Condition((), "clean", corruptions.identity)] + [
         Condition(kinds, label.format(strength), partial(corrupt, strength))

@@ -1,9 +1,10 @@
-"""Corruptions of a waveform: noise, babble, level, speed, telephone, sample rate, leading silence and clipping.
+"""Corruptions of a waveform: noise, level, speed, telephone, sample rate, silence, clipping, offset, hum, clicks.
 
 Each takes its strength, a waveform and a generator, and returns another waveform. A clip has one generator for all
 conditions, so that it is mixed with the same noise at every level.
 """
 
+import struct
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,6 +21,9 @@ Corruption = Callable[[Waveform, Generator], Waveform]
 TELEPHONE_RATE_HZ = 8000
 _FULL_SCALE = 2**15  # of 16 bits
 _BAND_FILTER_ORDER = 4
+_MAINS_HZ = 50
+_HARMONICS = np.arange(1, 5)
+_CLICK_S = 0.001
 
 
 def generator(seed: int, file: str) -> Generator:
@@ -114,8 +118,57 @@ def clip_peaks(clipped_percent: float, waveform: Waveform, _: Generator) -> Wave
     return _recorded(waveform.samples / magnitudes[-clipped], waveform.sample_rate_hz)
 
 
-def _mixed(waveform: Waveform, noise: NDArray[np.float64], snr_db: float) -> Waveform:
-    level = _rms(waveform.samples) / max(_rms(noise), np.finfo(np.float64).tiny)
+def add_offset(offset: float, waveform: Waveform, _: Generator, *, surrounding_s: float) -> Waveform:
+    """Add a constant, clipped at full scale, as a recorder without a high-pass filter does."""
+    surrounded = _surrounded(waveform, surrounding_s)
+    return _recorded(surrounded.samples + offset, surrounded.sample_rate_hz)
+
+
+def add_hum(snr_db: float, waveform: Waveform, rng: Generator, *, surrounding_s: float) -> Waveform:
+    """Add mains hum: 50 Hz and three harmonics with amplitudes 1, 1/2, 1/3 and 1/4 and random phases.
+
+    `snr_db` is as in `add_white_noise`, for the speech without the silence around it, also in `add_room_noise`.
+    """
+    surrounded = _surrounded(waveform, surrounding_s)
+    time_s = np.arange(len(surrounded.samples)) / waveform.sample_rate_hz
+    phases = 2 * np.pi * (_HARMONICS * _MAINS_HZ * time_s[:, None] + rng.random(len(_HARMONICS)))
+    return _mixed(surrounded, (np.sin(phases) / _HARMONICS).sum(axis=1), snr_db, level_of=waveform)
+
+
+def add_room_noise(snr_db: float, waveform: Waveform, rng: Generator, *, surrounding_s: float) -> Waveform:
+    """Add the noise of a room, before and after the speech too: pink noise with mean 0."""
+    surrounded = _surrounded(waveform, surrounding_s)
+    noise = colored_noise(len(surrounded.samples), 1, rng, has_mean=False)
+    return _mixed(surrounded, noise, snr_db, level_of=waveform)
+
+
+def add_click(before_s: float, waveform: Waveform, _: Generator, *, surrounding_s: float) -> Waveform:
+    """Put a click of 1 ms at full scale `before_s` before the speech."""
+    surrounded = _surrounded(waveform, surrounding_s)
+    start, length = (round(time_s * waveform.sample_rate_hz) for time_s in (surrounding_s - before_s, _CLICK_S))
+    samples = surrounded.samples.copy()
+    samples[start : start + length] = 1
+    return Waveform(samples, waveform.sample_rate_hz)
+
+
+def prepend_header(size_bytes: int, waveform: Waveform, _: Generator, *, surrounding_s: float) -> Waveform:
+    """Put the first bytes of a WAV header, read as 16-bit samples, before the sound."""
+    surrounded = _surrounded(waveform, surrounding_s)
+    data_bytes, rate_hz = 2 * len(surrounded.samples), waveform.sample_rate_hz
+    header = b"RIFF" + struct.pack("<I", 36 + data_bytes) + b"WAVEfmt "
+    header += struct.pack("<IHHIIHH", 16, 1, 1, rate_hz, 2 * rate_hz, 2, 16) + b"data" + struct.pack("<I", data_bytes)
+    stale = np.frombuffer(header[:size_bytes], dtype="<i2") / np.float32(_FULL_SCALE)
+    return Waveform(np.concatenate([stale, surrounded.samples]), rate_hz)
+
+
+def _surrounded(waveform: Waveform, silence_s: float) -> Waveform:
+    """Return a waveform with digital silence on both sides."""
+    return Waveform(np.pad(waveform.samples, round(silence_s * waveform.sample_rate_hz)), waveform.sample_rate_hz)
+
+
+def _mixed(waveform: Waveform, noise: NDArray[np.float64], snr_db: float, level_of: Waveform | None = None) -> Waveform:
+    """Add noise; the speech has the level of `level_of`, by default that of the waveform."""
+    level = _rms((level_of or waveform).samples) / max(_rms(noise), np.finfo(np.float64).tiny)
     return _scaled_down(waveform.samples + noise * level * 10 ** (-snr_db / 20), waveform.sample_rate_hz)
 
 

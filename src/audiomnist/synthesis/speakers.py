@@ -30,7 +30,7 @@ class SyntheticSpeakersParams(Section):
         count: speakers; each says every digit once. 0 for none.
         seed: seed of all draws (>= 0).
         copies_per_word: augmented copies of each word, drawn as `features.augment` says; the original is not kept.
-        espeak_languages: names of kinds of English in eSpeak NG.
+        espeak_languages: names of languages in eSpeak NG; those of other languages pronounce the English words.
         rate_wpm: speaking rate, in words per minute, 80 to 450.
         pitch: pitch in eSpeak NG, 0 to 99.
         pitch_range: variation of the pitch (intonation) in eSpeak NG, 0 to 99.

@@ -45,3 +45,4 @@ def history_writer(path: Path, epochs: int) -> Iterator[OnEpoch]:
             progress.update(task, advance=1, description=f"{message}, validation {validation.accuracy:.3f}")
 
         yield write
+        progress.update(task, total=progress.tasks[task].completed)  # one, if the weights were fitted at once

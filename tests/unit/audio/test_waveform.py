@@ -14,6 +14,9 @@ from audiomnist.audio import waveform as audio
 from audiomnist.audio.wav import PcmAudio, WavError
 from audiomnist.audio.waveform import BadAudioError, Samples, Waveform
 
+# Samples: 80 ms at 8 kHz, and two frames, since a frame's level depends on its neighbours.
+LONGEST_MARGIN = 640 + 160
+
 # Ten samples are a frame at 1 kHz: short sounds of a few levels, each held for a while.
 LEVELS = st.sampled_from([0.0, 1e-4, 0.003, 0.1, -0.7, 1.0])
 SOUNDS = st.lists(st.tuples(LEVELS, st.integers(1, 60)), min_size=1, max_size=8).map(
@@ -122,53 +125,82 @@ def test_samples_that_are_no_numbers_are_refused(tmp_path: Path, tone: Samples, 
     assert caught.value.reason == "not_finite"
 
 
-def test_silence_at_both_ends_is_cut_down_to_a_margin_of_30_ms(tone: Samples) -> None:
-    """240 samples of the silence stay on each side at 8 kHz."""
+def test_silence_at_both_ends_is_cut_down_to_a_margin_of_80_ms(tone: Samples) -> None:
+    """640 samples of the silence stay on each side at 8 kHz, and those of the frames beside the tone."""
     trimmed = audio.trim_silence(padded(tone, 2400, 4000), 8000, 40.0)
-    np.testing.assert_array_equal(trimmed, padded(tone, 240, 240))
+    assert len(tone) + 2 * 640 <= len(trimmed) <= len(tone) + 2 * LONGEST_MARGIN
 
 
 def test_silence_within_the_margin_stays(tone: Samples) -> None:
     """A sound that begins and ends at once loses nothing."""
-    short = padded(tone, 80, 160)
+    short = padded(tone, 240, 400)
     np.testing.assert_array_equal(audio.trim_silence(short, 8000, 40.0), short)
 
 
-def test_a_pause_between_sounds_stays(tone: Samples) -> None:
-    """Only the ends are trimmed."""
-    sound = np.concatenate([tone, np.zeros(4000, dtype=np.float32), tone])
+def test_a_pause_of_an_utterance_stays(tone: Samples) -> None:
+    """A stop consonant is silent for less than 200 ms."""
+    sound = np.concatenate([tone, np.zeros(1200, dtype=np.float32), tone])
     np.testing.assert_array_equal(audio.trim_silence(sound, 8000, 40.0), sound)
 
 
-@pytest.mark.parametrize(("trim_top_db", "samples"), [(30.0, 4000 + 240), (50.0, 8000)])
-def test_the_threshold_is_relative_to_the_loudest_frame(tone: Samples, trim_top_db: float, samples: int) -> None:
-    """What lies 40 dB below the rest goes with a threshold of 30 dB and stays with one of 50."""
-    sound = np.concatenate([tone, 0.01 * tone]).astype(np.float32)
-    for gain in (1.0, 1e-3):
-        assert len(audio.trim_silence((gain * sound).astype(np.float32), 8000, trim_top_db)) == samples
+@pytest.mark.parametrize("gain", [0.01, 0.5])
+def test_of_two_utterances_the_louder_one_stays(tone: Samples, gain: float) -> None:
+    """They are more than 200 ms apart."""
+    silence = np.zeros(4000, dtype=np.float32)
+    sound = np.concatenate([gain * tone, silence, tone, silence, gain * tone]).astype(np.float32)
+    trimmed = audio.trim_silence(sound, 8000, 60.0)
+    assert len(trimmed) <= len(tone) + 2 * LONGEST_MARGIN
+    assert np.abs(trimmed).max() == np.abs(tone).max()
 
 
-@pytest.mark.parametrize("count", [1, 79, 80, 4321])
+def test_a_click_before_the_digit_is_trimmed(tone: Samples) -> None:
+    """One at full scale, a quarter of a second before it."""
+    sound = padded(0.3 * tone, 4000, 4000)
+    sound[2000:2008] = 1
+    assert np.abs(audio.trim_silence(sound, 8000, 40.0)).max() < 0.31
+
+
+@pytest.mark.parametrize("snr_db", [10, 20, 30])
+def test_the_noise_of_a_room_is_trimmed(tone: Samples, snr_db: float) -> None:
+    """Although it is less than 40 dB below the digit."""
+    noise = np.random.default_rng(0).standard_normal(16_000 + len(tone)) * tone.std() * 10 ** (-snr_db / 20)
+    sound = (padded(tone, 8000, 8000) + noise).astype(np.float32)
+    trimmed = audio.trim_silence(sound, 8000, 40.0)
+    assert len(tone) <= len(trimmed) <= len(tone) + 2 * LONGEST_MARGIN
+
+
+@pytest.mark.parametrize(("trim_top_db", "has_tail"), [(10.0, False), (30.0, True)])
+def test_the_threshold_is_relative_to_the_loudest_frame(tone: Samples, trim_top_db: float, has_tail: bool) -> None:  # noqa: FBT001
+    """What lies 20 dB below the rest goes with a threshold of 10 dB and stays with one of 30, at any level."""
+    silence = np.zeros(8000, dtype=np.float32)
+    sound = np.concatenate([silence, tone, 0.1 * tone, silence]).astype(np.float32)
+    for gain in (1.0, 1e-2):
+        trimmed = audio.trim_silence((gain * sound).astype(np.float32), 8000, trim_top_db)
+        assert (len(trimmed) > 1.8 * len(tone)) == has_tail
+
+
+@pytest.mark.parametrize("count", [3, 79, 80, 4321])
 def test_all_zero_sound_comes_back_as_it_is(count: int) -> None:
     """There is no loudest frame to measure silence by."""
     silence = np.zeros(count, dtype=np.float32)
     np.testing.assert_array_equal(audio.trim_silence(silence, 8000, 40.0), silence)
 
 
-@given(sound=SOUNDS)
+@given(sound=SOUNDS.filter(lambda sound: len(sound) > 1))
 def test_trimming_keeps_one_stretch_of_unchanged_samples(sound: Samples) -> None:
-    """What comes back is an unchanged part of the sound, and has the sound's peak."""
+    """What comes back is an unchanged part of the sound, and is not empty."""
     trimmed = audio.trim_silence(sound, 1000, 40.0)
     starts = range(len(sound) - len(trimmed) + 1)
+    assert len(trimmed)
     assert any(np.array_equal(sound[start : start + len(trimmed)], trimmed) for start in starts)
-    assert np.abs(trimmed).max() == np.abs(sound).max()
 
 
-@given(sound=SOUNDS, trim_top_db=st.sampled_from([10.0, 40.0, 80.0]))
-def test_trimming_twice_is_trimming_once(sound: Samples, trim_top_db: float) -> None:
-    """The margin that was left is not cut again."""
-    once = audio.trim_silence(sound, 1000, trim_top_db)
-    np.testing.assert_array_equal(audio.trim_silence(once, 1000, trim_top_db), once)
+@pytest.mark.parametrize("offset", [0.02, 0.05, 0.3, -0.5])
+def test_an_offset_changes_nothing_of_a_models_input(tone: Samples, offset: float) -> None:
+    """It neither keeps silence from being trimmed, nor stays in what is left."""
+    quiet = padded(0.5 * tone, 2400, 2400)
+    prepared = audio.prepare(Waveform(quiet + np.float32(offset), 8000), 8000, 40.0, 20000)
+    np.testing.assert_allclose(prepared, audio.prepare(Waveform(quiet, 8000), 8000, 40.0, 20000), atol=1e-6)
 
 
 @pytest.mark.parametrize("sample_rate_hz", [16000, 22050, 44100, 48000])
@@ -182,21 +214,19 @@ def test_preparing_resamples_to_the_models_rate(sample_rate_hz: int) -> None:
     assert loudest_hz(prepared, 8000) == pytest.approx(440, abs=2)
 
 
-def test_preparing_at_the_models_own_rate_alters_no_sample(tone: Samples) -> None:
+def test_preparing_at_the_models_own_rate_takes_the_mean_off_and_nothing_else(tone: Samples) -> None:
     """Nothing is filtered where there is nothing to convert."""
     prepared = audio.prepare(Waveform(tone, 8000), 8000, 40.0, 20000)
-    np.testing.assert_array_equal(prepared, tone)
+    np.testing.assert_array_equal(prepared, tone - tone.mean())
 
 
 def test_a_digit_after_a_second_of_hiss_is_not_cut_off() -> None:
-    """Hiss too loud to be trimmed takes no room from what is louder."""
+    """Hiss is trimmed, and takes no room from what is louder."""
     hiss = 0.02 * np.sin(np.arange(16000)).astype(np.float32)
-    hiss[9000:12000] += 0.5 * np.sin(np.arange(3000) / 3).astype(np.float32)
+    digit = 0.5 * np.sin(np.arange(3000) / 3).astype(np.float32)
+    hiss[9000:12000] += digit
     prepared = audio.prepare(Waveform(hiss, 8000), 8000, 40.0, 8000)
-    assert len(prepared) == 8000
-    start = next(start for start in range(8001) if np.array_equal(hiss[start : start + 8000], prepared))
-    assert start <= 9000
-    assert start + 8000 >= 12000
+    assert 3000 + 2 * 640 <= len(prepared) <= 3000 + 2 * LONGEST_MARGIN
 
 
 @given(sound=SOUNDS, longest=st.integers(1, 3000))
@@ -214,7 +244,7 @@ def test_the_loudest_stretch_is_at_most_as_long_as_asked_and_no_other_has_more_e
 def test_preparing_cuts_after_trimming(tone: Samples) -> None:
     """Leading silence does not count towards the longest duration."""
     prepared = audio.prepare(Waveform(padded(tone, 8000, 0), 8000), 8000, 40.0, 1000)
-    np.testing.assert_array_equal(prepared, audio.loudest(tone, 1000))
+    np.testing.assert_allclose(prepared, audio.loudest(tone, 1000), atol=1e-7)
 
 
 @pytest.mark.parametrize(("at_least", "width"), [(0, 5), (5, 5), (8, 8)])

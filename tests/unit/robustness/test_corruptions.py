@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from scipy.signal import butter, sosfiltfilt
 
+from audiomnist.audio import wav
 from audiomnist.audio.waveform import Samples, Waveform
 from audiomnist.robustness import conditions as condition_table
 from audiomnist.robustness import corruptions
@@ -34,6 +35,12 @@ STRENGTHS: dict[str, Any] = {
     "leading_silence_s": [0.25, 1.0],
     "leading_silence_dbfs": -70.0,
     "clipped_percent": [5],
+    "surrounding_s": 0.3,
+    "offset": [0.05],
+    "hum_snr_db": [10],
+    "room_snr_db": [20],
+    "click_before_s": [0.1],
+    "header_bytes": [44],
 }
 
 Noise = Callable[[float, Waveform, np.random.Generator], Waveform]
@@ -275,6 +282,47 @@ def test_overdriven_silence_stays_silence() -> None:
     )
 
 
+def test_an_offset_is_added_around_the_speech_too(tone: Samples) -> None:
+    """And clipped at full scale."""
+    speech = Waveform(tone * np.float32(1.9), RATE_HZ)
+    offset = corruptions.add_offset(0.3, speech, rng(), surrounding_s=0.1).samples
+    np.testing.assert_allclose(offset[:800], 0.3, atol=1e-4)
+    np.testing.assert_allclose(offset[800:-800], np.minimum(speech.samples + 0.3, 1), atol=1e-4)
+
+
+def test_hum_has_the_given_snr_and_the_frequencies_of_the_mains(tone: Samples) -> None:
+    """It is measured beside the speech without the silence around it."""
+    speech = Waveform(tone * np.float32(0.2), RATE_HZ)
+    hum = corruptions.add_hum(10, speech, rng(), surrounding_s=0.25).samples - np.pad(speech.samples, 2000)
+    assert decibels(rms(speech.samples) / rms(hum)) == pytest.approx(10, abs=0.01)
+    spectrum = np.abs(np.fft.rfft(hum)) ** 2
+    assert np.flatnonzero(spectrum > 0.01 * spectrum.max()).tolist() == [50, 100, 150, 200]
+
+
+def test_the_noise_of_a_room_is_there_before_and_after_the_speech(tone: Samples) -> None:
+    """At the given SNR everywhere."""
+    speech = Waveform(tone * np.float32(0.2), RATE_HZ)
+    noise = corruptions.add_room_noise(20, speech, rng(), surrounding_s=0.3).samples - np.pad(speech.samples, 2400)
+    for part in (noise[:2400], noise[2400:-2400], noise[-2400:]):
+        assert decibels(rms(speech.samples) / rms(part)) == pytest.approx(20, abs=4)
+
+
+def test_a_click_is_a_millisecond_at_full_scale_before_the_speech(tone: Samples) -> None:
+    """The speech stays."""
+    clicked = corruptions.add_click(0.1, Waveform(tone, RATE_HZ), rng(), surrounding_s=0.3).samples
+    assert np.flatnonzero(clicked[:2400]).tolist() == list(range(1600, 1608))
+    np.testing.assert_array_equal(clicked[2400:-2400], tone)
+
+
+def test_a_stale_header_is_one_of_the_sound_itself(tone: Samples) -> None:
+    """Written before the samples as bytes, it and they are a WAV file."""
+    stale = corruptions.prepend_header(44, Waveform(tone, RATE_HZ), rng(), surrounding_s=0.1).samples
+    content = (stale * 2**15).astype("<i2").tobytes()
+    decoded = wav.parse(content)
+    assert decoded.sample_rate_hz == RATE_HZ
+    np.testing.assert_allclose(decoded.samples[800:-800, 0], tone, atol=2**-14)
+
+
 def test_a_clips_draws_depend_on_seed_and_name_alone() -> None:
     """Each of the two alone gives others."""
     draws = [generator(*given).random() for given in ((0, FILE), (0, FILE), (1, FILE), (0, "3_ada_1.wav"))]
@@ -297,6 +345,11 @@ def test_the_conditions_stand_in_a_fixed_order_under_keys_without_dots() -> None
         ("silence", "0_25_s"),
         ("silence", "1_s"),
         ("clipping", "5_percent"),
+        ("offset", "0_05"),
+        ("hum", "snr_10_db"),
+        ("room", "snr_20_db"),
+        ("click", "0_1_s"),
+        ("header", "44_bytes"),
     ]
     assert [condition.strength for condition in found[:2]] == ["clean", "SNR 10 dB"]
 
@@ -319,6 +372,8 @@ def test_each_condition_disturbs_as_the_parameters_say(tone: Samples) -> None:
     assert corrupted["silence", "0_25_s"].duration_s == pytest.approx(0.75)
     assert decibels(rms(corrupted["silence", "0_25_s"].samples[:2000])) == pytest.approx(-70, abs=0.5)
     assert (np.abs(corrupted["clipping", "5_percent"].samples) >= 1 - 2**-15).mean() >= 0.05
+    assert corrupted["offset", "0_05"].samples[0] == pytest.approx(0.05, abs=1e-4)
+    assert corrupted["click", "0_1_s"].samples.argmax() == 1600
 
 
 def test_an_empty_list_leaves_a_disturbance_out() -> None:
@@ -350,6 +405,11 @@ def test_an_empty_list_leaves_a_disturbance_out() -> None:
         {"leading_silence_dbfs": 3},
         {"clipped_percent": [0]},
         {"clipped_percent": [100]},
+        {"surrounding_s": 0},
+        {"offset": [1]},
+        {"click_before_s": [0.3]},
+        {"header_bytes": [43]},
+        {"header_bytes": [46]},
         {"reverberation_s": 1},
     ],
 )

@@ -44,6 +44,12 @@ PARAMS = RobustnessParams(
     leading_silence_s=(0.25,),
     leading_silence_dbfs=-70,
     clipped_percent=(20,),
+    surrounding_s=0.3,
+    offset=(0.05,),
+    hum_snr_db=(),
+    room_snr_db=(),
+    click_before_s=(),
+    header_bytes=(),
 )
 PLACES = [
     ("clean", "clean"),
@@ -54,6 +60,7 @@ PLACES = [
     ("source", "48000_hz"),
     ("silence", "0_25_s"),
     ("clipping", "20_percent"),
+    ("offset", "0_05"),
 ]
 
 
@@ -141,7 +148,7 @@ def test_the_report_is_the_table_nested_under_the_models_name(written: Path) -> 
     found = json.loads((written / "cnn.json").read_text(encoding="utf-8"))
     assert list(found) == ["cnn"]
     assert list(found["cnn"]) == [
-        *("clean", "noise", "level", "speed", "telephone", "source", "silence", "clipping", "ood")
+        *("clean", "noise", "level", "speed", "telephone", "source", "silence", "clipping", "offset", "ood")
     ]
     for kind, condition, *scored in pd.read_csv(written / "cnn.csv").itertuples(index=False):
         place = found["cnn"]

@@ -18,6 +18,7 @@ from audiomnist.scoring import run
 from audiomnist.scoring.run import ScoringConfig
 from audiomnist.serving import model as inference
 from audiomnist.serving.bundle import description as bundle
+from audiomnist.serving.predictor import predictor
 from audiomnist.synthesis.corpus import SyntheticParams, write_corpus
 
 
@@ -126,4 +127,25 @@ def test_the_model_of_transcripts_scores_recognized_speech(
         (recognition,) = recognizer.recognize([waveform.read(config.inbox / recording.file)])
         expected = model.predict_texts([[hypothesis.text for hypothesis in recognition.hypotheses]])
         np.testing.assert_allclose(answer(found[recording.file]), expected.probabilities[0], rtol=0, atol=1e-5)
+    assert sum(found[recording.file]["digit"] == recording.digit for recording in spoken) >= 5
+
+
+def test_the_model_of_log_probabilities_scores_first_tokens(
+    config: ScoringConfig, served: Path, tmp_path: Path
+) -> None:
+    """Spoken digits, through Whisper: in a batch as each by hand."""
+    (tmp_path / "spoken").mkdir()
+    spoken = write_corpus(tmp_path / "spoken", ["beatrice"], SyntheticParams(seed=0, takes=1))
+    for recording in spoken:
+        put(config.inbox, recording.file, (tmp_path / "spoken" / recording.file).read_bytes())
+    put_bad(config.inbox, 20)
+    summary = score(with_model(config, served / "whisper"))
+    assert (summary.found, summary.scored, summary.rejected, summary.model) == (30, 10, 20, "whisper")
+    predict = predictor(inference.load(served / "whisper", threads=1))
+    found = by_path(config.table)
+    for recording in spoken:
+        [expected] = predict([waveform.read(config.inbox / recording.file)])
+        assert expected is not None
+        np.testing.assert_allclose(answer(found[recording.file]), expected.probabilities, rtol=0, atol=1e-5)
+        assert expected.asr_token
     assert sum(found[recording.file]["digit"] == recording.digit for recording in spoken) >= 5
