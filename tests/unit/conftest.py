@@ -15,6 +15,8 @@ import soundfile
 import torch
 from shared_folders import shared
 
+from audiomnist.cascade.build import build
+from audiomnist.cascade.params import CascadeParams
 from audiomnist.core import params
 from audiomnist.core.digits import DIGIT_WORDS
 from audiomnist.corpus import manifest
@@ -154,6 +156,7 @@ def served(toy: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory) -
         for model in ("cnn", "rnn", "lstm", "whisper"):
             export_bundle(trained / model, toy / "raw", toy / "split.csv", folder / model)
             shutil.copyfile(trained / f"{model}.csv", folder / f"{model}.csv")
+        build(trained, folder, CascadeParams(threshold=0.9, cost_of_asking=0), folder / "cascade")
 
     return shared(tmp_path_factory, "served", write)
 

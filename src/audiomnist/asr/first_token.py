@@ -18,7 +18,7 @@ from audiomnist.asr.params import WeightsParams
 from audiomnist.asr.recognizer import RecognitionError
 from audiomnist.asr.tokens import FirstToken, digit_texts
 from audiomnist.asr.whisper import SAMPLE_RATE_HZ
-from audiomnist.audio.waveform import Samples, Waveform, loudest, resampled
+from audiomnist.audio.waveform import Samples, Waveform, loudest, resampled, without_offset
 from audiomnist.logprobs.params import FRAMES_PER_S, LogprobsParams
 
 
@@ -85,7 +85,8 @@ class FirstTokenModel:
         return [found[index] for index in range(len(clips))]
 
     def _prepared(self, waveform: Waveform) -> Samples:
-        return loudest(resampled(waveform, SAMPLE_RATE_HZ), round(self._params.max_duration_s * SAMPLE_RATE_HZ))
+        samples = without_offset(resampled(waveform, SAMPLE_RATE_HZ))
+        return loudest(samples, round(self._params.max_duration_s * SAMPLE_RATE_HZ))
 
     def _context(self, clip: Samples) -> int:
         """Return the length of the encoder's input, in frames: it depends on the length of the clip alone."""

@@ -52,7 +52,7 @@ def train(
         out: output folder; it is written completely or not at all.
         history: CSV of loss and accuracy, a row per epoch, written during training.
         split_params: parameters of the split; by default the section `split`.
-        calibration_folds: replaces `train.calibration_folds`.
+        calibration_folds: replaces `train.calibration_folds`, and that of the model if it has its own.
         processes: number of trainings in parallel; 1 trains in this process, None uses one per available core.
     """
     job = _training_job(model, parameters, inputs, split, calibration_folds)
@@ -89,8 +89,9 @@ def _training_job(
     arch = architecture(model)
     network_params = params.section(parameters, f"models.{model}", arch.params)
     train_params = params.section(parameters, "train", TrainParams)
-    if calibration_folds is not None:
-        train_params = train_params.model_copy(update={"calibration_folds": calibration_folds})
+    if calibration_folds is None:
+        calibration_folds = getattr(network_params, "calibration_folds", train_params.calibration_folds)
+    train_params = train_params.model_copy(update={"calibration_folds": calibration_folds})
     return TrainingJob(arch, network_params, inputs, train_params, splits.read(split))
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,13 @@ from audiomnist.report import tables
 from audiomnist.report.compare import ComparisonError, compare
 from audiomnist.report.select import select
 from audiomnist.robustness import ood_sounds
+from audiomnist.serving import cascade
 from audiomnist.serving import model as inference
 from audiomnist.serving.bundle import description as bundle
+from audiomnist.serving.fusion import combined
+from audiomnist.serving.model import Predictions
 
-INPUTS = {"cnn": "features", "rnn": "features", "lstm": "transcripts", "whisper": "logprobs"}
+INPUTS = {"cnn": "features", "rnn": "features", "lstm": "transcripts", "whisper": "logprobs", "cascade": "logprobs"}
 PNG = b"\x89PNG\r\n\x1a\n"
 SOUNDS = (*ood_sounds.KINDS, "backwards")
 KEYS = {
@@ -55,7 +59,7 @@ def evaluate_bundle(model: str, toy: Path, served: Path, out: Path) -> None:
         out / "evaluation" / f"{model}.json",
         out / "predictions" / f"{model}.parquet",
         out / "plots" / model,
-        served / f"{model}.csv",
+        served / f"{model}.csv" if model in registry.MODULES else None,
     )
 
 
@@ -63,7 +67,7 @@ def evaluate_bundle(model: str, toy: Path, served: Path, out: Path) -> None:
 def evaluated(toy: Path, served: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Evaluate the three bundles: JSONs in `metrics` and `evaluation`, tables in `predictions`, `plots/<model>/`."""
     out = tmp_path_factory.mktemp("evaluated")
-    for model in registry.MODULES:
+    for model in INPUTS:
         evaluate_bundle(model, toy, served, out)
     return out
 
@@ -121,6 +125,28 @@ def test_the_predictions_are_those_of_the_test_part(model: str, evaluated: Path)
     assert rounded(scores(table)).items() <= scored.items()
 
 
+def test_a_cascade_is_evaluated_like_the_models_it_has(served: Path, evaluated: Path) -> None:
+    """Its predictions are those of both, as its rule says; how often it asks is a score, and it has no history."""
+    tables = [
+        pd.read_parquet(evaluated / "predictions" / f"{model}.parquet") for model in ("cnn", "whisper", "cascade")
+    ]
+    opened = cascade.load(served / "cascade", threads=1)
+    assert isinstance(opened, cascade.Cascade)
+    first, second, found = (
+        Predictions(table[PROBABILITIES].to_numpy(np.float32), table["ood_score"].to_numpy(np.float32))
+        for table in tables
+    )
+    expected, asked = combined(first, second, opened.description.rule)
+    np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-5)
+    assert tables[2]["asked"].tolist() == asked.tolist()
+    report = read_json(evaluated / "evaluation" / "cascade.json")["cascade"]
+    assert flat(report).keys() == {*KEYS, "asked"}
+    metrics = read_json(evaluated / "metrics" / "cascade.json")["cascade"]
+    assert metrics["asked"] == report["asked"] == pytest.approx(asked.mean(), abs=1e-6)
+    assert metrics.keys() == {*HEADLINE, "asked"}
+    assert {path.name for path in (evaluated / "plots" / "cascade").iterdir()} == {"confusion.csv", "confusion.png"}
+
+
 def test_the_predictions_of_a_waveform_model_are_those_of_its_served_bundle(
     toy: Path, served: Path, evaluated: Path
 ) -> None:
@@ -173,7 +199,7 @@ def test_a_comparison_sets_the_models_beside_each_other_and_the_paper(evaluated:
     found = read_json(comparison)["comparison"]
     assert found.keys() == {"dataset", "mcnemar_p", *registry.MODULES}
     assert found["dataset"] == "tones"
-    assert found["mcnemar_p"].keys() == {"cnn_rnn", "cnn_lstm", "rnn_lstm"}
+    assert found["mcnemar_p"].keys() == {f"{one}_{other}" for one, other in combinations(TITLES, 2)}
     assert all(0 <= p <= 1 for p in found["mcnemar_p"].values())
     own = read_json(evaluated / "evaluation" / "rnn.json")["rnn"]
     shown = ("accuracy", "accuracy_low", "accuracy_high", "train_accuracy")
@@ -218,7 +244,7 @@ def test_the_table_of_results_names_each_model_with_its_numbers(comparison: Path
     shown = console.export_text()
     lines = results.markdown().splitlines()
     assert lines[1] == "| --- | --- | --- | --- | --- | --- |"
-    assert len(lines) == 2 + 4
+    assert len(lines) == 2 + 5
     for row, line in zip(results.rows, lines[2:], strict=True):
         assert line == f"| {' | '.join(row)} |"
         assert all(cell in shown for cell in row)

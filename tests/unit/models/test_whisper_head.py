@@ -16,7 +16,7 @@ from audiomnist.models.whisper import HeadError, Whisper
 
 TOKENS = 15
 INPUT: Mapping[str, Any] = {"recognizer": {"tokens": ["x"] * TOKENS}}
-PARAMS = WhisperHeadParams(C=0.1, max_iter=1000)
+PARAMS = WhisperHeadParams(C=0.1, max_iter=1000, calibration_folds=2)
 
 
 def clips(digits: range, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -67,7 +67,7 @@ def test_a_digit_without_training_clips_is_improbable() -> None:
 def test_a_head_that_cannot_be_fitted_is_an_error(digits: range, max_iter: int, message: str) -> None:
     """It says what to change."""
     with pytest.raises(HeadError, match=message):
-        fitted(digits, WhisperHeadParams(C=10.0, max_iter=max_iter))
+        fitted(digits, WhisperHeadParams(C=10.0, max_iter=max_iter, calibration_folds=2))
 
 
 def test_novelty_is_minus_the_largest_log_probability() -> None:

@@ -166,6 +166,13 @@ def test_a_model_that_knows_its_tones_loses_them_in_noise(written: Path) -> None
     assert accuracy["noise_white", "snr_minus_20_db"] < accuracy["clean", "clean"] - 0.3
 
 
+def test_of_a_cascade_it_says_how_often_it_asks() -> None:
+    """The share of the clips under each condition; of other models nothing."""
+    of_cascade = outcome([True] * 4, 0.9)._replace(asked=np.array([True, False, False, False]))
+    assert evaluate.scores([of_cascade])[0]["asked"] == 0.25
+    assert "asked" not in evaluate.scores([outcome([True] * 4, 0.9)])[0]
+
+
 @pytest.mark.long
 def test_the_stage_writes_the_same_bytes(toy: Path, served: Path, written: Path, tmp_path: Path) -> None:
     """Whichever process evaluates which condition."""

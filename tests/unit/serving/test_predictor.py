@@ -15,9 +15,13 @@ from audiomnist.asr.recognizer import Hypothesis, Recognition, RecognitionError
 from audiomnist.asr.tokens import FirstToken
 from audiomnist.audio import waveform
 from audiomnist.audio.waveform import Waveform
+from audiomnist.cascade.build import build
+from audiomnist.cascade.params import CascadeParams
 from audiomnist.core.digits import DIGIT_WORDS
-from audiomnist.serving import model
+from audiomnist.serving import cascade, model
 from audiomnist.serving.bundle.description import TranscriptInput
+from audiomnist.serving.cascade import Cascade
+from audiomnist.serving.fusion import combined
 from audiomnist.serving.model import Model
 from audiomnist.serving.predictor import Prediction, predictor
 
@@ -208,7 +212,7 @@ class FirstListener:
 
 
 def _digit(clip: Waveform) -> int:
-    return round(100 * float(clip.samples[0]))
+    return round(100 * float(clip.samples[0])) % 10
 
 
 @pytest.fixture
@@ -233,7 +237,8 @@ def test_a_model_of_log_probabilities_predicts_what_its_recognizer_reads(head: M
         assert prediction.probabilities.argmax() == digit
         assert prediction.asr_token == DIGIT_WORDS[digit]
         expected = head.predict_logprobs(first.logprobs(saying(digit))[None])
-        assert_same(prediction, Prediction(expected.probabilities[0], float(expected.ood_scores[0])))
+        assert prediction.answered_by == "whisper"
+        assert_same(prediction, Prediction(expected.probabilities[0], float(expected.ood_scores[0]), "whisper"))
     assert first.batches == [10]
 
 
@@ -253,6 +258,64 @@ def test_other_models_have_no_token(reader: Model, listener: Listener) -> None:
     [found] = predictor(reader)([saying(7)])
     assert found is not None
     assert found.asr_token is None
+
+
+def cascade_of(trained: Path, served: Path, folder: Path, threshold: float) -> Cascade:
+    """Build a cascade with a threshold, and open it."""
+    build(trained, served, CascadeParams(threshold=threshold, cost_of_asking=0), folder / "cascade")
+    opened = cascade.load(folder / "cascade", threads=1)
+    assert isinstance(opened, Cascade)
+    return opened
+
+
+def test_a_cascade_that_always_asks_fuses_both_models(
+    trained: Path, served: Path, first: FirstListener, tmp_path: Path
+) -> None:
+    """Its predictions name both, and have the recognizer's token; the recognizer reads all clips together."""
+    both = cascade_of(trained, served, tmp_path, threshold=2)
+    clips = [saying(digit) for digit in range(10)]
+    found = predictor(both)(clips)
+    expected, _ = combined(
+        both.first.predict_waveforms([*map(both.first.prepare, clips)]),
+        both.second.predict_logprobs(np.stack([*map(first.logprobs, clips)])),
+        both.description.rule,
+    )
+    for digit, prediction in enumerate(found):
+        assert_same(prediction, Prediction(expected.probabilities[digit], float(expected.ood_scores[digit]), ""))
+        assert prediction is not None
+        assert (prediction.answered_by, prediction.asr_token) == ("cnn+whisper", DIGIT_WORDS[digit])
+    assert first.batches == [10]
+
+
+def test_a_cascade_asks_where_its_first_model_is_in_doubt(
+    trained: Path, served: Path, first: FirstListener, tmp_path: Path, toy: Path
+) -> None:
+    """The other predictions are those of the first model; no prediction depends on the other clips."""
+    del first
+    clips = [waveform.read(toy / "raw" / f"{digit}_ben_0.wav") for digit in range(10)]
+    by_first = [one for one in predictor(model.load(served / "cnn", threads=1))(clips) if one is not None]
+    threshold = float(np.median([one.probabilities.max() for one in by_first]))
+    doubtful = [one.ood_score > 1 or one.probabilities.max() < threshold for one in by_first]
+    predict = predictor(cascade_of(trained, served, tmp_path, threshold))
+    found = predict(clips)
+    assert [one is not None and one.is_fused for one in found] == doubtful
+    assert 0 < sum(doubtful) < len(clips)
+    for clip, prediction, own in zip(clips, found, by_first, strict=True):
+        assert_same(prediction, predict([clip])[0])
+        if prediction is not None and not prediction.is_fused:
+            assert (prediction.answered_by, prediction.asr_token) == ("cnn", None)
+            assert_same(prediction, own)
+
+
+def test_a_clip_on_which_the_recognizer_of_a_cascade_fails_does_not_affect_the_others(
+    trained: Path, served: Path, first: FirstListener, tmp_path: Path
+) -> None:
+    """It has no prediction, though the first model has one."""
+    predict = predictor(cascade_of(trained, served, tmp_path, threshold=2))
+    found = predict([saying(1), NOISE, saying(3)])
+    assert [None if prediction is None else prediction.asr_token for prediction in found] == ["one", None, "three"]
+    assert_same(found[2], predict([saying(3)])[0])
+    assert first.batches[0] == 3
 
 
 @pytest.fixture(params=["cnn", "rnn"])

@@ -547,3 +547,12 @@ def test_copies_of_training_clips_are_drawn_and_the_clean_ones_too(toy: Path) ->
     assert drawn.count(clean) == pytest.approx(90, abs=30)
     assert all(dataset.sample(["3_ada_2.wav"], 1, rng)[0].tobytes() == clean for _ in range(30))
     assert all(dataset.sample(["3_ada_2.wav"], 0, rng)[0].tobytes() != clean for _ in range(30))
+
+
+def test_a_model_with_folds_of_its_own_is_calibrated_by_them(trained: Path) -> None:
+    """The linear head leaves out each speaker alone; other networks follow the section `train`."""
+    folds_of = {
+        model: bundle.describe_training(trained / model).parameters["train"]["calibration_folds"]
+        for model in ("lstm", "whisper")
+    }
+    assert folds_of == {"lstm": 2, "whisper": 10}
