@@ -22,7 +22,8 @@ Found = TypeVar("Found")
 
 PROTOCOLS = "stages/protocols/dvc.yaml"
 HISTORY = "reports/plots/rnn/history.csv"
-METRICS = {"reports/data.json", "reports/metrics.json", *(f"reports/metrics/{model}.json" for model in NETWORKS)}
+MODELS = (*NETWORKS, "cascade")
+METRICS = {"reports/data.json", "reports/metrics.json", *(f"reports/metrics/{model}.json" for model in MODELS)}
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 LONG_TRAINING = {"models": {"rnn": {"hidden_sizes": [9]}}, "train": {"epochs": 2000}}
 
@@ -57,7 +58,7 @@ def test_results_name_the_dataset_they_were_measured_on(reproduced: tuple[Checko
     assert shown["reports/data.json"]["data"]["corpus"]["dataset"] == "synthetic voices (eSpeak NG)"
     reports = [path for path in folder.glob("reports/**/*.json") if "metrics" not in str(path.relative_to(folder))]
     files = [*reports, folder / "models/selected/bundle.json"]
-    assert len(files) == 12
+    assert len(files) == 13
     assert [file for file in files if "synthetic voices (eSpeak NG)" not in file.read_text(encoding="utf-8")] == []
 
 
@@ -118,7 +119,7 @@ def test_experiments_are_compared_on_one_screen(parameter: str, checkout: Checko
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("model=typo", "model: Input should be 'cnn', 'rnn', 'lstm' or 'whisper' (given: 'typo')"),
+        ("model=typo", "model: Input should be 'cnn', 'rnn', 'lstm', 'whisper' or 'cascade' (given: 'typo')"),
         ("+models.rnn.hiden=1", "models.rnn.hiden: is not a parameter"),
     ],
 )

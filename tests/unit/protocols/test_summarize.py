@@ -19,6 +19,7 @@ from audiomnist.protocols.predictions import ProtocolError, read, with_split
 ROOT = Path(__file__).parents[3]
 PNG = b"\x89PNG\r\n\x1a\n"
 MODELS = ("rnn", "cnn")
+EVERY = ("cnn", "rnn", "lstm", "whisper", "cascade", "linear")
 SPEAKERS = ("ada", "bob", "eve")
 BOOTSTRAP = BootstrapParams(seed=0, resamples=500)
 
@@ -190,7 +191,7 @@ def test_the_learning_curve_by_hand(tmp_path: Path) -> None:
 
 def test_reports_are_the_same_bytes_twice(tmp_path: Path) -> None:
     """JSON, tables and pictures."""
-    tables = [predictions(model, wrong) for wrong, model in enumerate(("cnn", "rnn", "lstm", "whisper", "linear"))]
+    tables = [predictions(model, wrong) for wrong, model in enumerate(EVERY)]
     folders = {
         "unseen": [put(tmp_path / "unseen", *tables)],
         "learning-curve": [put(tmp_path / "learning-curve", *curve_tables())],
@@ -208,12 +209,13 @@ def test_reports_are_the_same_bytes_twice(tmp_path: Path) -> None:
 
 def test_the_headline_has_mean_and_worst_of_each_network(tmp_path: Path) -> None:
     """As in the report, without the linear baseline."""
-    tables = [predictions(model, wrong) for wrong, model in enumerate(("cnn", "rnn", "lstm", "whisper", "linear"))]
+    tables = [predictions(model, wrong) for wrong, model in enumerate(EVERY)]
     folder, out, headline = put(tmp_path / "unseen", *tables), tmp_path / "report.json", tmp_path / "headline.json"
     summarize.summarize("unseen", [folder], ROOT / "params.yaml", out, headline=headline)
     report = json.loads(out.read_text(encoding="utf-8"))
     compared = {
-        name: {key: report[name][key] for key in ("mean", "worst")} for name in ("cnn", "rnn", "lstm", "whisper")
+        name: {key: report[name][key] for key in ("mean", "worst")}
+        for name in ("cnn", "rnn", "lstm", "whisper", "cascade")
     }
     assert json.loads(headline.read_text(encoding="utf-8")) == {"unseen": compared}
     assert compared["rnn"] == {"mean": 0.9, "worst": 0.9}
