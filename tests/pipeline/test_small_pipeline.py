@@ -74,13 +74,14 @@ def test_git_holds_the_lock_the_reports_and_the_selected_model(reproduced: tuple
 
 
 @pytest.mark.long
-def test_selecting_another_model_trains_nothing(checkout: Checkout) -> None:
+@pytest.mark.parametrize("model", ["rnn", "cascade"])
+def test_selecting_another_model_trains_nothing(checkout: Checkout, model: str) -> None:
     """`exp run -S model=rnn` runs check and select; the headline metrics become the rnn's, and no others change."""
-    assert checkout.stages_run("exp", "run", "-S", "model=rnn") == {"check", "select"}
+    assert checkout.stages_run("exp", "run", "-S", f"model={model}") == {"check", "select"}
     assert json.loads(checkout.run("dvc", "metrics", "diff", "--json")).keys() == {"reports/metrics.json"}
     headline = json.loads((checkout.folder / "reports/metrics.json").read_text())
-    assert headline.pop("selected") == "rnn"
-    assert headline == json.loads((checkout.folder / "reports/metrics/rnn.json").read_text())["rnn"]
+    assert headline.pop("selected") == model
+    assert headline == json.loads((checkout.folder / f"reports/metrics/{model}.json").read_text())[model]
 
 
 @pytest.mark.long
