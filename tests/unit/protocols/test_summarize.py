@@ -207,6 +207,15 @@ def test_reports_are_the_same_bytes_twice(tmp_path: Path) -> None:
         assert name.endswith(".png") == (tmp_path / "one" / name).read_bytes().startswith(PNG)
 
 
+def test_of_a_cascade_the_reports_say_how_often_it_asks(tmp_path: Path) -> None:
+    """The share of all clips; of other models nothing."""
+    asked = predictions("cascade", 1).assign(asked=lambda rows: rows["digit"] < 2)
+    clips = clips_of([predictions("cnn", 2), asked.assign(split="ada", seed=0)], tmp_path, ("cnn", "cascade"))
+    for report in (summarize.unseen(clips, BOOTSTRAP)[0], summarize.random(clips)[0], summarize.official(clips)):
+        assert report["cascade"]["asked"] == 0.2
+        assert "asked" not in report["cnn"]
+
+
 def test_the_headline_has_mean_and_worst_of_each_network(tmp_path: Path) -> None:
     """As in the report, without the linear baseline."""
     tables = [predictions(model, wrong) for wrong, model in enumerate(EVERY)]
