@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from score_process import LET_DOWN, Scorer, TooLateError, in_time, killed, wait_for_the_last, wait_until
-from table_files import assert_same, commits, rows, unused
+from table_files import assert_same, commits, create_former, rows, unused
 
 from audiomnist.scoring.table.table import Table
 
@@ -142,6 +142,32 @@ def test_sigkill_in_compaction(
     assert run.summary["found"] == ROWS + 1
     assert_made_up_for(scorer, undisturbed)
     assert len(list(scorer.table.glob("*.parquet"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("moment", "committed", "left_over"),
+    [
+        pytest.param("before", 0, 0, marks=pytest.mark.long),
+        ("within", 0, 1),
+        pytest.param("after", 1, 0, marks=pytest.mark.long),
+    ],
+)
+def test_sigkill_while_a_table_of_the_earlier_version_gets_its_columns(
+    moment: str,
+    committed: int,
+    left_over: int,
+    inbox: Path,
+    bundle: Path,
+    undisturbed: pa.Table,
+    tmp_path: Path,
+) -> None:
+    """The columns are there or not, and no row; the next run does the rest."""
+    scorer = Scorer(inbox, tmp_path / "table", bundle, BATCH)
+    create_former(scorer.table)
+    doomed(scorer, "columns", moment, 1)
+    assert commits(scorer.table) == committed
+    assert len(unused(scorer.table)) == left_over
+    assert_made_up_for(scorer, undisturbed)
 
 
 def killed_at_random(scorer: Scorer, least: int, longest_s: float, draw: random.Random) -> int:

@@ -17,12 +17,13 @@ PAGE = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
 
 SCORER = ("audiomnist.cli.score", "audiomnist.cli.table")
 RECOGNIZERS = "audiomnist.asr"
-# What the scorer imports for `--rev`, for `table verify`, and for models over transcripts.
+# What the scorer imports for `--rev`, for `table verify`, and for models behind a recognizer.
 OPTIONAL = (
     ("audiomnist.scoring.command", "audiomnist.serving.revision"),
     ("audiomnist.cli.table", "audiomnist.cli.verify_table"),
     ("audiomnist.serving.predictor", "audiomnist.asr.registry"),
     ("audiomnist.serving.predictor", "audiomnist.asr.params"),
+    ("audiomnist.serving.predictor", "audiomnist.asr.first_token"),
 )
 # Imported when a sound is put into a room, which no recognizer does.
 AUGMENTATION = ("audiomnist.audio.augment", "scipy")

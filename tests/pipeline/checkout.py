@@ -30,6 +30,7 @@ SMALL: dict[str, Any] = {
 NETWORKS = ("cnn", "rnn", "lstm", "whisper")
 ALL_STAGES = {
     *("check", "ingest", "split", "featurize", "transcribe", "logprobs", "compare", "select"),
+    *("cascade", "evaluate-cascade"),
     *(f"validate@{kind}" for kind in ("recordings", "features", "transcripts", "logprobs")),
     *(f"{stage}@{model}" for stage in ("train", "export", "evaluate") for model in NETWORKS),
 }

@@ -46,8 +46,8 @@ def test_the_report_of_a_protocol_was_written_by_a_locked_stage(report: str) -> 
 
 
 def test_a_clone_lacks_no_output_of_the_protocols() -> None:
-    """All of them are in git: nothing has to be pulled."""
-    outs = {path for entry in locked("stages/protocols").values() for path in _outs(entry)}
+    """All that is reported is in git: nothing has to be pulled. The cascade learns from what is only in DVC's cache."""
+    outs = {path for entry in locked("stages/protocols").values() for path in _outs(entry) if "data/" not in path}
     assert {path for path in outs if path not in TRACKED} == set()
 
 
@@ -95,7 +95,7 @@ def test_the_served_model_is_the_selected_one_and_small() -> None:
 
 
 def test_the_metrics_are_few_and_are_those_that_models_are_compared_by() -> None:
-    """What `dvc metrics show` has: per model five values and two of unseen speakers, the selected one, the dataset."""
+    """Per model five values and two of unseen speakers, how often the cascade asks, the selected model, the dataset."""
     shown = Repo(str(CHECKOUT)).metrics.show()[""]["data"]
     found = flatten({name: content["data"] for name, content in shown.items()}).keys()
     five = ("accuracy", "accuracy_low", "accuracy_high", "log_loss", "ece")
@@ -103,7 +103,7 @@ def test_the_metrics_are_few_and_are_those_that_models_are_compared_by() -> None
     wanted |= {f"reports/metrics_unseen.json.unseen.{model}.{key}" for model in TITLES for key in ("mean", "worst")}
     wanted |= {f"reports/metrics.json.{key}" for key in ("selected", *five)} | {"reports/data.json.corpus.dataset"}
     assert wanted <= found
-    assert len(found) <= 35
+    assert len(found) <= 44
 
 
 def test_the_models_generalize_to_unseen_speakers() -> None:

@@ -22,7 +22,8 @@ Found = TypeVar("Found")
 
 PROTOCOLS = "stages/protocols/dvc.yaml"
 HISTORY = "reports/plots/rnn/history.csv"
-METRICS = {"reports/data.json", "reports/metrics.json", *(f"reports/metrics/{model}.json" for model in NETWORKS)}
+MODELS = (*NETWORKS, "cascade")
+METRICS = {"reports/data.json", "reports/metrics.json", *(f"reports/metrics/{model}.json" for model in MODELS)}
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 LONG_TRAINING = {"models": {"rnn": {"hidden_sizes": [9]}}, "train": {"epochs": 2000}}
 
@@ -57,7 +58,7 @@ def test_results_name_the_dataset_they_were_measured_on(reproduced: tuple[Checko
     assert shown["reports/data.json"]["data"]["corpus"]["dataset"] == "synthetic voices (eSpeak NG)"
     reports = [path for path in folder.glob("reports/**/*.json") if "metrics" not in str(path.relative_to(folder))]
     files = [*reports, folder / "models/selected/bundle.json"]
-    assert len(files) == 12
+    assert len(files) == 13
     assert [file for file in files if "synthetic voices (eSpeak NG)" not in file.read_text(encoding="utf-8")] == []
 
 
@@ -73,13 +74,14 @@ def test_git_holds_the_lock_the_reports_and_the_selected_model(reproduced: tuple
 
 
 @pytest.mark.long
-def test_selecting_another_model_trains_nothing(checkout: Checkout) -> None:
+@pytest.mark.parametrize("model", ["rnn", "cascade"])
+def test_selecting_another_model_trains_nothing(checkout: Checkout, model: str) -> None:
     """`exp run -S model=rnn` runs check and select; the headline metrics become the rnn's, and no others change."""
-    assert checkout.stages_run("exp", "run", "-S", "model=rnn") == {"check", "select"}
+    assert checkout.stages_run("exp", "run", "-S", f"model={model}") == {"check", "select"}
     assert json.loads(checkout.run("dvc", "metrics", "diff", "--json")).keys() == {"reports/metrics.json"}
     headline = json.loads((checkout.folder / "reports/metrics.json").read_text())
-    assert headline.pop("selected") == "rnn"
-    assert headline == json.loads((checkout.folder / "reports/metrics/rnn.json").read_text())["rnn"]
+    assert headline.pop("selected") == model
+    assert headline == json.loads((checkout.folder / f"reports/metrics/{model}.json").read_text())[model]
 
 
 @pytest.mark.long
@@ -118,7 +120,7 @@ def test_experiments_are_compared_on_one_screen(parameter: str, checkout: Checko
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("model=typo", "model: Input should be 'cnn', 'rnn', 'lstm' or 'whisper' (given: 'typo')"),
+        ("model=typo", "model: Input should be 'cnn', 'rnn', 'lstm', 'whisper' or 'cascade' (given: 'typo')"),
         ("+models.rnn.hiden=1", "models.rnn.hiden: is not a parameter"),
     ],
 )

@@ -26,10 +26,10 @@ def _print_version(requested: bool) -> None:  # noqa: FBT001 - Typer passes it b
         return
     from importlib.metadata import version  # noqa: PLC0415 - keeps --help quick
 
-    from audiomnist.serving.bundle.description import describe  # noqa: PLC0415
+    from audiomnist.serving.bundle.description import describe_served  # noqa: PLC0415
 
     print(f"audiomnist {version('audiomnist')}")
-    model, model_version = describe(served_model())
+    model, model_version = describe_served(served_model())
     print(f"model {model.model} ({model.dataset.name} {model.dataset.version}), version {model_version[:12]}")
     raise typer.Exit
 

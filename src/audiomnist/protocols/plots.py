@@ -14,7 +14,7 @@ from audiomnist.evaluation.plots import BLUE, ORANGE, save
 _TITLES = TITLES | {"linear": "Linear on MFCC"}
 _COLORS = (BLUE, ORANGE, "#3d8b58", "#7d7d7d", "#8a5aa3", "#b0a020")
 _MARKERS = "osD^vPX"
-_BETWEEN_MODELS = 0.17
+_BETWEEN_MODELS = 0.13
 
 
 def plot_unseen(accuracies: pd.DataFrame, report: Mapping[str, Any], target: Path) -> None:
@@ -49,7 +49,7 @@ def plot_unseen(accuracies: pd.DataFrame, report: Mapping[str, Any], target: Pat
     axes.set_xticks(range(len(speakers) + 1), [*speakers, "mean"])
     axes.set(xlabel="speaker, not among the training speakers", ylabel="accuracy, %", ylim=(None, 100.5))
     axes.grid(axis="y", alpha=0.3)
-    figure.legend(loc="outside upper center", ncols=len(models), columnspacing=1.2, frameon=False)
+    figure.legend(loc="outside upper center", ncols=3, columnspacing=1.2, frameon=False)
     save(figure, target)
 
 

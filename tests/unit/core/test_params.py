@@ -185,7 +185,7 @@ def test_inconsistent_sections_are_reported_with_errors_within_sections(altered:
         parameters.check(path, MANIFEST, tmp_path / "out")
     for message in (
         "8 error(s)",
-        "model: Input should be 'cnn', 'rnn', 'lstm' or 'whisper' (given: 'typo')",
+        "model: Input should be 'cnn', 'rnn', 'lstm', 'whisper' or 'cascade' (given: 'typo')",
         f"data.speakers: nikolas speaks in no recording of {MANIFEST}",
         "split.test_speaker: 'zoe' is not among data.speakers (george, nikolas)",
         "n_fft must be at least win_length; n_mfcc must be at most n_mels",
@@ -220,6 +220,7 @@ def test_a_repeated_speaker_is_an_error(altered: Altered, tmp_path: Path) -> Non
         ("train.epochs", 0),
         ("train.calibration_folds", -1),
         ("models.lstm.hidden_sizes", []),
+        ("models.cascade.cost_of_asking", -0.1),
         ("data.speakers", []),
     ],
 )
@@ -241,6 +242,7 @@ def test_an_absent_section_is_named(written: Callable[[str], Path], tmp_path: Pa
         "features",
         "synthetic_speakers",
         "transcribe",
+        "logprobs",
         "train",
         "models",
         "protocols",

@@ -197,7 +197,7 @@ def test_plots_are_pictures_and_the_same_bytes_twice(tmp_path: Path) -> None:
 def test_a_comparison_sets_the_models_beside_each_other_and_the_paper(evaluated: Path, comparison: Path) -> None:
     """Each with its accuracies and the paper's; each pair with a p-value."""
     found = read_json(comparison)["comparison"]
-    assert found.keys() == {"dataset", "mcnemar_p", *registry.MODULES}
+    assert found.keys() == {"dataset", "mcnemar_p", *INPUTS}
     assert found["dataset"] == "tones"
     assert found["mcnemar_p"].keys() == {f"{one}_{other}" for one, other in combinations(TITLES, 2)}
     assert all(0 <= p <= 1 for p in found["mcnemar_p"].values())
@@ -208,7 +208,7 @@ def test_a_comparison_sets_the_models_beside_each_other_and_the_paper(evaluated:
 
 def compared(tables: dict[str, pd.DataFrame], evaluated: Path, out: Path) -> dict[str, Any]:
     """Compare models whose predictions are these tables."""
-    for model in registry.MODULES:
+    for model in INPUTS:
         tables.get(model, tables["cnn"]).to_parquet(out / f"{model}.parquet")
     compare(out, evaluated / "evaluation", out / "comparison.json")
     found: dict[str, Any] = read_json(out / "comparison.json")["comparison"]["mcnemar_p"]

@@ -19,6 +19,7 @@ from audiomnist.protocols.predictions import ProtocolError, read, with_split
 ROOT = Path(__file__).parents[3]
 PNG = b"\x89PNG\r\n\x1a\n"
 MODELS = ("rnn", "cnn")
+EVERY = ("cnn", "rnn", "lstm", "whisper", "cascade", "linear")
 SPEAKERS = ("ada", "bob", "eve")
 BOOTSTRAP = BootstrapParams(seed=0, resamples=500)
 
@@ -190,7 +191,7 @@ def test_the_learning_curve_by_hand(tmp_path: Path) -> None:
 
 def test_reports_are_the_same_bytes_twice(tmp_path: Path) -> None:
     """JSON, tables and pictures."""
-    tables = [predictions(model, wrong) for wrong, model in enumerate(("cnn", "rnn", "lstm", "whisper", "linear"))]
+    tables = [predictions(model, wrong) for wrong, model in enumerate(EVERY)]
     folders = {
         "unseen": [put(tmp_path / "unseen", *tables)],
         "learning-curve": [put(tmp_path / "learning-curve", *curve_tables())],
@@ -206,14 +207,24 @@ def test_reports_are_the_same_bytes_twice(tmp_path: Path) -> None:
         assert name.endswith(".png") == (tmp_path / "one" / name).read_bytes().startswith(PNG)
 
 
+def test_of_a_cascade_the_reports_say_how_often_it_asks(tmp_path: Path) -> None:
+    """The share of all clips; of other models nothing."""
+    asked = predictions("cascade", 1).assign(asked=lambda rows: rows["digit"] < 2)
+    clips = clips_of([predictions("cnn", 2), asked.assign(split="ada", seed=0)], tmp_path, ("cnn", "cascade"))
+    for report in (summarize.unseen(clips, BOOTSTRAP)[0], summarize.random(clips)[0], summarize.official(clips)):
+        assert report["cascade"]["asked"] == 0.2
+        assert "asked" not in report["cnn"]
+
+
 def test_the_headline_has_mean_and_worst_of_each_network(tmp_path: Path) -> None:
     """As in the report, without the linear baseline."""
-    tables = [predictions(model, wrong) for wrong, model in enumerate(("cnn", "rnn", "lstm", "whisper", "linear"))]
+    tables = [predictions(model, wrong) for wrong, model in enumerate(EVERY)]
     folder, out, headline = put(tmp_path / "unseen", *tables), tmp_path / "report.json", tmp_path / "headline.json"
     summarize.summarize("unseen", [folder], ROOT / "params.yaml", out, headline=headline)
     report = json.loads(out.read_text(encoding="utf-8"))
     compared = {
-        name: {key: report[name][key] for key in ("mean", "worst")} for name in ("cnn", "rnn", "lstm", "whisper")
+        name: {key: report[name][key] for key in ("mean", "worst")}
+        for name in ("cnn", "rnn", "lstm", "whisper", "cascade")
     }
     assert json.loads(headline.read_text(encoding="utf-8")) == {"unseen": compared}
     assert compared["rnn"] == {"mean": 0.9, "worst": 0.9}

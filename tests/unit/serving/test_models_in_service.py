@@ -16,6 +16,7 @@ from audiomnist.asr.params import from_record
 from audiomnist.audio import waveform
 from audiomnist.scoring import run
 from audiomnist.scoring.run import ScoringConfig
+from audiomnist.serving import cascade
 from audiomnist.serving import model as inference
 from audiomnist.serving.bundle import description as bundle
 from audiomnist.serving.predictor import predictor
@@ -149,3 +150,27 @@ def test_the_model_of_log_probabilities_scores_first_tokens(
         np.testing.assert_allclose(answer(found[recording.file]), expected.probabilities, rtol=0, atol=1e-5)
         assert expected.asr_token
     assert sum(found[recording.file]["digit"] == recording.digit for recording in spoken) >= 5
+
+
+def test_a_cascade_scores_with_one_model_or_both(config: ScoringConfig, served: Path, tmp_path: Path) -> None:
+    """The tones of its first model, and speech, which is strange to that: in a chunk as each by itself."""
+    (tmp_path / "spoken").mkdir()
+    for recording in write_corpus(tmp_path / "spoken", ["beatrice"], SyntheticParams(seed=0, takes=1)):
+        put(config.inbox, recording.file, (tmp_path / "spoken" / recording.file).read_bytes())
+    for digit in range(10):
+        put(config.inbox, f"tone-{digit}.wav", encoded(tone(digit, 0.3)))
+    put_bad(config.inbox, 10)
+    summary = score(with_model(config, served / "cascade"))
+    assert (summary.found, summary.scored, summary.rejected, summary.model) == (30, 20, 10, "cascade")
+    rows = by_path(config.table)
+    predict = predictor(cascade.load(served / "cascade", threads=1))
+    for path, row in rows.items():
+        if row["status"] == "rejected":
+            assert (row["answered_by"], row["asr_token"]) == (None, None)
+            continue
+        [alone] = predict([waveform.read(config.inbox / path)])
+        assert alone is not None
+        assert (row["answered_by"], row["asr_token"]) == (alone.answered_by, alone.asr_token)
+        assert (row["asr_token"] is not None) == (row["answered_by"] == "cnn+whisper")
+        np.testing.assert_allclose(answer(row), alone.probabilities, rtol=0, atol=1e-5)
+    assert {row["answered_by"] for row in rows.values()} == {None, "cnn", "cnn+whisper"}

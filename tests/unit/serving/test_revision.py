@@ -48,10 +48,12 @@ class Repository:
 
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make two versions of a small model."""
+    """Make two versions of a small model, with a folder in its bundle, as a cascade has for each member."""
     folder = tmp_path_factory.mktemp("bundles")
     for seed, version in enumerate(("old", "new")):
-        small_bundles.write("cnn", folder / version, seed)
+        served = small_bundles.write("cnn", folder / version, seed)
+        shutil.copytree(served, folder / version / "member")
+        (folder / version / "member").rename(served / "member")
     return folder
 
 
@@ -71,8 +73,8 @@ def score(tmp_path: Path) -> Callable[..., Ended]:
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of each file in a folder."""
-    return {path.name: sha256_of(path) for path in folder.iterdir()}
+    """Return the SHA-256 of each file in a folder and below."""
+    return {str(path.relative_to(folder)): sha256_of(path) for path in folder.rglob("*") if path.is_file()}
 
 
 def version_of(folder: Path) -> str:
