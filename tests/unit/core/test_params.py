@@ -241,6 +241,7 @@ def test_an_absent_section_is_named(written: Callable[[str], Path], tmp_path: Pa
         "features",
         "synthetic_speakers",
         "transcribe",
+        "logprobs",
         "train",
         "models",
         "protocols",
