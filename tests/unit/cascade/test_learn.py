@@ -73,7 +73,7 @@ def test_the_answer_for_a_clip_does_not_depend_on_the_others(seed: int, number: 
 
 
 def test_a_sound_that_is_strange_to_the_second_model_is_less_certain() -> None:
-    """In proportion to its `ood_score` beyond 1; the label stays."""
+    """In proportion to the square of its `ood_score` beyond 1; the label stays."""
     first, second, _ = pair(0)
     usual, strange = (
         fused(first, Predictions(second.probabilities, np.full(CLIPS, score, dtype=np.float32)), rule(2))

@@ -140,7 +140,7 @@ class CascadeDescription(FrozenModel):
 
     schema_version: Literal[2] = _SCHEMA_VERSION
     model: Literal["cascade"] = CASCADE
-    members: dict[str, str] = Field(min_length=2, max_length=2)
+    members: dict[Annotated[str, Field(pattern=r"^\w+$")], str] = Field(min_length=2, max_length=2)
     rule: Rule
     parameters: dict[str, Any]
     dataset: Dataset
