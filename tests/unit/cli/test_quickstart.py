@@ -57,7 +57,7 @@ def test_a_folder_that_is_no_checkout_is_refused_before_anything_is_written(tmp_
 
 def test_each_model_is_compared_with_the_committed_one(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """In percentage points, and by the committed interval."""
-    report(checkout, cnn=0.95, rnn=0.99, lstm=0.5, whisper=0.5)
+    report(checkout, cnn=0.95, rnn=0.99, lstm=0.5, whisper=0.5, cascade=0.5)
     assert compared(checkout, capsys)[:3] == [
         "CNN on MFCC -1.0 points, inside the committed 95% interval, 94.0 to 98.0%",
         "RNN on MFCC +3.0 points, outside the committed 95% interval, 94.0 to 98.0%",
@@ -67,19 +67,19 @@ def test_each_model_is_compared_with_the_committed_one(checkout: Path, capsys: p
 
 def test_another_dataset_is_not_compared(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Synthetic voices say nothing about recordings."""
-    report(checkout, dataset="synthetic", cnn=0.96, rnn=0.96, lstm=0.96, whisper=0.96)
+    report(checkout, dataset="synthetic", cnn=0.96, rnn=0.96, lstm=0.96, whisper=0.96, cascade=0.96)
     assert compared(checkout, capsys)[0] == "CNN on MFCC the committed results are of another dataset, FSDD"
 
 
 def test_changed_results_can_be_kept_or_dropped(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Only if git sees a change."""
-    report(checkout, lstm=0.96, whisper=0.96)
+    report(checkout, lstm=0.96, whisper=0.96, cascade=0.96)
     git(checkout, "add", "--all")
     git(checkout, "commit", "-qm", "the others")
-    assert len(compared(checkout, capsys)) == 4
+    assert len(compared(checkout, capsys)) == 5
     report(checkout, cnn=0.95)
     lines = compared(checkout, capsys)
-    assert [line.split(":")[0] for line in lines[5:]] == ["keep them", "drop them"]
+    assert [line.split(":")[0] for line in lines[6:]] == ["keep them", "drop them"]
 
 
 @pytest.fixture

@@ -96,6 +96,8 @@ def test_every_column_of_a_row(config: ScoringConfig) -> None:
         "ood_score": pytest.approx(float(expected.ood_scores[0]), abs=1e-4),
         "reason": None,
         "message": None,
+        "answered_by": "cnn",
+        "asr_token": None,
         "duration_s": 0.25,
         "sample_rate_hz": 16_000,
         "channels": 1,

@@ -113,6 +113,8 @@ def test_every_column_of_a_row(folder: Path, predictor: Loudness) -> None:
         "ood_score": 0.25,
         "reason": None,
         "message": None,
+        "answered_by": "cnn",
+        "asr_token": None,
         "duration_s": 0.25,
         "sample_rate_hz": 16_000,
         "channels": 2,
