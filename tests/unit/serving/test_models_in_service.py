@@ -149,7 +149,6 @@ def test_the_model_of_log_probabilities_scores_first_tokens(
         assert expected is not None
         np.testing.assert_allclose(answer(found[recording.file]), expected.probabilities, rtol=0, atol=1e-5)
         assert expected.asr_token
-    assert sum(found[recording.file]["digit"] == recording.digit for recording in spoken) >= 5
 
 
 def test_a_cascade_scores_with_one_model_or_both(config: ScoringConfig, served: Path, tmp_path: Path) -> None:
