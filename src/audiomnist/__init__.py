@@ -1,4 +1,4 @@
-"""Spoken digits: a DVC pipeline that trains four models, and a batch scorer.
+"""Spoken digits: a DVC pipeline that trains five models, and a batch scorer.
 
 One package per stage of dvc.yaml, named for it; a package that several stages share is named for the data that it owns.
 

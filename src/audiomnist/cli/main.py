@@ -15,7 +15,7 @@ from audiomnist.core.errors import AudiomnistError
 from audiomnist.scoring.shutdown import INTERRUPTED
 
 app = typer.Typer(
-    help="Spoken digits: versioned data, four models with honest metrics, a batch scorer.",
+    help="Spoken digits: versioned data, five models with honest metrics, a batch scorer.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

@@ -42,8 +42,11 @@ def load(folder: Path, threads: int) -> Model | Cascade:
     if isinstance(description, Description):
         return models.load(folder, threads)
     first, second = (_member(folder, name, sha256, threads) for name, sha256 in description.members.items())
-    if first.kind != "waveform":
-        raise BundleError(f"{folder / DESCRIPTION}: the first member, {first.description.model}, takes no waveforms")
+    if (first.kind, second.kind) != ("waveform", "logprobs"):
+        raise BundleError(
+            f"{folder / DESCRIPTION}: the members {', '.join(description.members)} are not a model of waveforms and "
+            f"one of log-probabilities. Restore it: {how_to_restore(folder)}"
+        )
     return Cascade(description, version, first, second)
 
 

@@ -639,6 +639,11 @@ class TestTablesOfAnEarlierVersion:
             {"path": "d00", "answered_by": "cnn", "asr_token": None},
         ]
 
+    def test_a_commit_without_rows_leaves_the_columns_as_they_are(self, former: Path) -> None:
+        """An earlier program can go on with the table."""
+        Table.open(former).append(SCHEMA.empty_table(), {})
+        assert pa.schema(DeltaTable(former).schema().to_arrow()).names == FORMER_SCHEMA.names
+
     def test_writers_at_once_add_them_once(self, former: Path) -> None:
         """The one that is overtaken finds them there."""
         first, second = Table.open(former), Table.open(former)

@@ -17,7 +17,13 @@ from audiomnist import scoring
 from audiomnist.models.common import registry
 from audiomnist.serving import model as inference
 from audiomnist.serving.bundle import description as bundle
-from audiomnist.serving.bundle.description import BundleError, Description, TranscriptInput, WaveformInput
+from audiomnist.serving.bundle.description import (
+    BundleError,
+    Description,
+    LogprobsInput,
+    TranscriptInput,
+    WaveformInput,
+)
 
 SCORING = [module.name for module in pkgutil.iter_modules(scoring.__path__, "audiomnist.scoring.")]
 HISTOGRAM = {"edges": [0.5], "shares": [0.25, 0.75]}
@@ -92,6 +98,18 @@ def test_a_served_bundle_opens(model: str, served: Path) -> None:
     opened = inference.load(served / model, threads=1)
     assert opened.description.model == model
     assert {path.name for path in (served / model).iterdir()} == {bundle.GRAPH, bundle.DESCRIPTION}
+
+
+def test_a_bundle_that_lists_other_tokens_than_its_graph_takes_is_refused(served: Path, tmp_path: Path) -> None:
+    """One is missing; the message has their number and the remedy."""
+    shutil.copytree(served / "whisper", tmp_path / "whisper")
+    description, _ = bundle.describe(tmp_path / "whisper")
+    assert isinstance(description.input, LogprobsInput)
+    description.input.recognizer["tokens"].pop()
+    bundle.write_description(tmp_path / "whisper", description)
+    tokens = len(description.input.recognizer["tokens"])
+    with pytest.raises(BundleError, match=rf"does not take the {tokens} tokens .* Restore it: dvc checkout"):
+        inference.load(tmp_path / "whisper", threads=1)
 
 
 def test_a_model_of_transcripts_refuses_waveforms(served: Path) -> None:

@@ -323,14 +323,14 @@ def test_transcripts_without_a_fault_make_a_model(toy: Path, tmp_path: Path) -> 
     assert found.ood_scores[2] > found.ood_scores[:2].max()
 
 
-@pytest.mark.parametrize("model", registry.MODULES)
-def test_every_architecture_learns_a_separable_problem(model: str, trained: Path) -> None:
-    """Digits that are pitches, or words, are learned within a dozen epochs."""
+@pytest.mark.parametrize(("model", "epochs"), [(name, 1 if name == "whisper" else 12) for name in registry.MODULES])
+def test_every_architecture_learns_a_separable_problem(model: str, epochs: int, trained: Path) -> None:
+    """Digits that are pitches, words or first tokens: within a dozen epochs, or at once."""
     rows = read_curves(trained / f"{model}.csv")
-    assert [int(row["epoch"]) for row in rows] == list(range(1, 13))
-    assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"])
-    assert float(rows[-1]["validation_accuracy"]) > 0.9
-    assert float(rows[-1]["test_accuracy"]) > 0.9
+    assert [int(row["epoch"]) for row in rows] == list(range(1, epochs + 1))
+    assert epochs == 1 or float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"])
+    assert float(rows[-1]["validation_accuracy"]) >= 0.9
+    assert float(rows[-1]["test_accuracy"]) >= 0.9
 
 
 @pytest.mark.parametrize(("margins", "best"), [([1, 2, 3, 4, 5, 6], 6), ([9, 1, 2, 3], 1), ([1, 5, 2, 6, 3, 4], 4)])
@@ -462,11 +462,13 @@ def test_a_bundle_says_where_it_comes_from(model: str, toy: Path, trained: Path)
     assert description.model == model
     assert (description.dataset.name, description.dataset.version) == ("tones", "1")
     assert description.split == values["split"]
+    own_folds = {name: value for name, value in values["models"][model].items() if name == "calibration_folds"}
     assert json.loads(description.model_dump_json())["parameters"] == {
-        "train": values["train"],
+        "train": values["train"] | own_folds,
         "model": values["models"][model],
     }
-    assert description.input.kind == {"features": "waveform", "transcripts": "transcript"}[INPUTS[model]]
+    kinds = {"features": "waveform", "transcripts": "transcript", "logprobs": "logprobs"}
+    assert description.input.kind == kinds[INPUTS[model]]
     assert 0.05 <= description.calibration.temperature <= 20
 
 

@@ -126,7 +126,8 @@ class Table:
             TableWriteError: the rows are not in the table, or may not be synced to disk.
         """
         rows = rows if rows.schema.equals(SCHEMA, check_metadata=True) else rows.cast(SCHEMA)
-        self._add_absent_columns()
+        if len(rows):
+            self._add_absent_columns()
         for _ in range(_ATTEMPTS):
             if self._commit(rows if self._is_only_writer else self._missing(rows), metadata):
                 return self.version
