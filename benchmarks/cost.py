@@ -108,9 +108,10 @@ def plot(rows: pd.DataFrame, target: Path) -> None:
     axes.plot(cascade["files_per_s"], 100 * cascade["accuracy"], "o-", color=ORANGE, label="cascade, by threshold t")
     axes.plot(single["files_per_s"], 100 * single["accuracy"], "s", color=BLUE, label="one model")
     for title, place in zip(rows["title"], zip(rows["files_per_s"], 100 * rows["accuracy"], strict=True), strict=True):
-        axes.annotate(title.removeprefix("cascade, "), place, (6, -11), textcoords="offset points", fontsize=8)
+        below = 6 if title.endswith("learnt") else -11
+        axes.annotate(title.removeprefix("cascade, "), place, (6, below), textcoords="offset points", fontsize=8)
     axes.set(xscale="log", xlabel="files per second and core", ylabel="accuracy on unseen speakers, mean of six, %")
-    axes.margins(x=0.15)
+    axes.margins(x=0.2)
     axes.grid(which="both", alpha=0.3)
     axes.legend(loc="lower left")
     save(figure, target)
