@@ -46,7 +46,7 @@ def test_the_report_of_a_protocol_was_written_by_a_locked_stage(report: str) -> 
 
 
 def test_a_clone_lacks_no_output_of_the_protocols() -> None:
-    """All that is reported is in git: nothing has to be pulled. The cascade learns from what is only in DVC's cache."""
+    """All that is reported is in git: nothing has to be pulled."""
     outs = {path for entry in locked("stages/protocols").values() for path in _outs(entry)}
     assert {path for path in outs if path not in TRACKED} == set()
 
