@@ -31,9 +31,9 @@ from benchmarks.rounds import BenchmarkError, Round, Setting, interleaved, recor
 _SERVED = Path("models/served")
 _FILES = {"cnn": 6_000, "rnn": 6_000, "lstm": 200, "whisper": 600, "cascade": 6_000}
 _ROUNDS = 3
-_UNSEEN, _THRESHOLDS = Path("reports/unseen.json"), Path("reports/plots/cascade/unseen.csv")
-_REPORT, _CHART, _PAGE = Path("reports/cost.json"), Path("reports/plots/cost.png"), Path("docs/results.md")
-_MARKERS = "<!-- cost: python -m benchmarks.cost -->\n", "<!-- /cost -->"
+UNSEEN, THRESHOLDS = Path("reports/unseen.json"), Path("reports/plots/cascade/unseen.csv")
+REPORT, _CHART, PAGE = Path("reports/cost.json"), Path("reports/plots/cost.png"), Path("docs/results.md")
+MARKERS = "<!-- cost: python -m benchmarks.cost -->\n", "<!-- /cost -->"
 _HEAD = ("model", "unseen speakers, mean", "worst", "asked", "files/s per core")
 
 
@@ -41,12 +41,10 @@ def main() -> None:
     """Measure, and write report, chart and table."""
     with tempfile.TemporaryDirectory(prefix="audiomnist-cost-") as work:
         cost = measure(Setting(Path(work), _SERVED, recordings(Path(work)), _ROUNDS, is_quick=False))
-    atomic.write_json(_REPORT, {"machine": report.machine(), "code_revision": report.code_revision(), **cost})
-    rows = points(cost, _UNSEEN, _THRESHOLDS)
+    atomic.write_json(REPORT, {"machine": report.machine(), "code_revision": report.code_revision(), **cost})
+    rows = points(cost, UNSEEN, THRESHOLDS)
     plot(rows, _CHART)
-    before, start, rest = _PAGE.read_text(encoding="utf-8").partition(_MARKERS[0])
-    _, end, after = rest.partition(_MARKERS[1])
-    atomic.write_text(_PAGE, f"{before}{start}{table(rows).markdown()}\n{end}{after}")
+    report.replace_between(PAGE, *MARKERS, table(rows).markdown())
 
 
 def measure(setting: Setting) -> dict[str, Any]:

@@ -109,12 +109,17 @@ def updated(former: Mapping[str, Any], machine: Mapping[str, Any], sections: Map
 
 
 def show(page: Path, report: Mapping[str, Any]) -> None:
-    """Replace what is between the markers of a page; raises BenchmarkError if it has not each of them once."""
-    before, start, rest = page.read_text(encoding="utf-8").partition(START)
-    _, end, after = rest.partition(END)
-    if not (start and end) or START in after or END in after:
-        raise BenchmarkError(f"{page} must have the lines {START.strip()} and {END} once each, in this order")
-    atomic.write_text(page, f"{before}{START}{table(report)}\n{END}{after}")
+    """Put the table of a report between the markers of a page; see `replace_between` for the error."""
+    replace_between(page, START, END, table(report))
+
+
+def replace_between(page: Path, start: str, end: str, text: str) -> None:
+    """Replace what is between two markers of a page; raises BenchmarkError if it has not each of them once."""
+    before, has_start, rest = page.read_text(encoding="utf-8").partition(start)
+    _, has_end, after = rest.partition(end)
+    if not (has_start and has_end) or start in after or end in after:
+        raise BenchmarkError(f"{page} must have the lines {start.strip()} and {end} once each, in this order")
+    atomic.write_text(page, f"{before}{start}{text}\n{end}{after}")
 
 
 def table(report: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ import pytest
 from benchmarks import cost
 from benchmarks.rounds import BenchmarkError
 
+ROOT = Path(__file__).parents[3]
 COST = {name: {"cpu_ms": milliseconds} for name, milliseconds in (("cnn", 0.1), ("rnn", 0.2), ("lstm", 40.0))}
 COST["whisper"] = {"cpu_ms": 5.0}
 UNSEEN = {name: {"mean": 0.9, "worst": 0.8} for name in COST}
@@ -44,3 +45,12 @@ def test_without_protocols_there_is_no_chart(tmp_path: Path) -> None:
     """The error says what to run."""
     with pytest.raises(BenchmarkError, match="make protocols"):
         cost.points(COST, tmp_path / "unseen.json", tmp_path / "unseen.csv")
+
+
+def test_the_table_on_the_page_is_that_of_the_committed_measurement() -> None:
+    """And of the committed protocols."""
+    measured = json.loads((ROOT / cost.REPORT).read_text(encoding="utf-8"))
+    rows = cost.points(measured, ROOT / cost.UNSEEN, ROOT / cost.THRESHOLDS)
+    start, end = cost.MARKERS
+    shown = (ROOT / cost.PAGE).read_text(encoding="utf-8").partition(start)[2].partition(end)[0]
+    assert shown.rstrip("\n") == cost.table(rows).markdown()
