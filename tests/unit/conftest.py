@@ -228,7 +228,7 @@ def recognized(recordings: list[manifest.Recording]) -> pa.Table:
 
 def read_logprobs(row: manifest.Recording) -> dict[str, Any]:
     """Return the row of a recording whose digit is the most probable token, and the next digit the second."""
-    draw = np.random.default_rng([row.digit, row.take])
+    draw = np.random.default_rng([*row.file.encode()])
     values = draw.uniform(-9, -5, len(small_bundles.FIRST_TOKEN["tokens"]))
-    values[[row.digit, (row.digit + 1) % 10]] = draw.uniform(-0.6, -0.1), draw.uniform(-4, -1)
+    values[[row.digit, (row.digit + 1) % 10]] = draw.uniform(-0.6, -0.1), draw.uniform(-4, -2)
     return {"file": row.file, "sha256": row.sha256, "context": 150, "logprobs": values.tolist()}

@@ -14,6 +14,7 @@ from runs import answer, by_path, score
 from audiomnist.asr import registry
 from audiomnist.asr.params import from_record
 from audiomnist.audio import waveform
+from audiomnist.corpus.manifest import Recording
 from audiomnist.scoring import run
 from audiomnist.scoring.run import ScoringConfig
 from audiomnist.serving import cascade
@@ -99,6 +100,15 @@ def test_labels_depend_neither_on_workers_nor_on_chunks_nor_on_the_order_of_file
         assert row["digit"] == same["digit"]
 
 
+def put_spoken(inbox: Path, folder: Path) -> list[Recording]:
+    """Put the ten digits of a synthetic voice into an inbox; return what they are."""
+    (folder / "spoken").mkdir()
+    spoken = write_corpus(folder / "spoken", ["beatrice"], SyntheticParams(seed=0, takes=1))
+    for recording in spoken:
+        put(inbox, recording.file, (folder / "spoken" / recording.file).read_bytes())
+    return spoken
+
+
 @pytest.fixture
 def transcript_bundle(served: Path, tmp_path: Path) -> Path:
     """The lstm, which knows the words of the digits, with Whisper as its recognizer."""
@@ -114,10 +124,7 @@ def test_the_model_of_transcripts_scores_recognized_speech(
     config: ScoringConfig, transcript_bundle: Path, tmp_path: Path
 ) -> None:
     """Spoken digits, through the speech recognizer: in a batch as each by hand."""
-    (tmp_path / "spoken").mkdir()
-    spoken = write_corpus(tmp_path / "spoken", ["beatrice"], SyntheticParams(seed=0, takes=1))
-    for recording in spoken:
-        put(config.inbox, recording.file, (tmp_path / "spoken" / recording.file).read_bytes())
+    spoken = put_spoken(config.inbox, tmp_path)
     put_bad(config.inbox, 20)
     summary = score(with_model(config, transcript_bundle))
     assert (summary.found, summary.scored, summary.rejected, summary.model) == (30, 10, 20, "lstm")
@@ -135,10 +142,7 @@ def test_the_model_of_log_probabilities_scores_first_tokens(
     config: ScoringConfig, served: Path, tmp_path: Path
 ) -> None:
     """Spoken digits, through Whisper: in a batch as each by hand."""
-    (tmp_path / "spoken").mkdir()
-    spoken = write_corpus(tmp_path / "spoken", ["beatrice"], SyntheticParams(seed=0, takes=1))
-    for recording in spoken:
-        put(config.inbox, recording.file, (tmp_path / "spoken" / recording.file).read_bytes())
+    spoken = put_spoken(config.inbox, tmp_path)
     put_bad(config.inbox, 20)
     summary = score(with_model(config, served / "whisper"))
     assert (summary.found, summary.scored, summary.rejected, summary.model) == (30, 10, 20, "whisper")
@@ -153,9 +157,7 @@ def test_the_model_of_log_probabilities_scores_first_tokens(
 
 def test_a_cascade_scores_with_one_model_or_both(config: ScoringConfig, served: Path, tmp_path: Path) -> None:
     """The tones of its first model, and speech, which is strange to that: in a chunk as each by itself."""
-    (tmp_path / "spoken").mkdir()
-    for recording in write_corpus(tmp_path / "spoken", ["beatrice"], SyntheticParams(seed=0, takes=1)):
-        put(config.inbox, recording.file, (tmp_path / "spoken" / recording.file).read_bytes())
+    put_spoken(config.inbox, tmp_path)
     for digit in range(10):
         put(config.inbox, f"tone-{digit}.wav", encoded(tone(digit, 0.3)))
     put_bad(config.inbox, 10)
