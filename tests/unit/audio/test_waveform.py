@@ -153,11 +153,41 @@ def test_of_two_utterances_the_louder_one_stays(tone: Samples, gain: float) -> N
     assert np.abs(trimmed).max() == np.abs(tone).max()
 
 
-def test_a_click_before_the_digit_is_trimmed(tone: Samples) -> None:
-    """One at full scale, a quarter of a second before it."""
-    sound = padded(0.3 * tone, 4000, 4000)
-    sound[2000:2008] = 1
-    assert np.abs(audio.trim_silence(sound, 8000, 40.0)).max() < 0.31
+@pytest.mark.parametrize("level", [0.01, 0.3])
+@pytest.mark.parametrize("before_s", [0.06, 0.1, 0.25])
+def test_a_click_near_the_digit_neither_sets_its_level_nor_is_taken_for_it(
+    tone: Samples, level: float, before_s: float
+) -> None:
+    """One at full scale, of 1 ms, of either sign."""
+    sound = padded(level * tone, 4000, 4000)
+    for sign in (1, -1):
+        with_click = sound.copy()
+        start = 4000 - round(before_s * 8000)
+        with_click[start : start + 8] = sign
+        np.testing.assert_allclose(audio.without_clicks(with_click, 8000), sound, atol=1e-7)
+
+
+def test_several_clicks_and_a_header_at_the_start_are_removed(tone: Samples) -> None:
+    """They are removed one after the other."""
+    sound = padded(0.1 * tone, 4000, 4000)
+    with_clicks = sound.copy()
+    with_clicks[:22], with_clicks[2000], with_clicks[-1] = 0.5, 1, -1
+    np.testing.assert_allclose(audio.without_clicks(with_clicks, 8000), sound, atol=1e-7)
+
+
+@given(sound=SOUNDS)
+def test_more_clicks_than_four_and_sounds_of_any_length_are_no_error(sound: Samples) -> None:
+    """The length stays, and no sample exceeds the largest one."""
+    cleaned = audio.without_clicks(sound, 1000)
+    assert len(cleaned) == len(sound)
+    assert np.isfinite(cleaned).all()
+    assert np.abs(cleaned).max() <= np.abs(sound).max()
+
+
+def test_speech_has_no_clicks(tone: Samples) -> None:
+    """A tone that begins and ends at once, also one of 40 ms, is returned unchanged."""
+    for sound in (padded(tone, 4000, 4000), padded(tone[:320], 4000, 4000)):
+        np.testing.assert_array_equal(audio.without_clicks(sound, 8000), sound)
 
 
 @pytest.mark.parametrize("snr_db", [10, 20, 30])
