@@ -85,7 +85,7 @@ class FirstTokenModel:
         return [found[index] for index in range(len(clips))]
 
     def _prepared(self, waveform: Waveform) -> Samples:
-        samples = without_offset(resampled(waveform, SAMPLE_RATE_HZ))
+        samples = resampled(without_offset(waveform), SAMPLE_RATE_HZ)
         return loudest(samples, round(self._params.max_duration_s * SAMPLE_RATE_HZ))
 
     def _context(self, clip: Samples) -> int:

@@ -86,7 +86,7 @@ def mixed(audio: PcmAudio) -> Waveform:
 
 
 def prepare(waveform: Waveform, sample_rate_hz: int, trim_top_db: float, max_samples: int) -> Samples:
-    """Return the input of a model: resampled, with mean 0, silence trimmed, and at most `max_samples` long.
+    """Return the input of a model: less its mean, resampled, silence trimmed, and at most `max_samples` long.
 
     Args:
         waveform: the recording.
@@ -97,7 +97,7 @@ def prepare(waveform: Waveform, sample_rate_hz: int, trim_top_db: float, max_sam
     Returns:
         float32 `(samples,)`.
     """
-    samples = without_offset(resampled(waveform, sample_rate_hz))
+    samples = resampled(without_offset(waveform), sample_rate_hz)
     return loudest(trim_silence(samples, sample_rate_hz, trim_top_db), max_samples)
 
 
@@ -108,9 +108,9 @@ def resampled(waveform: Waveform, sample_rate_hz: int) -> Samples:
     return np.asarray(soxr.resample(waveform.samples, waveform.sample_rate_hz, sample_rate_hz), dtype=np.float32)
 
 
-def without_offset(samples: Samples) -> Samples:
-    """Return samples less their mean, float32 `(samples,)`."""
-    return np.asarray(samples - samples.mean(), dtype=np.float32)
+def without_offset(waveform: Waveform) -> Waveform:
+    """Return a waveform less its mean; resampling would make clicks of the ends of an offset."""
+    return Waveform(waveform.samples - waveform.samples.mean(), waveform.sample_rate_hz)
 
 
 def trim_silence(samples: Samples, sample_rate_hz: int, trim_top_db: float) -> Samples:

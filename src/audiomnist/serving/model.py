@@ -75,8 +75,7 @@ class Model:
         """Return the samples that a waveform graph takes, float32 `(samples,)`."""
         params = self._preparation
         max_samples = round(params.max_duration_s * params.sample_rate_hz)
-        source = recording if recording.sample_rate_hz == params.sample_rate_hz else centred(recording)
-        return waveform.prepare(source, params.sample_rate_hz, params.trim_top_db, max_samples)
+        return waveform.prepare(recording, params.sample_rate_hz, params.trim_top_db, max_samples)
 
     def predict_waveforms(self, prepared: Sequence[Samples]) -> Predictions:
         """Return the predictions for outputs of `prepare`."""
@@ -116,11 +115,6 @@ def calibrated(logits: NDArray[np.float32], novelty: NDArray[np.float32], calibr
     ood_scores = (novelty - calibration.ood_median) / (calibration.ood_p95 - calibration.ood_median)
     divisors = calibration.temperature * np.maximum(ood_scores, 1)
     return Predictions(softmax(logits / divisors[:, None]), ood_scores.astype(np.float32))
-
-
-def centred(recording: Waveform) -> Waveform:
-    """Return a recording less its mean: resampling would make clicks of the ends of an offset."""
-    return Waveform(waveform.without_offset(recording.samples), recording.sample_rate_hz)
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

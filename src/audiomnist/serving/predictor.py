@@ -12,7 +12,7 @@ from audiomnist.audio.waveform import Waveform
 from audiomnist.serving.bundle.description import LogprobsInput, TranscriptInput
 from audiomnist.serving.cascade import Cascade
 from audiomnist.serving.fusion import asked, fused
-from audiomnist.serving.model import Model, Predictions, centred
+from audiomnist.serving.model import Model, Predictions
 
 _T = TypeVar("_T")
 
@@ -94,7 +94,7 @@ def _per_clip(model: Model, predictions: Predictions) -> list[Prediction]:
 def _through_logprobs(
     model: Model, read: Callable[[Sequence[Waveform]], list[FirstToken]], waveforms: Sequence[Waveform]
 ) -> list[Prediction | None]:
-    tokens = _retried(read, [*map(centred, waveforms)])
+    tokens = _retried(read, waveforms)
     logprobs = [token.logprobs for token in tokens if token is not None]
     predictions = iter(_per_clip(model, model.predict_logprobs(np.stack(logprobs))) if logprobs else [])
     return [None if token is None else next(predictions)._replace(asr_token=token.best) for token in tokens]

@@ -195,12 +195,13 @@ def test_trimming_keeps_one_stretch_of_unchanged_samples(sound: Samples) -> None
     assert any(np.array_equal(sound[start : start + len(trimmed)], trimmed) for start in starts)
 
 
+@pytest.mark.parametrize("rate_hz", [8000, 16000, 44100])
 @pytest.mark.parametrize("offset", [0.02, 0.05, 0.3, -0.5])
-def test_an_offset_changes_nothing_of_a_models_input(tone: Samples, offset: float) -> None:
-    """It neither keeps silence from being trimmed, nor stays in what is left."""
+def test_an_offset_changes_nothing_of_a_models_input(tone: Samples, offset: float, rate_hz: int) -> None:
+    """It neither keeps silence from being trimmed, nor stays in what is left, nor clicks where resampling begins."""
     quiet = padded(0.5 * tone, 2400, 2400)
-    prepared = audio.prepare(Waveform(quiet + np.float32(offset), 8000), 8000, 40.0, 20000)
-    np.testing.assert_allclose(prepared, audio.prepare(Waveform(quiet, 8000), 8000, 40.0, 20000), atol=1e-6)
+    prepared = audio.prepare(Waveform(quiet + np.float32(offset), rate_hz), 8000, 40.0, 20000)
+    np.testing.assert_allclose(prepared, audio.prepare(Waveform(quiet, rate_hz), 8000, 40.0, 20000), atol=1e-6)
 
 
 @pytest.mark.parametrize("sample_rate_hz", [16000, 22050, 44100, 48000])
