@@ -62,6 +62,7 @@ class Predictions:
 class Model:
     """A checked bundle and its open session."""
 
+    folder: Path
     description: Description
     version: str
     session: Any
@@ -150,7 +151,7 @@ def load(folder: Path, threads: int) -> Model:
         )
     if isinstance(description.input, LogprobsInput):
         _check_tokens(folder, opened, len(description.input.recognizer["tokens"]))
-    return Model(description, version, opened)
+    return Model(folder, description, version, opened)
 
 
 def _check_tokens(folder: Path, opened: Any, tokens: int) -> None:

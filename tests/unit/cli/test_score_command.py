@@ -681,8 +681,16 @@ def with_recognizer(folder: Path, **changes: Any) -> None:
 
 RECOGNIZERS: dict[str, tuple[dict[str, Any], str]] = {
     "altered weights": ({"weights_sha256": "0" * 64}, "put back the weights"),
-    "unknown engine": ({"engine": "parrot"}, "not a recognizer that this program knows"),
-    "unknown settings": ({"settings": {"n_best": 5, "loudness": 3}}, "not a recognizer that this program knows"),
+    "unknown engine": (
+        {"engine": "parrot"},
+        "deaf/bundle.json describes a recognizer that this program does not know: engine: Input should be",
+    ),
+    "unknown settings": (
+        {"settings": {"n_best": 5, "loudness": 3}},
+        "does not know: whisper.loudness: Extra inputs are not permitted. Restore it: dvc checkout",
+    ),
+    "no settings": ({"settings": None}, "does not know: settings: Input should be"),
+    "no number of hypotheses": ({"settings": {}}, "does not know: n_best: Input should be"),
 }
 
 

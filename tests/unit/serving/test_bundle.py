@@ -112,6 +112,14 @@ def test_a_bundle_that_lists_other_tokens_than_its_graph_takes_is_refused(served
         inference.load(tmp_path / "whisper", threads=1)
 
 
+@pytest.mark.parametrize("record", [{}, {"tokens": []}, {"tokens": None}])
+def test_a_bundle_that_lists_no_tokens_is_refused(served: Path, tmp_path: Path, record: dict[str, Any]) -> None:
+    """The message has the field."""
+    shutil.copytree(served / "whisper", tmp_path / "whisper")
+    redescribe(tmp_path / "whisper", input={"kind": "logprobs", "recognizer": record})
+    assert "input.logprobs: recognizer lacks a list of tokens. Restore it: " in refusal(tmp_path / "whisper")
+
+
 def test_a_model_of_transcripts_refuses_waveforms(served: Path) -> None:
     """The message has the input of the model."""
     opened = inference.load(served / "lstm", threads=1)

@@ -75,6 +75,12 @@ class LogprobsInput(FrozenModel):
     kind: Literal["logprobs"] = "logprobs"
     recognizer: dict[str, Any]
 
+    @model_validator(mode="after")
+    def _has_tokens(self) -> "LogprobsInput":
+        if not isinstance(tokens := self.recognizer.get("tokens"), list) or not tokens:
+            raise ValueError("recognizer lacks a list of tokens")
+        return self
+
 
 class Calibration(FrozenModel):
     """Parameters that turn logits and novelty into probabilities and `ood_score`.
