@@ -11,8 +11,8 @@ import soxr
 from numpy.typing import NDArray
 
 from audiomnist.audio import wav
-from audiomnist.audio.wav import PcmAudio, WavError
-from audiomnist.core.errors import AudiomnistError
+from audiomnist.audio.wav import PcmAudio
+from audiomnist.core.errors import AudiomnistError, FaultError
 
 Samples = wav.Samples
 
@@ -27,7 +27,7 @@ _TRIM_MARGIN_FRAMES = 8
 
 
 class BadAudioError(AudiomnistError):
-    """A recording cannot be used. `reason` is unreadable, too_short, not_finite, or one of `audiomnist.audio.wav`."""
+    """A recording cannot be used. `reason` is unreadable, too_short, or one of `audiomnist.audio.wav`."""
 
     def __init__(self, path: Path, reason: str, detail: str) -> None:
         super().__init__(path, reason, detail)
@@ -56,7 +56,8 @@ def read(path: Path) -> Waveform:
     """Decode a WAV file and mix its channels to mono (their mean).
 
     Raises:
-        BadAudioError: the file is unreadable, not a WAV file, shorter than 10 ms, or has samples that are not finite.
+        BadAudioError: the file is unreadable, not a WAV file, shorter than 10 ms, or has samples that are not finite
+            or far beyond full scale.
     """
     return mixed(decode(path))
 
@@ -65,17 +66,20 @@ def decode(path: Path) -> PcmAudio:
     """Decode a WAV file with all its channels; see `read` for the errors."""
     try:
         audio = wav.parse(path.read_bytes())
+        _check(audio)
     except OSError as error:
         raise BadAudioError(path, "unreadable", f"cannot be read ({error.strerror})") from error
-    except WavError as error:
+    except FaultError as error:
         raise BadAudioError(path, error.reason, error.detail) from error
+    return audio
+
+
+def _check(audio: PcmAudio) -> None:
     frames = len(audio.samples)
     if frames / audio.sample_rate_hz < _MIN_DURATION_S:
         held = f"{frames} samples at {audio.sample_rate_hz} Hz"
-        raise BadAudioError(path, "too_short", f"holds {held}, less than {_MIN_DURATION_S} s")
-    if not np.isfinite(audio.samples).all():
-        raise BadAudioError(path, "not_finite", "holds samples that are not finite numbers")
-    return audio
+        raise FaultError("too_short", f"holds {held}, less than {_MIN_DURATION_S} s")
+    wav.check_peak(float(np.abs(audio.samples).max()))
 
 
 def mixed(audio: PcmAudio) -> Waveform:
