@@ -665,8 +665,8 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         lambda folder: (folder / description.DESCRIPTION).write_bytes(pickle.dumps(Trap(folder / "sprung"))),
         description.DESCRIPTION,
     ),
-    "older version": (lambda folder: redescribe(folder, schema_version=1), description.DESCRIPTION),
-    "later version": (lambda folder: redescribe(folder, schema_version=3), description.DESCRIPTION),
+    "older version": (lambda folder: redescribe(folder, schema_version=2), description.DESCRIPTION),
+    "later version": (lambda folder: redescribe(folder, schema_version=4), description.DESCRIPTION),
     "no description": (lambda folder: (folder / description.DESCRIPTION).unlink(), "no model bundle in"),
     "no folder": (shutil.rmtree, "no model bundle in"),
 }

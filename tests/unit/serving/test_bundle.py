@@ -186,7 +186,8 @@ def test_a_folder_in_a_files_place_is_refused(name: str, cnn: Path) -> None:
     "changes",
     [
         {"schema_version": 1},
-        {"schema_version": 3},
+        {"schema_version": 2},
+        {"schema_version": 4},
         {"schema_version": None},
         {"temperature": 1.5},
         {"labels": 3},
@@ -204,10 +205,10 @@ def test_a_folder_in_a_files_place_is_refused(name: str, cnn: Path) -> None:
     ],
 )
 def test_a_description_of_another_version_is_refused(changes: dict[str, Any], cnn: Path) -> None:
-    """So is one with values or keys that version 2 does not have; the sentence names one of these."""
+    """So is one with values or keys that version 3 does not have; the sentence names one of these."""
     redescribe(cnn, **changes)
     sentence = refusal(cnn)
-    assert f"{cnn / bundle.DESCRIPTION} is not a bundle description of version 2: " in sentence
+    assert f"{cnn / bundle.DESCRIPTION} is not a bundle description of version 3: " in sentence
     assert next(iter(changes)) in sentence
 
 
@@ -218,8 +219,17 @@ def test_a_description_of_version_1_is_refused(cnn: Path) -> None:
     older = {key: content[key] for key in content.keys() - {"calibration", "reference"}}
     path.write_text(json.dumps(older | {"schema_version": 1, "temperature": 1.5}), encoding="utf-8")
     sentence = refusal(cnn)
-    assert f"{path} is not a bundle description of version 2: schema_version" in sentence
-    assert "dvc checkout" in sentence
+    assert f"{path} is not a bundle description of version 3: schema_version" in sentence
+    assert "make it again with dvc repro" in sentence
+
+
+def test_a_bundle_for_another_preparation_is_refused(cnn: Path) -> None:
+    """Its description is otherwise the same; restoring it would not help."""
+    redescribe(cnn, schema_version=2)
+    sentence = refusal(cnn)
+    assert f"{cnn / bundle.DESCRIPTION} is not a bundle description of version 3: schema_version: " in sentence
+    assert "prepares sounds otherwise" in sentence
+    assert "Restore it" not in sentence
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"null"])

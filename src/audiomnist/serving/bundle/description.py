@@ -23,7 +23,11 @@ DESCRIPTION = "bundle.json"
 GRAPH = "model.onnx"
 OUTPUTS = ("logits", "novelty")
 CASCADE: Final = "cascade"
-_SCHEMA_VERSION: Final = 2
+_SCHEMA_VERSION: Final = 3  # of the description and of the preparation of inputs in `audio.waveform`
+_OF_ANOTHER_VERSION = (
+    "This program describes models or prepares sounds otherwise than the one that wrote it: make it again with dvc "
+    "repro, or score with the program of its commit"
+)
 _ROUNDING = 1e-6
 _JSON_OBJECT = TypeAdapter(dict[str, Any])
 LABELS = tuple(str(digit) for digit in range(CLASSES))
@@ -102,7 +106,7 @@ class Calibration(FrozenModel):
 class Training(FrozenModel):
     """Description of a trained model: the content of `bundle.json` beside its weights."""
 
-    schema_version: Literal[2] = _SCHEMA_VERSION
+    schema_version: Literal[3] = _SCHEMA_VERSION
     model: str
     labels: tuple[str, ...] = LABELS
     input: WaveformInput | TranscriptInput | LogprobsInput = Field(discriminator="kind")
@@ -153,7 +157,7 @@ class CascadeDescription(FrozenModel):
         reference: that of the first member.
     """
 
-    schema_version: Literal[2] = _SCHEMA_VERSION
+    schema_version: Literal[3] = _SCHEMA_VERSION
     model: Literal["cascade"] = CASCADE
     members: dict[Annotated[str, Field(pattern=r"^\w+$")], str] = Field(min_length=2, max_length=2)
     rule: Rule
@@ -189,9 +193,10 @@ def _parse(folder: Path, kind: Callable[[dict[str, Any]], type[_DescribedT]]) ->
         content = _JSON_OBJECT.validate_json(text)
         return kind(content).model_validate(content), hashlib.sha256(text).hexdigest()
     except ValidationError as error:
+        fault = first_error(error)
+        remedy = _OF_ANOTHER_VERSION if fault.startswith("schema_version") else f"Restore it: {how_to_restore(folder)}"
         raise BundleError(
-            f"{folder / DESCRIPTION} is not a bundle description of version {_SCHEMA_VERSION}: {first_error(error)}. "
-            f"Restore it: {how_to_restore(folder)}"
+            f"{folder / DESCRIPTION} is not a bundle description of version {_SCHEMA_VERSION}: {fault}. {remedy}"
         ) from error
 
 
