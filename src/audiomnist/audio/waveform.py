@@ -11,8 +11,8 @@ import soxr
 from numpy.typing import NDArray
 
 from audiomnist.audio import wav
-from audiomnist.audio.wav import PcmAudio, WavError
-from audiomnist.core.errors import AudiomnistError
+from audiomnist.audio.wav import PcmAudio
+from audiomnist.core.errors import AudiomnistError, FaultError
 
 Samples = wav.Samples
 
@@ -30,7 +30,7 @@ _TRIM_MARGIN_FRAMES = 8
 
 
 class BadAudioError(AudiomnistError):
-    """A recording cannot be used. `reason` is unreadable, too_short, not_finite, or one of `audiomnist.audio.wav`."""
+    """A recording cannot be used. `reason` is unreadable, too_short, or one of `audiomnist.audio.wav`."""
 
     def __init__(self, path: Path, reason: str, detail: str) -> None:
         super().__init__(path, reason, detail)
@@ -59,7 +59,8 @@ def read(path: Path) -> Waveform:
     """Decode a WAV file and mix its channels to mono (their mean).
 
     Raises:
-        BadAudioError: the file is unreadable, not a WAV file, shorter than 10 ms, or has samples that are not finite.
+        BadAudioError: the file is unreadable, not a WAV file, shorter than 10 ms, or has samples that are not finite
+            or far beyond full scale.
     """
     return mixed(decode(path))
 
@@ -68,17 +69,20 @@ def decode(path: Path) -> PcmAudio:
     """Decode a WAV file with all its channels; see `read` for the errors."""
     try:
         audio = wav.parse(path.read_bytes())
+        _check(audio)
     except OSError as error:
         raise BadAudioError(path, "unreadable", f"cannot be read ({error.strerror})") from error
-    except WavError as error:
+    except FaultError as error:
         raise BadAudioError(path, error.reason, error.detail) from error
+    return audio
+
+
+def _check(audio: PcmAudio) -> None:
     frames = len(audio.samples)
     if frames / audio.sample_rate_hz < _MIN_DURATION_S:
         held = f"{frames} samples at {audio.sample_rate_hz} Hz"
-        raise BadAudioError(path, "too_short", f"holds {held}, less than {_MIN_DURATION_S} s")
-    if not np.isfinite(audio.samples).all():
-        raise BadAudioError(path, "not_finite", "holds samples that are not finite numbers")
-    return audio
+        raise FaultError("too_short", f"holds {held}, less than {_MIN_DURATION_S} s")
+    wav.check_peak(float(np.abs(audio.samples).max()))
 
 
 def mixed(audio: PcmAudio) -> Waveform:
@@ -89,7 +93,7 @@ def mixed(audio: PcmAudio) -> Waveform:
 
 
 def prepare(waveform: Waveform, sample_rate_hz: int, trim_top_db: float, max_samples: int) -> Samples:
-    """Return the input of a model: resampled, with mean 0, without clicks and silence, at most `max_samples` long.
+    """Return the input of a model: less its mean, resampled, without clicks and silence, at most `max_samples` long.
 
     Args:
         waveform: the recording.
@@ -100,7 +104,7 @@ def prepare(waveform: Waveform, sample_rate_hz: int, trim_top_db: float, max_sam
     Returns:
         float32 `(samples,)`.
     """
-    samples = without_clicks(without_offset(resampled(waveform, sample_rate_hz)), sample_rate_hz)
+    samples = without_clicks(resampled(without_offset(waveform), sample_rate_hz), sample_rate_hz)
     return loudest(trim_silence(samples, sample_rate_hz, trim_top_db), max_samples)
 
 
@@ -111,9 +115,10 @@ def resampled(waveform: Waveform, sample_rate_hz: int) -> Samples:
     return np.asarray(soxr.resample(waveform.samples, waveform.sample_rate_hz, sample_rate_hz), dtype=np.float32)
 
 
-def without_offset(samples: Samples) -> Samples:
-    """Return samples less their mean, float32 `(samples,)`."""
-    return np.asarray(samples - samples.sum() / len(samples), dtype=np.float32)
+def without_offset(waveform: Waveform) -> Waveform:
+    """Return a waveform less its mean; resampling would make clicks of the ends of an offset."""
+    mean = waveform.samples.sum() / len(waveform.samples)
+    return Waveform(waveform.samples - mean, waveform.sample_rate_hz)
 
 
 def without_clicks(samples: Samples, sample_rate_hz: int) -> Samples:

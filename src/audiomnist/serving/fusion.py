@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from audiomnist.serving.bundle.description import Rule
 from audiomnist.serving.model import Predictions
 
+ASKS_ALWAYS = 1.01  # a threshold that no confidence reaches
+
 _LEAST_PROBABILITY = 1e-12
 
 

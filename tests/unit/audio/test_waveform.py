@@ -225,12 +225,13 @@ def test_trimming_keeps_one_stretch_of_unchanged_samples(sound: Samples) -> None
     assert any(np.array_equal(sound[start : start + len(trimmed)], trimmed) for start in starts)
 
 
+@pytest.mark.parametrize("rate_hz", [8000, 16000, 44100])
 @pytest.mark.parametrize("offset", [0.02, 0.05, 0.3, -0.5])
-def test_an_offset_changes_nothing_of_a_models_input(tone: Samples, offset: float) -> None:
-    """It neither keeps silence from being trimmed, nor stays in what is left."""
+def test_an_offset_changes_nothing_of_a_models_input(tone: Samples, offset: float, rate_hz: int) -> None:
+    """It neither keeps silence from being trimmed, nor stays in what is left, nor clicks where resampling begins."""
     quiet = padded(0.5 * tone, 2400, 2400)
-    prepared = audio.prepare(Waveform(quiet + np.float32(offset), 8000), 8000, 40.0, 20000)
-    np.testing.assert_allclose(prepared, audio.prepare(Waveform(quiet, 8000), 8000, 40.0, 20000), atol=1e-6)
+    prepared = audio.prepare(Waveform(quiet + np.float32(offset), rate_hz), 8000, 40.0, 20000)
+    np.testing.assert_allclose(prepared, audio.prepare(Waveform(quiet, rate_hz), 8000, 40.0, 20000), atol=1e-6)
 
 
 @pytest.mark.parametrize("sample_rate_hz", [16000, 22050, 44100, 48000])
@@ -298,7 +299,18 @@ def test_a_recording_of_less_than_ten_milliseconds_is_too_short(tmp_path: Path, 
     assert caught.value.reason == "too_short"
 
 
-def test_the_mean_of_two_very_loud_channels_does_not_overflow(tmp_path: Path) -> None:
-    """Two channels near the largest float32 are mixed to that value, not to infinity."""
-    soundfile.write(tmp_path / "loud.wav", np.full((800, 2), 3e38, dtype=np.float32), 8000, subtype="FLOAT")
-    np.testing.assert_allclose(audio.read(tmp_path / "loud.wav").samples, 3e38, rtol=1e-6)
+@pytest.mark.parametrize("value", [8.01, -32_768.0, 1e30, -3e38])
+def test_samples_far_beyond_full_scale_are_refused(tmp_path: Path, tone: Samples, value: float) -> None:
+    """One in one channel is enough: their power would overflow, or hide all others."""
+    both = np.stack([tone, tone], axis=1)
+    both[100, 1] = value
+    soundfile.write(tmp_path / "wild.wav", both, 8000, subtype="FLOAT")
+    with pytest.raises(BadAudioError, match=r"wild\.wav: has samples up to .*, where full scale is 1: scale") as caught:
+        audio.read(tmp_path / "wild.wav")
+    assert caught.value.reason == "out_of_range"
+
+
+def test_samples_somewhat_beyond_full_scale_are_kept(tmp_path: Path) -> None:
+    """Floats may be."""
+    soundfile.write(tmp_path / "loud.wav", np.full((800, 2), [8.0, 4.0], dtype=np.float32), 8000, subtype="FLOAT")
+    np.testing.assert_array_equal(audio.read(tmp_path / "loud.wav").samples, 6.0)
