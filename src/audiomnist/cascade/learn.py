@@ -32,7 +32,7 @@ def fit_weights(first: Predictions, second: Predictions, digits: NDArray[np.int6
     Two free exponents a1 and a2 of the probabilities have all that weights and temperature have: w = a / (a1 + a2) and
     T = 1 / (a1 + a2). The negative log-likelihood is convex in them. As in `training.calibration`, the true class of n
     clips has the target probability (n + 1) / (n + 2) (Platt 1999), since the exponents of models without an error
-    would otherwise grow without limit. The division by max(1, ood_score)^2 is left out: larger exponents would undo it.
+    would otherwise grow without limit. The division by max(1, ood_score) is left out: larger exponents would undo it.
     """
     logs = log_probabilities(first, second)
     clips, classes = first.probabilities.shape
