@@ -108,7 +108,9 @@ def test_it_says_its_version_and_its_model(run: Run) -> None:
         assert text in ended.stdout
 
 
-@pytest.mark.parametrize("command", [["diff", "main"], ["quickstart"], ["table", "verify", "table"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [["diff", "main"], ["fresh"], ["quickstart"], ["table", "verify", "table"]], ids=" ".join
+)
 def test_a_command_that_needs_the_pipeline_says_so(run: Run, command: list[str]) -> None:
     """In a sentence that says what to install."""
     ended = run("audiomnist", *command)

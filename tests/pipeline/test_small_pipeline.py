@@ -230,6 +230,24 @@ def test_after_a_kill_in_mid_training_the_next_repro_completes(checkout: Checkou
 
 
 @pytest.mark.long
+def test_the_curves_of_a_training_can_be_watched_while_it_runs(with_recordings: Checkout) -> None:
+    """`dvc plots show` has the finished epochs, and more a little later; `dvc exp show` does not wait for the end."""
+    with_recordings.run("dvc", "repro", "validate@features")
+    alter(with_recordings.folder / "params.yaml", LONG_TRAINING)
+    history = with_recordings.folder / HISTORY
+    with _training(with_recordings) as dvc:
+        _wait(lambda: history.exists() and len(history.read_text().splitlines()) > 3)
+        first = _epochs_shown(with_recordings)
+        assert first >= 3
+        _wait(lambda: len(history.read_text().splitlines()) > first + 1)
+        assert _epochs_shown(with_recordings) > first
+        assert json.loads(with_recordings.run("dvc", "exp", "show", "--json"))[0]["rev"] == "workspace"
+        assert dvc.poll() is None
+        dvc.kill()
+        _wait(lambda: not _pythons_in(with_recordings))
+
+
+@pytest.mark.long
 def test_a_kill_before_training_has_begun_ends_the_process_that_starts(checkout: Checkout) -> None:
     """SIGKILL of dvc while the stage's Python still loads its libraries leaves none in the checkout."""
     alter(checkout.folder / "params.yaml", LONG_TRAINING)
@@ -284,6 +302,13 @@ def _training(checkout: Checkout) -> Iterator[subprocess.Popen[bytes]]:
             for pid in _pythons_in(checkout):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+
+
+def _epochs_shown(checkout: Checkout) -> int:
+    """Return how many epochs of the rnn `dvc plots show` draws."""
+    shown = json.loads(checkout.run("dvc", "plots", "show", "--json", HISTORY))
+    (plot,) = shown["data"][HISTORY]
+    return len({point["step"] for point in plot["content"]["data"]["values"]})
 
 
 def _is_killed_early(checkout: Checkout) -> bool:

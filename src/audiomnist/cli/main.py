@@ -83,6 +83,25 @@ def protocols(
 
 
 @app.command()
+def fresh(
+    checkout: Annotated[Path, typer.Argument(help="The checkout of this repository.")] = Path(),
+) -> None:
+    """Say whether every dvc.lock is the result of the code, the parameters and the manifest of a checkout.
+
+    Neither data nor DVC's cache is needed: a plain clone will do. A line for each thing that is stale has the stage,
+    the file, the reason and the remedy. Status 1: something is stale, or the checkout has no pipeline.
+    """
+    from audiomnist.cli.fresh import stale_entries  # noqa: PLC0415
+
+    stages, found = stale_entries(checkout.absolute())
+    for stale in found:
+        print(f"{stale.stage}: {stale.path} {stale.reason}: {stale.remedy}")
+    if found:
+        raise typer.Exit(1)
+    print(f"{stages} stages are fresh")
+
+
+@app.command()
 def manifest(
     folder: Annotated[
         Path, typer.Argument(exists=True, file_okay=False, help="Folder of recordings, with or without folders in it.")
