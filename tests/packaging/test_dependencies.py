@@ -29,7 +29,6 @@ OPTIONAL = (
 AUGMENTATION = ("audiomnist.audio.augment", "scipy")
 BROUGHT_BY_OTHERS = {"dvc-data", "huggingface-hub", "scmrepo", "urllib3"}
 NOT_IMPORTED = {
-    "librosa",  # a reference in tests and benchmarks
     "ruamel-yaml-clib",  # makes DVC faster
 }
 
