@@ -53,16 +53,18 @@ def page(
     tables = read_predictions(predictions)
     features = params.section(parameters, "features", FeatureParams)
     clips = Clips(raw, round(_SOUNDS_AND_PICTURES * budget_bytes))
-    wrong = mistakes.section(tables, clips_of_split, raw, transcripts, logprobs, features.front_end, clips)
-    described = data.section(found, clips_of_split, raw, features.front_end, params.read(parameters)["validate"], clips)
-    clips.embed(next(iter(tables.values()))["file"])
     context: dict[str, Any] = {
         "results": results.section(found),
         "groups": groups.section(found, tables, clips),
         "robustness": robustness.section(found, tables),
-        "data": described,
-        "mistakes": wrong,
+        "mistakes": mistakes.section(tables, clips_of_split, raw, transcripts, logprobs, features.front_end, clips),
+        "data": data.section(
+            found, clips_of_split, raw, features.front_end, params.read(parameters)["validate"], clips
+        ),
         "selected": _selected(found),
+    }
+    clips.embed(next(iter(tables.values()))["file"])
+    context |= {
         "titles": TITLES,
         "clips": clips.content(),
         "clips_left_out": clips.left_out,
@@ -75,6 +77,6 @@ def page(
 
 
 def _selected(reports: Reports) -> Mapping[str, Any]:
-    headline = reports.json("metrics.json")
+    headline = reports.required("metrics.json")
     unseen = reports.json("unseen.json", PROTOCOLS_COMMAND) or {}
     return {"model": headline["selected"], "scores": headline, "unseen": unseen.get(headline["selected"])}

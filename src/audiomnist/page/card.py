@@ -18,8 +18,8 @@ from audiomnist.page.text import interval, percent, points
 
 def card(reports: Reports, model: str, split: Sequence[Clip]) -> str:
     """Return the card in Markdown, with YAML in front."""
-    corpus = reports.json("data.json")["corpus"]
-    evaluations = {name: reports.json(f"evaluation/{name}.json")[name] for name in TITLES}
+    corpus = reports.required("data.json")["corpus"]
+    evaluations = {name: reports.required(f"evaluation/{name}.json")[name] for name in TITLES}
     unseen = reports.json("unseen.json", PROTOCOLS_COMMAND) or {}
     robustness = (reports.json(f"robustness/{model}.json", PROTOCOLS_COMMAND) or {}).get(model, {})
     disturbed = {shown(keys): scores["accuracy"] for keys, scores in conditions_of(robustness)}

@@ -51,7 +51,7 @@ def section(
     table.columns = pd.Index(["file", "digit", "speaker", "subset"])
     table["duration_s"] = [waveform.read(raw / file).duration_s for file in table["file"]]
     return {
-        "corpus": reports.json("data.json")["corpus"],
+        "corpus": reports.required("data.json")["corpus"],
         "counts": digits_of(table),
         "subsets": _subsets(table),
         "durations": _durations(table),

@@ -16,7 +16,7 @@ from audiomnist.page.text import percent
 
 def section(reports: Reports, predictions: Mapping[str, pd.DataFrame], clips: Clips) -> dict[str, Any]:
     """Return the tables, matrices and charts."""
-    evaluations = {model: reports.json(f"evaluation/{model}.json")[model] for model in TITLES}
+    evaluations = {model: reports.required(f"evaluation/{model}.json")[model] for model in TITLES}
     return {
         "speakers": _heat("Accuracy on test clips by speaker", "speaker", evaluations, "speaker"),
         "digits": _heat("Accuracy on test clips by digit", "digit", evaluations, "recall"),

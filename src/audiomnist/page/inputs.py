@@ -41,6 +41,13 @@ class Reports:
         except (OSError, ValueError) as error:
             raise PageError(f"{path} is no report ({error}): {remedy} writes it") from error
 
+    def required(self, name: str) -> Any:
+        """Return a report of the main pipeline, without which there is no page; raises PageError if it is missing."""
+        report = self.json(name)
+        if report is None:
+            raise PageError(f"{self.folder / name} cannot be read: dvc repro writes it")
+        return report
+
     def csv(self, name: str, remedy: str = "dvc repro", **options: Any) -> pd.DataFrame | None:
         """Return a table in the same way."""
         return self._table(name, remedy, lambda path: pd.read_csv(path, **options))

@@ -16,7 +16,7 @@ _RANDOM, _UNSEEN, _PAPER = "random split", "unseen speakers", "paper, random spl
 
 def section(reports: Reports) -> dict[str, Any]:
     """Return the tables and charts of the results."""
-    comparison = reports.json("comparison.json")["comparison"]
+    comparison = reports.required("comparison.json")["comparison"]
     random = reports.json("random.json", PROTOCOLS_COMMAND) or {}
     official = reports.json("official.json", PROTOCOLS_COMMAND) or {}
     unseen = reports.json("unseen.json", PROTOCOLS_COMMAND) or {}

@@ -89,12 +89,12 @@
     const list = document.getElementById("mistake-list");
     const { model, digit, speaker, order, count } = form.elements;
     const all = [...list.children];
-    for (const { dataset, ...card } of all.map((card) => ({ card, dataset: card.dataset }))) {
-      card.card.hidden = !(
-        (!model.value || dataset.models.split(" ").includes(model.value)) &&
-        (!digit.value || dataset.digit === digit.value) &&
-        (!speaker.value || dataset.speaker === speaker.value)
-      );
+    for (const card of all) {
+      const isChosen =
+        (!model.value || card.dataset.models.split(" ").includes(model.value)) &&
+        (!digit.value || card.dataset.digit === digit.value) &&
+        (!speaker.value || card.dataset.speaker === speaker.value);
+      card.hidden = !isChosen;
     }
     const by = (card) => card.dataset[order.value];
     const isDescending = ["wrong", "confidence"].includes(order.value);
@@ -121,8 +121,13 @@
   const draw = async () => {
     for (const source of document.querySelectorAll("script[data-chart]")) {
       const place = document.getElementById(source.dataset.chart);
+      const spec = {
+        autosize: { type: "fit-x", contains: "padding" },
+        description: place.getAttribute("aria-label"),
+        ...JSON.parse(source.textContent),
+      };
       const options = { renderer: "svg", actions: false, ast: true, config };
-      await vegaEmbed(place, { autosize: { type: "fit-x", contains: "padding" }, ...JSON.parse(source.textContent) }, options);
+      await vegaEmbed(place, spec, options);
       await new Promise((next) => setTimeout(next));
     }
     document.documentElement.dataset.charts = "drawn";
