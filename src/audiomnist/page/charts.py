@@ -60,11 +60,15 @@ def two_lines(rows: Rows, x: str, group: str, groups: Sequence[str]) -> dict[str
         x=alt.X(f"{x}:Q", axis=alt.Axis(tickMinStep=1, format="d"), scale=alt.Scale(nice=False, padding=4)),
         y=_accuracy_axis("accuracy"),
         color=alt.Color(
-            f"{group}:N", scale=alt.Scale(domain=[*groups], range=["var(--m-cnn)", "var(--m-rnn)"]), legend=_legend()
+            f"{group}:N",
+            scale=alt.Scale(domain=[*groups], range=["var(--m-cnn)", "var(--m-rnn)"]),
+            legend=_legend(groups),
         ),
         tooltip=[f"{x}:Q", f"{group}:N", alt.Tooltip("accuracy:Q", format=".1%")],
     )
-    dashes = alt.StrokeDash(f"{group}:N", scale=alt.Scale(domain=[*groups], range=[[1, 0], [5, 3]]), legend=_legend())
+    dashes = alt.StrokeDash(
+        f"{group}:N", scale=alt.Scale(domain=[*groups], range=[[1, 0], [5, 3]]), legend=_legend(groups)
+    )
     return _spec(base.mark_line().encode(strokeDash=dashes) + base.mark_point(filled=True, size=18, opacity=1))
 
 
@@ -85,7 +89,7 @@ def error_rates(rows: Rows, kinds: Sequence[str]) -> dict[str, Any]:
         color=alt.Color(
             "kind:N",
             sort=[*kinds],
-            legend=_legend(),
+            legend=_legend(kinds),
             scale=alt.Scale(domain=[*kinds], range=["var(--m-cnn)", "var(--m-rnn)", "var(--muted)"]),
         ),
     )
@@ -123,7 +127,7 @@ def cost(rows: Rows) -> dict[str, Any]:
     points = base.mark_point(filled=True, size=70, opacity=1).encode(
         shape=alt.Shape("kind:N", scale=alt.Scale(domain=kinds, range=["square", "circle"])),
         color=alt.Color(
-            "kind:N", scale=alt.Scale(domain=kinds, range=["var(--m-cnn)", "var(--m-rnn)"]), legend=_legend()
+            "kind:N", scale=alt.Scale(domain=kinds, range=["var(--m-cnn)", "var(--m-rnn)"]), legend=_legend(kinds)
         ),
         tooltip=["name:N", alt.Tooltip("files_per_s:Q", format=",.0f"), alt.Tooltip("accuracy:Q", format=".1%")],
     )
@@ -237,10 +241,12 @@ def _spec(chart: Any) -> dict[str, Any]:
     return {key: value for key, value in spec.items() if key not in ("$schema", "config")}
 
 
-def _legend() -> "alt.Legend":
+def _legend(labels: Sequence[str]) -> "alt.Legend":
+    """Return a legend below the chart, with as many columns as fit."""
     import altair as alt  # noqa: PLC0415
 
-    columns = alt.ExprRef("width > 600 ? 5 : width > 300 ? 2 : 1")
+    label_px = 30 + 7 * max(map(len, labels), default=0)
+    columns = alt.ExprRef(f"max(1, floor((width + 40) / {label_px}))")
     return alt.Legend(title=None, orient="bottom", columns=columns, labelLimit=0)
 
 
@@ -259,12 +265,14 @@ def _accuracy_axis(column: str) -> "alt.Y":
 def _model_colour(models: Sequence[str]) -> "alt.Color":
     import altair as alt  # noqa: PLC0415
 
-    scale = alt.Scale(domain=[title_of(model) for model in models], range=[f"var(--m-{model})" for model in models])
-    return alt.Color("model:N", scale=scale, legend=_legend())
+    titles = [title_of(model) for model in models]
+    scale = alt.Scale(domain=titles, range=[f"var(--m-{model})" for model in models])
+    return alt.Color("model:N", scale=scale, legend=_legend(titles))
 
 
 def _model_shape(models: Sequence[str]) -> "alt.Shape":
     import altair as alt  # noqa: PLC0415
 
-    scale = alt.Scale(domain=[title_of(model) for model in models], range=[*_SHAPES[: len(models)]])
-    return alt.Shape("model:N", scale=scale, legend=_legend())
+    titles = [title_of(model) for model in models]
+    scale = alt.Scale(domain=titles, range=[*_SHAPES[: len(models)]])
+    return alt.Shape("model:N", scale=scale, legend=_legend(titles))
