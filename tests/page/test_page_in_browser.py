@@ -200,4 +200,6 @@ def test_the_page_prints(browser: Browser, index: Path) -> None:
     view.page.emulate_media(media="print")
     assert view.page.locator(".play:visible, nav:visible, .filters:visible").count() == 0
     assert view.page.locator(".drawing svg:visible").count() == view.page.locator(".drawing").count()
+    undrawn = "[...document.images].filter((image) => !image.complete || !image.naturalWidth).length"
+    assert view.page.evaluate(undrawn) == 0
     assert view.page.pdf(format="A4").startswith(b"%PDF")
