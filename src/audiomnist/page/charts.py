@@ -62,13 +62,11 @@ def two_lines(rows: Rows, x: str, group: str, groups: Sequence[str]) -> dict[str
         color=alt.Color(
             f"{group}:N",
             scale=alt.Scale(domain=[*groups], range=["var(--m-cnn)", "var(--m-rnn)"]),
-            legend=_legend(groups),
+            legend=_legend(),
         ),
         tooltip=[f"{x}:Q", f"{group}:N", alt.Tooltip("accuracy:Q", format=".1%")],
     )
-    dashes = alt.StrokeDash(
-        f"{group}:N", scale=alt.Scale(domain=[*groups], range=[[1, 0], [5, 3]]), legend=_legend(groups)
-    )
+    dashes = alt.StrokeDash(f"{group}:N", scale=alt.Scale(domain=[*groups], range=[[1, 0], [5, 3]]), legend=_legend())
     return _spec(base.mark_line().encode(strokeDash=dashes) + base.mark_point(filled=True, size=18, opacity=1))
 
 
@@ -89,7 +87,7 @@ def error_rates(rows: Rows, kinds: Sequence[str]) -> dict[str, Any]:
         color=alt.Color(
             "kind:N",
             sort=[*kinds],
-            legend=_legend(kinds),
+            legend=_legend(),
             scale=alt.Scale(domain=[*kinds], range=["var(--m-cnn)", "var(--m-rnn)", "var(--muted)"]),
         ),
     )
@@ -127,7 +125,7 @@ def cost(rows: Rows) -> dict[str, Any]:
     points = base.mark_point(filled=True, size=70, opacity=1).encode(
         shape=alt.Shape("kind:N", scale=alt.Scale(domain=kinds, range=["square", "circle"])),
         color=alt.Color(
-            "kind:N", scale=alt.Scale(domain=kinds, range=["var(--m-cnn)", "var(--m-rnn)"]), legend=_legend(kinds)
+            "kind:N", scale=alt.Scale(domain=kinds, range=["var(--m-cnn)", "var(--m-rnn)"]), legend=_legend()
         ),
         tooltip=["name:N", alt.Tooltip("files_per_s:Q", format=",.0f"), alt.Tooltip("accuracy:Q", format=".1%")],
     )
@@ -241,13 +239,11 @@ def _spec(chart: Any) -> dict[str, Any]:
     return {key: value for key, value in spec.items() if key not in ("$schema", "config")}
 
 
-def _legend(labels: Sequence[str]) -> "alt.Legend":
-    """Return a legend below the chart, with as many columns as fit."""
+def _legend() -> "alt.Legend":
+    """Return a legend below the chart; the script of the page knows how many columns fit."""
     import altair as alt  # noqa: PLC0415
 
-    label_px = 30 + 7 * max(map(len, labels), default=0)
-    columns = alt.ExprRef(f"max(1, floor((width + 40) / {label_px}))")
-    return alt.Legend(title=None, orient="bottom", columns=columns, labelLimit=0)
+    return alt.Legend(title=None, orient="bottom", labelLimit=0)
 
 
 def _percent_axis(ticks: int) -> "alt.Axis":
@@ -267,7 +263,7 @@ def _model_colour(models: Sequence[str]) -> "alt.Color":
 
     titles = [title_of(model) for model in models]
     scale = alt.Scale(domain=titles, range=[f"var(--m-{model})" for model in models])
-    return alt.Color("model:N", scale=scale, legend=_legend(titles))
+    return alt.Color("model:N", scale=scale, legend=_legend())
 
 
 def _model_shape(models: Sequence[str]) -> "alt.Shape":
@@ -275,4 +271,4 @@ def _model_shape(models: Sequence[str]) -> "alt.Shape":
 
     titles = [title_of(model) for model in models]
     scale = alt.Scale(domain=titles, range=[*_SHAPES[: len(models)]])
-    return alt.Shape("model:N", scale=scale, legend=_legend(titles))
+    return alt.Shape("model:N", scale=scale, legend=_legend())

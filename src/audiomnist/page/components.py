@@ -45,10 +45,12 @@ class Table:
 
     @property
     def numeric(self) -> list[bool]:
-        """Whether each column has numbers, which are aligned on the right."""
-        columns = zip(*self.cells, strict=True)
-        found = [all(_NUMBER.match(cell.text) or cell.text in ("", "-") for cell in column) for column in columns]
-        return found or [False] * len(self.head)
+        """Whether each column has numbers, which are aligned on the right; not the first."""
+        _, *columns = zip(*self.cells, strict=True) if self.rows else [()] * len(self.head)
+        return [
+            False,
+            *(all(_NUMBER.match(cell.text) or cell.text in ("", "-") for cell in column) for column in columns),
+        ]
 
 
 @dataclass(frozen=True)

@@ -126,6 +126,9 @@
         description: place.getAttribute("aria-label"),
         ...JSON.parse(source.textContent),
       };
+      const labels = [...source.textContent.matchAll(/"domain": ?(\[".*?"\])/g)].flatMap((match) => JSON.parse(match[1]));
+      const labelPx = 30 + 7 * Math.max(1, ...labels.map((label) => label.length));
+      config.legend.columns = Math.max(1, Math.floor((place.clientWidth - 70) / labelPx));
       const options = { renderer: "svg", actions: false, ast: true, config };
       await vegaEmbed(place, spec, options);
       await new Promise((next) => setTimeout(next));
