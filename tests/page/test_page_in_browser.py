@@ -14,6 +14,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 WIDE, PHONE = (1280, 900), (390, 844)
+TIMEOUT_MS = 120_000  # for machines that are busy with other work
+expect.set_options(timeout=TIMEOUT_MS)
 Scheme = Literal["light", "dark"]
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
@@ -40,6 +42,7 @@ def browser() -> Iterator[Browser]:
 def opened(browser: Browser, index: Path, size: tuple[int, int] = WIDE, scheme: Scheme = "light") -> Opened:
     """Open the page and wait for its charts."""
     context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+    context.set_default_timeout(TIMEOUT_MS)
     found = Opened(context.new_page())
     found.page.on("console", lambda message: found.errors.append(message.text))
     found.page.on("pageerror", lambda error: found.errors.append(str(error)))

@@ -22,6 +22,11 @@ def title_of(model: str) -> str:
     return TITLES.get(model, "linear on MFCC statistics" if model == "linear" else model)
 
 
+def colour_of(model: str) -> str:
+    """Return the colour of a model in the style; that of the text if it has none."""
+    return f"var(--m-{model}, var(--ink))"
+
+
 def curves(identifier: str, title: str, history: pd.DataFrame) -> Chart:
     """Return accuracy by epoch on the training and the test subset.
 
@@ -262,7 +267,7 @@ def _model_colour(models: Sequence[str]) -> "alt.Color":
     import altair as alt  # noqa: PLC0415
 
     titles = [title_of(model) for model in models]
-    scale = alt.Scale(domain=titles, range=[f"var(--m-{model})" for model in models])
+    scale = alt.Scale(domain=titles, range=[colour_of(model) for model in models])
     return alt.Color("model:N", scale=scale, legend=_legend())
 
 

@@ -167,4 +167,4 @@ def _reliability(model: str, predictions: pd.DataFrame, of: str) -> Chart:
         f"{percent(float(right.mean()))}; points above the dashed line are underconfident."
     )
     rows = [{str(key): round(value, 6) for key, value in row.items()} for row in bins.to_dict("records")]
-    return Chart(f"reliability-{model}", title, label, charts.reliability(rows, f"var(--m-{model})"), table)
+    return Chart(f"reliability-{model}", title, label, charts.reliability(rows, charts.colour_of(model)), table)
