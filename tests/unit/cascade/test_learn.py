@@ -80,7 +80,7 @@ def test_a_sound_that_is_strange_to_the_second_model_is_less_certain() -> None:
         for score in (1, 4)
     )
     np.testing.assert_array_equal(usual.probabilities.argmax(axis=1), strange.probabilities.argmax(axis=1))
-    expected = softmax(np.log(usual.probabilities) / 4)
+    expected = softmax((np.log(usual.probabilities) / 4).astype(np.float32))
     np.testing.assert_allclose(strange.probabilities, expected, rtol=1e-4)
 
 
