@@ -386,4 +386,6 @@ def _values(comparison: Comparison, caption: str, first: Mapping[str, Any], seco
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_text, value)) or "none"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
