@@ -62,7 +62,8 @@ def two_lines(
 ) -> dict[str, Any]:
     """Return lines of `accuracy` by a whole number `x`, one per group, in the colours and dashes of two series.
 
-    With `dash`, there is a line per group and value of it: `group` gives the colour, `dash` whether it is dashed.
+    With `dash`, there is a line per group and value of it: `group` gives the colour, `dash` whether it is dashed,
+    which the page explains.
     """
     import altair as alt  # noqa: PLC0415 - takes a second
 
@@ -82,7 +83,7 @@ def two_lines(
     )
     dashed = dashes or groups
     scale = alt.Scale(domain=[*dashed], range=[[1, 0], [5, 3]])
-    stroke = alt.StrokeDash(f"{dash or group}:N", scale=scale, legend=_legend())
+    stroke = alt.StrokeDash(f"{dash or group}:N", scale=scale, legend=None if dash else _legend())
     return _spec(base.mark_line().encode(strokeDash=stroke) + base.mark_point(filled=True, size=18, opacity=1))
 
 

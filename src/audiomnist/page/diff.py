@@ -331,7 +331,7 @@ def _without_curves(comparison: Comparison) -> Iterator[str]:
     for model in _models(comparison):
         histories, title = _histories(comparison, model), charts.title_of(model)
         if not histories:
-            yield f"{title} is not trained by epochs."
+            yield f"{title} has no curve."
         elif all(len(history) == 1 for history in histories.values()):
             yield f"{title} is fitted at once."
         elif len(histories) == 1:
