@@ -10,7 +10,6 @@ from base64 import b64decode
 from html import unescape
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -97,7 +96,7 @@ class TestContent:
         """Of as many epochs as each has."""
         match = re.search(r'data-chart="curves-cnn">(.*?)</script>', html)
         assert match is not None
-        values: list[dict[str, Any]] = json.loads(match[1])["data"]["values"]
+        ((_, values),) = json.loads(match[1])["datasets"].items()
         for revision, accuracies in TEST_ACCURACIES.items():
             found = [row for row in values if row["revision"] == revision]
             assert [row["accuracy"] for row in found if row["subset"] == "test"] == accuracies
@@ -138,7 +137,7 @@ class TestContent:
 
     def test_no_text_of_the_data_is_markup(self, html: str) -> None:
         """Names of revisions, files and speakers are escaped; no address of a host is on the page."""
-        for hostile in (HOSTILE_BRANCH, HOSTILE_FILE, HOSTILE_SPEAKER, "<img"):
+        for hostile in (HOSTILE_BRANCH, HOSTILE_FILE, HOSTILE_SPEAKER, "<img src=x"):
             assert hostile not in html
         without_scripts = re.sub(r"<script.*?</script>|base64,[^\"]*", "", html, flags=re.DOTALL)
         assert re.findall(r"(?:https?:)?//\w[^\s\"']*", without_scripts) == []
