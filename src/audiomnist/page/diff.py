@@ -350,7 +350,7 @@ def _parameters(revision: Revision) -> dict[str, Any]:
 def _metrics(comparison: Comparison) -> Table | None:
     flat: list[dict[str, Any]] = []
     for revision in (comparison.first, comparison.second):
-        found = {}
+        found: dict[str, Any] = {}
         for model in _models(comparison):
             path = f"reports/metrics/{model}.json"
             try:
