@@ -1,67 +1,19 @@
 """The report page in Chromium: charts, players, filters, keys, accessibility; and no request to any host."""
 
-import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from browsing import NEEDS_CHROMIUM, PHONE, WIDE, Opened, Scheme, opened, played
+from playwright.sync_api import Browser, expect
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-WIDE, PHONE = (1280, 900), (390, 844)
-TIMEOUT_MS = 120_000  # for machines that are busy with other work
-expect.set_options(timeout=TIMEOUT_MS)
-Scheme = Literal["light", "dark"]
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
-
-
-@dataclass
-class Opened:
-    """A page, and what happened on it."""
-
-    page: Page
-    errors: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Start Chromium with a fresh profile."""
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield started
-        started.close()
-
-
-def opened(browser: Browser, index: Path, size: tuple[int, int] = WIDE, scheme: Scheme = "light") -> Opened:
-    """Open the page and wait for its charts."""
-    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
-    context.set_default_timeout(TIMEOUT_MS)
-    found = Opened(context.new_page())
-    found.page.on("console", lambda message: found.errors.append(message.text))
-    found.page.on("pageerror", lambda error: found.errors.append(str(error)))
-    found.page.on("request", lambda request: found.requests.append(request.url))
-    found.page.goto(index.as_uri())
-    found.page.wait_for_selector("html[data-charts=drawn]")
-    return found
+pytestmark = NEEDS_CHROMIUM
 
 
 @pytest.fixture(scope="module")
 def view(browser: Browser, index: Path) -> Opened:
     """Return the page, opened once for tests that leave its state as it was, or do not depend on it."""
     return opened(browser, index)
-
-
-def played(page: Page) -> float:
-    """Return how much was played of the last clip, in seconds."""
-    seconds: float = page.evaluate("(() => { const { played } = audio; return played.length && played.end(0); })()")
-    return seconds
 
 
 def test_every_chart_has_marks(view: Opened) -> None:
@@ -175,7 +127,7 @@ def test_no_error_and_no_request(browser: Browser, index: Path, size: tuple[int,
     assert view.page.evaluate("document.documentElement.scrollWidth") <= size[0]
     assert view.page.evaluate("window.hostile === undefined")
     assert view.errors == []
-    assert [url for url in view.requests if url != index.as_uri() and not url.startswith(("data:", "blob:"))] == []
+    assert view.requests_of_others() == []
 
 
 @pytest.mark.long
@@ -184,9 +136,7 @@ def test_axe_finds_nothing_serious(browser: Browser, index: Path, size: tuple[in
     """Contrast, names, roles and structure, with the clips of a cell listed."""
     view = opened(browser, index, size, scheme)
     view.page.locator("#confusion-cnn .cell").first.click()
-    violations = Axe().run(view.page).response["violations"]
-    severe = [found for found in violations if found["impact"] in ("serious", "critical")]
-    assert [(found["id"], found["nodes"][0]["html"]) for found in severe] == []
+    assert view.severe_violations() == []
 
 
 def test_the_policy_of_the_page_forbids_requests(browser: Browser, index: Path) -> None:

@@ -16,7 +16,7 @@ from audiomnist.page.text import bytes_of
 
 # Of the page: what sounds and pictures may take in base64. The rest, a quarter, are charts, their script and tables.
 BUDGET_BYTES = 8_000_000
-_SOUNDS_AND_PICTURES = 0.75
+SOUNDS_AND_PICTURES = 0.75
 
 
 def page(
@@ -52,7 +52,7 @@ def page(
     clips_of_split = splits.read(split)
     tables = read_predictions(predictions)
     features = params.section(parameters, "features", FeatureParams)
-    clips = Clips(raw, round(_SOUNDS_AND_PICTURES * budget_bytes))
+    clips = Clips(raw, round(SOUNDS_AND_PICTURES * budget_bytes))
     context: dict[str, Any] = {
         "results": results.section(found),
         "groups": groups.section(found, tables, clips),

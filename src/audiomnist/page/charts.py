@@ -57,8 +57,14 @@ def curves(identifier: str, title: str, history: pd.DataFrame) -> Chart:
     return Chart(identifier, title, label, two_lines(rows, "epoch", "subset", list(subsets)), table)
 
 
-def two_lines(rows: Rows, x: str, group: str, groups: Sequence[str]) -> dict[str, Any]:
-    """Return lines of `accuracy` by a whole number `x`, one per group, in the colours and dashes of two series."""
+def two_lines(
+    rows: Rows, x: str, group: str, groups: Sequence[str], dash: str | None = None, dashes: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return lines of `accuracy` by a whole number `x`, one per group, in the colours and dashes of two series.
+
+    With `dash`, there is a line per group and value of it: `group` gives the colour, `dash` whether it is dashed,
+    which the page explains.
+    """
     import altair as alt  # noqa: PLC0415 - takes a second
 
     base = _of(rows).encode(
@@ -69,10 +75,16 @@ def two_lines(rows: Rows, x: str, group: str, groups: Sequence[str]) -> dict[str
             scale=alt.Scale(domain=[*groups], range=["var(--m-cnn)", "var(--m-rnn)"]),
             legend=_legend(),
         ),
-        tooltip=[f"{x}:Q", f"{group}:N", alt.Tooltip("accuracy:Q", format=".1%")],
+        tooltip=[
+            f"{x}:Q",
+            *(f"{field}:N" for field in (group, dash) if field),
+            alt.Tooltip("accuracy:Q", format=".1%"),
+        ],
     )
-    dashes = alt.StrokeDash(f"{group}:N", scale=alt.Scale(domain=[*groups], range=[[1, 0], [5, 3]]), legend=_legend())
-    return _spec(base.mark_line().encode(strokeDash=dashes) + base.mark_point(filled=True, size=18, opacity=1))
+    dashed = dashes or groups
+    scale = alt.Scale(domain=[*dashed], range=[[1, 0], [5, 3]])
+    stroke = alt.StrokeDash(f"{dash or group}:N", scale=scale, legend=None if dash else _legend())
+    return _spec(base.mark_line().encode(strokeDash=stroke) + base.mark_point(filled=True, size=18, opacity=1))
 
 
 def error_rates(rows: Rows, kinds: Sequence[str]) -> dict[str, Any]:

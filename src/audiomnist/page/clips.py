@@ -2,7 +2,7 @@
 
 import io
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import soundfile
@@ -19,10 +19,12 @@ class Clips:
     Args:
         folder: of the recordings.
         budget_bytes: of the page, for sounds and pictures together, in base64.
+        read: returns the recording at a path.
     """
 
-    def __init__(self, folder: Path, budget_bytes: int) -> None:
+    def __init__(self, folder: Path, budget_bytes: int, read: Callable[[Path], Waveform] = waveform.read) -> None:
         self._folder = folder
+        self._read = read
         self._left_bytes = budget_bytes
         self._numbers: dict[str, int] = {}
         self._sounds: dict[str, str] = {}
@@ -35,7 +37,7 @@ class Clips:
         """Embed those recordings that are not embedded yet, as far as the budget goes."""
         for file in files:
             self.number(file)
-            if file not in self._sounds and (sound := self.within_budget(flac(waveform.read(self._folder / file)))):
+            if file not in self._sounds and (sound := self.within_budget(flac(self._read(self._folder / file)))):
                 self._sounds[file] = sound
 
     def within_budget(self, content: bytes) -> str | None:
