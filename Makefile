@@ -17,7 +17,7 @@ export AUDIOMNIST_SOURCE
 endif
 
 # An unpacked archive has no git, without which DVC runs nothing.
-ifneq ($(filter quickstart protocols,$(MAKECMDGOALS)),)
+ifneq ($(filter quickstart protocols page,$(MAKECMDGOALS)),)
 ifeq ($(shell test -e .git && git rev-parse --git-dir),)
 $(error This folder is not a git clone, or git is not installed. DVC needs one: `git clone` the repository and run make there)
 endif
@@ -43,6 +43,10 @@ quickstart: $(VENV)/installed  ## environment, data, the whole pipeline, a table
 .PHONY: protocols
 protocols: $(VENV)/installed  ## other splits, unseen speakers, disturbances: about an hour, see docs/protocols.md
 	@audiomnist protocols --run $(VERBOSE)
+
+.PHONY: page
+page: $(VENV)/installed  ## the report, reports/page/index.html, and the model card, from the results that there are
+	dvc repro --single-item stages/page/dvc.yaml:page
 
 .PHONY: test
 test: $(VENV)/installed-test  ## environment, and the tests that take seconds

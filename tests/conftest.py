@@ -1,7 +1,9 @@
 """What the tests share: a profile for hypothesis, and sounds made on the spot."""
 
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -9,6 +11,9 @@ import soundfile
 from hypothesis import settings
 
 from audiomnist.audio.waveform import Samples
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 SAMPLE_RATE_HZ = 8000
 
@@ -25,6 +30,18 @@ FIRST = ["test_small_pipeline.py", "test_sigkill.py", "test_quickstart_command.p
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first."""
     items.sort(key=lambda item: FIRST.index(item.path.name) if item.path.name in FIRST else len(FIRST))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """Chromium with a fresh profile, for tests that are marked `NEEDS_CHROMIUM`."""
+    from browsing import started  # noqa: PLC0415 - few tests need it
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415
+
+    with sync_playwright() as playwright:
+        running = started(playwright)
+        yield running
+        running.close()
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ One package per stage of dvc.yaml, named for it; a package that several stages s
     robustness    stage robustness
     protocols     cross-validation on other splits
     report        stages compare and select, tables, differences between revisions
+    page          stage page: the report as one HTML file, the model card
     scoring       the batch scorer
     cli           the command `audiomnist`
 

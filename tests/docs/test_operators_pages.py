@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import typer
 
+from audiomnist.audio import wav
 from audiomnist.cli import main
 from audiomnist.scoring import drift
 from audiomnist.scoring.command import (
@@ -80,7 +81,7 @@ def test_every_limit_is_documented() -> None:
         f"{checks.MAX_BYTES >> 20} MiB",
         f"| {checks.MIN_DURATION_S} to",
         f"to {checks.MAX_DURATION_S:.0f} s |",
-        f"| {checks.MAX_MAGNITUDE:.0f}, where full scale is 1",
+        f"| {wav.MAX_MAGNITUDE:.0f}, where full scale is 1",
         f"{checks.SILENT_MAGNITUDE:.4f}",
         f"{checks.CLIPPED_MAGNITUDE} or above",
         f"{checks.MAX_CLIPPED_FRACTION:.0%} of the samples",

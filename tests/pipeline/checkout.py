@@ -34,7 +34,7 @@ ALL_STAGES = {
     *(f"validate@{kind}" for kind in ("recordings", "features", "transcripts", "logprobs")),
     *(f"{stage}@{model}" for stage in ("train", "export", "evaluate") for model in NETWORKS),
 }
-_LEFT_OUT = ("dvc.lock", "stages/protocols/", "reports/", "models/", "tests/", "docs/")
+_LEFT_OUT = ("dvc.lock", "stages/protocols/", "stages/page/", "reports/", "models/", "tests/", "docs/")
 ENVIRONMENT = {
     **{key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "GIT_", "AUDIOMNIST_"))},
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 SOURCE = "src/audiomnist"
 GRAPH = grimp.build_graph("audiomnist", exclude_type_checking_imports=True, cache_dir=None)
 STAGES = {stage.addressing: stage for stage in Repo(str(ROOT)).index.stages}
-PROTOCOLS = "stages/protocols/dvc.yaml:"
+PROTOCOLS, PAGE = "stages/protocols/dvc.yaml:", "stages/page/dvc.yaml:"
 MODELS = ("cnn", "rnn", "lstm", "whisper")
 MEMBERS = ("cnn", "whisper")
 ALL_MODELS = (*MODELS, "cascade")
@@ -74,7 +74,8 @@ def test_dvc_yaml_has_the_stages_of_the_flow() -> None:
     gates = {f"validate@{kind}" for kind in ("recordings", "features", "transcripts", "logprobs")}
     single = {"check", "ingest", "split", "featurize", "transcribe", "logprobs", "compare", "select"}
     single |= {"cascade", "evaluate-cascade"}
-    assert {name for name in STAGES if not name.startswith(PROTOCOLS)} == models | gates | single
+    page = {f"{PAGE}page"}
+    assert {name for name in STAGES if not name.startswith(PROTOCOLS)} == models | gates | single | page
 
 
 @pytest.mark.parametrize("name", sorted(STAGES))

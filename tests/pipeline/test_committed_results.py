@@ -26,7 +26,7 @@ def locked(folder: str) -> dict[str, Any]:
     return {f"{prefix}{name}": entry for name, entry in stages.items()}
 
 
-LOCK: dict[str, Any] = locked("") | locked("stages/protocols")
+LOCK: dict[str, Any] = locked("") | locked("stages/protocols") | locked("stages/page")
 PARAMETERS: dict[str, Any] = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text())
 TRACKED = set(
     subprocess.run(["git", "ls-files"], cwd=CHECKOUT, check=True, capture_output=True, text=True).stdout.split()

@@ -7,18 +7,20 @@ contexts are read together: the result for a clip does not depend on the others,
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, Literal
 
 import ctranslate2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, ValidationError
 
 from audiomnist.asr import whisper
-from audiomnist.asr.params import WeightsParams
-from audiomnist.asr.recognizer import RecognitionError
+from audiomnist.asr.params import ComputeType, Sha256, WeightsParams
+from audiomnist.asr.recognizer import RecognitionError, RecordError
 from audiomnist.asr.tokens import FirstToken, digit_texts
 from audiomnist.asr.whisper import SAMPLE_RATE_HZ
 from audiomnist.audio.waveform import Samples, Waveform, loudest, resampled, without_offset
+from audiomnist.core.frozen_model import FrozenModel, first_error
 from audiomnist.logprobs.params import FRAMES_PER_S, LogprobsParams
 
 
@@ -43,14 +45,17 @@ class FirstTokenModel:
             tokens: texts of the listed tokens; by default those of `digit_texts` that are one token.
 
         Raises:
-            RecognitionError: the weights are absent, altered, or not English-only; or a text is not one token.
+            RecognitionError: the weights are absent, altered, or not English-only; or a text is not one token; or there
+                is no text.
         """
+        if tokens is not None and not tokens:
+            raise RecognitionError("the list of tokens is empty: name the texts of some, or none for the usual ones")
         self._params = params
         self._weights_sha256 = weights.sha256
         self._compute_type = compute_type
         self._whisper = whisper.load(weights, compute_type, model_path)
         self._prompt = whisper.prompt(self._whisper)
-        ids = {text: self._ids(text) for text in tokens or digit_texts()}
+        ids = {text: self._ids(text) for text in (digit_texts() if tokens is None else tokens)}
         single = {text: found[0] for text, found in ids.items() if len(found) == 1}
         if tokens and len(single) < len(tokens):
             raise RecognitionError(f"{sorted(ids.keys() - single.keys())} are not tokens of these weights")
@@ -85,7 +90,7 @@ class FirstTokenModel:
         return [found[index] for index in range(len(clips))]
 
     def _prepared(self, waveform: Waveform) -> Samples:
-        samples = without_offset(resampled(waveform, SAMPLE_RATE_HZ))
+        samples = resampled(without_offset(waveform), SAMPLE_RATE_HZ)
         return loudest(samples, round(self._params.max_duration_s * SAMPLE_RATE_HZ))
 
     def _context(self, clip: Samples) -> int:
@@ -121,12 +126,28 @@ class FirstTokenModel:
         return ids
 
 
+class _Settings(LogprobsParams):
+    compute_type: ComputeType
+
+
+class _Record(FrozenModel):
+    engine: Literal["whisper"]
+    version: str
+    weights_sha256: Sha256
+    settings: _Settings
+    tokens: tuple[str, ...] = Field(min_length=1)
+
+
 def from_record(record: dict[str, Any]) -> FirstTokenModel:
-    """Return the model that a record describes (see `FirstTokenModel.record`); raises RecognitionError."""
+    """Return the model that a record describes (see `FirstTokenModel.record`).
+
+    Raises:
+        RecordError: the record is not one of such a model.
+        RecognitionError: the model cannot be loaded.
+    """
     try:
-        settings = dict(record["settings"])
-        compute_type, weights = settings.pop("compute_type"), WeightsParams(sha256=record["weights_sha256"])
-        params, tokens = LogprobsParams.model_validate(settings), list(record["tokens"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise RecognitionError(f"not a recognizer that this program knows: {record} ({error})") from error
-    return FirstTokenModel(params, weights, compute_type, tokens=tokens)
+        given = _Record.model_validate(record)
+    except ValidationError as error:
+        raise RecordError(first_error(error)) from error
+    weights, settings = WeightsParams(sha256=given.weights_sha256), given.settings
+    return FirstTokenModel(settings, weights, settings.compute_type, tokens=given.tokens)

@@ -3,11 +3,16 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from audiomnist.asr.recognizer import RecognitionError
+from audiomnist.asr.recognizer import RecordError
 from audiomnist.audio.augment import AugmentParams
+from audiomnist.core.frozen_model import FrozenModel, first_error
 from audiomnist.core.params import Section
+
+Engine = Literal["whisper", "sphinx", "google"]
+ComputeType = Literal["int8", "int8_float32", "float32"]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class WeightsParams(Section):
@@ -20,10 +25,7 @@ class WeightsParams(Section):
         hub_revision: the commit of that repository.
     """
 
-    sha256: str = Field(
-        default="1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
-        pattern="^[0-9a-f]{64}$",
-    )
+    sha256: Sha256 = "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"
     hub_repository: str = "Systran/faster-whisper-tiny.en"
     hub_revision: str = Field(default="0d3d19a32d3338f10357c0889762bd8d64bbdeba", pattern="^[0-9a-f]{40}$")
 
@@ -44,7 +46,7 @@ class WhisperParams(Section):
     context_frames: int = Field(default=300, ge=50, le=3000)
     beam_size: int = Field(default=5, ge=1, le=20)
     max_new_tokens: int = Field(default=12, ge=1, le=200)
-    compute_type: Literal["int8", "int8_float32", "float32"] = "int8"
+    compute_type: ComputeType = "int8"
     weights: WeightsParams = WeightsParams()
 
 
@@ -95,7 +97,7 @@ class TranscribeParams(Section):
         augment: augmented copies of each recording to recognize too, for the training of the text model.
     """
 
-    engine: Literal["whisper", "sphinx", "google"] = "whisper"
+    engine: Engine = "whisper"
     n_best: int = Field(default=5, ge=1, le=10)
     batch_size: int = Field(default=8, ge=1, le=64)
     num_workers: int = Field(default=0, ge=0)
@@ -123,13 +125,21 @@ class TranscribeParams(Section):
         return {"n_best": self.n_best, **engine.model_dump(exclude={"weights"})}
 
 
+class _Record(FrozenModel):
+    engine: Engine
+    version: str
+    weights_sha256: Sha256 | None
+    settings: dict[str, Any]
+
+
 def from_record(record: dict[str, Any]) -> TranscribeParams:
-    """Return a recognizer's parameters from its record in the metadata of transcripts; raises RecognitionError."""
+    """Return a recognizer's parameters from its record in the metadata of transcripts; raises RecordError."""
     try:
-        engine, settings = record["engine"], dict(record["settings"])
-        n_best = settings.pop("n_best")
-        if record["weights_sha256"] is not None:
-            settings["weights"] = {"sha256": record["weights_sha256"]}
-        return TranscribeParams.model_validate({"engine": engine, "n_best": n_best, engine: settings})
-    except (KeyError, TypeError, ValueError) as error:
-        raise RecognitionError(f"not a recognizer that this program knows: {record} ({error})") from error
+        given = _Record.model_validate(record)
+        settings = dict(given.settings)
+        n_best = settings.pop("n_best", None)
+        if given.weights_sha256 is not None:
+            settings["weights"] = {"sha256": given.weights_sha256}
+        return TranscribeParams.model_validate({"engine": given.engine, "n_best": n_best, given.engine: settings})
+    except ValidationError as error:
+        raise RecordError(first_error(error)) from error

@@ -13,6 +13,10 @@ class RecognitionError(AudiomnistError):
     """A speech recognizer cannot be loaded or used at all; the stage stops."""
 
 
+class RecordError(RecognitionError):
+    """A record does not describe a recognizer of this program; the message is the field and the reason."""
+
+
 @dataclass(frozen=True)
 class Hypothesis:
     """One possible text of a clip. Higher scores are better; their scale depends on the engine."""

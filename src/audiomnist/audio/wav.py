@@ -48,6 +48,7 @@ Samples = NDArray[np.float32]
 MAX_CHANNELS = 8
 MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 192_000
 MAX_CHUNKS = 10_000
+MAX_MAGNITUDE = 8.0  # of a sample; full scale is 1, floats may be slightly above it
 
 _BEGINNINGS = {magic[:size] for magic in (b"RIFF", b"RIFX", b"RF64", b"BW64") for size in range(5)}
 _RIFF_HEADER = struct.Struct("<4sI4s")
@@ -145,6 +146,15 @@ def parse(content: bytes | memoryview, max_duration_s: float = math.inf) -> PcmA
         raise WavError("too_long", f"lasts {duration_s:.1f} s, more than {max_duration_s:g} s")
     samples = _decode(rest[:size], form).reshape(-1, form.channels)
     return PcmAudio(samples, form.sample_rate_hz, is_stream=stated is None)
+
+
+def check_peak(peak: float) -> None:
+    """Raise FaultError unless the largest magnitude of the samples is a number of at most `MAX_MAGNITUDE`."""
+    if not math.isfinite(peak):
+        raise FaultError("not_finite", "holds samples that are not finite numbers")
+    if peak > MAX_MAGNITUDE:
+        detail = f"has samples up to {peak:.3g}, where full scale is 1: scale them when converting"
+        raise FaultError("out_of_range", detail)
 
 
 def _decode(data: memoryview, form: _Format) -> Samples:

@@ -11,12 +11,15 @@ import soxr
 from numpy.typing import NDArray
 
 from audiomnist.audio import wav
-from audiomnist.audio.wav import PcmAudio, WavError
-from audiomnist.core.errors import AudiomnistError
+from audiomnist.audio.wav import PcmAudio
+from audiomnist.core.errors import AudiomnistError, FaultError
 
 Samples = wav.Samples
 
 _MIN_DURATION_S = 0.010
+_CLICK_RATIO = 0.1
+_CLICK_SURROUNDING_S = (0.015, 0.050)
+_MAX_CLICKS = 4
 _FRAME_S = 0.010
 _LEVEL_LAG_S = 0.25e-3
 _MIN_POWER = 1e-12
@@ -27,7 +30,7 @@ _TRIM_MARGIN_FRAMES = 8
 
 
 class BadAudioError(AudiomnistError):
-    """A recording cannot be used. `reason` is unreadable, too_short, not_finite, or one of `audiomnist.audio.wav`."""
+    """A recording cannot be used. `reason` is unreadable, too_short, or one of `audiomnist.audio.wav`."""
 
     def __init__(self, path: Path, reason: str, detail: str) -> None:
         super().__init__(path, reason, detail)
@@ -56,7 +59,8 @@ def read(path: Path) -> Waveform:
     """Decode a WAV file and mix its channels to mono (their mean).
 
     Raises:
-        BadAudioError: the file is unreadable, not a WAV file, shorter than 10 ms, or has samples that are not finite.
+        BadAudioError: the file is unreadable, not a WAV file, shorter than 10 ms, or has samples that are not finite
+            or far beyond full scale.
     """
     return mixed(decode(path))
 
@@ -65,17 +69,20 @@ def decode(path: Path) -> PcmAudio:
     """Decode a WAV file with all its channels; see `read` for the errors."""
     try:
         audio = wav.parse(path.read_bytes())
+        _check(audio)
     except OSError as error:
         raise BadAudioError(path, "unreadable", f"cannot be read ({error.strerror})") from error
-    except WavError as error:
+    except FaultError as error:
         raise BadAudioError(path, error.reason, error.detail) from error
+    return audio
+
+
+def _check(audio: PcmAudio) -> None:
     frames = len(audio.samples)
     if frames / audio.sample_rate_hz < _MIN_DURATION_S:
         held = f"{frames} samples at {audio.sample_rate_hz} Hz"
-        raise BadAudioError(path, "too_short", f"holds {held}, less than {_MIN_DURATION_S} s")
-    if not np.isfinite(audio.samples).all():
-        raise BadAudioError(path, "not_finite", "holds samples that are not finite numbers")
-    return audio
+        raise FaultError("too_short", f"holds {held}, less than {_MIN_DURATION_S} s")
+    wav.check_peak(float(np.abs(audio.samples).max()))
 
 
 def mixed(audio: PcmAudio) -> Waveform:
@@ -86,7 +93,7 @@ def mixed(audio: PcmAudio) -> Waveform:
 
 
 def prepare(waveform: Waveform, sample_rate_hz: int, trim_top_db: float, max_samples: int) -> Samples:
-    """Return the input of a model: resampled, with mean 0, silence trimmed, and at most `max_samples` long.
+    """Return the input of a model: less its mean, resampled, without clicks and silence, at most `max_samples` long.
 
     Args:
         waveform: the recording.
@@ -97,7 +104,7 @@ def prepare(waveform: Waveform, sample_rate_hz: int, trim_top_db: float, max_sam
     Returns:
         float32 `(samples,)`.
     """
-    samples = without_offset(resampled(waveform, sample_rate_hz))
+    samples = without_clicks(resampled(without_offset(waveform), sample_rate_hz), sample_rate_hz)
     return loudest(trim_silence(samples, sample_rate_hz, trim_top_db), max_samples)
 
 
@@ -108,9 +115,35 @@ def resampled(waveform: Waveform, sample_rate_hz: int) -> Samples:
     return np.asarray(soxr.resample(waveform.samples, waveform.sample_rate_hz, sample_rate_hz), dtype=np.float32)
 
 
-def without_offset(samples: Samples) -> Samples:
-    """Return samples less their mean, float32 `(samples,)`."""
-    return np.asarray(samples - samples.mean(), dtype=np.float32)
+def without_offset(waveform: Waveform) -> Waveform:
+    """Return a waveform less its mean; resampling would make clicks of the ends of an offset."""
+    mean = waveform.samples.sum() / len(waveform.samples)
+    return Waveform(waveform.samples - mean, waveform.sample_rate_hz)
+
+
+def without_clicks(samples: Samples, sample_rate_hz: int) -> Samples:
+    """Return samples with mean 0 in which up to four clicks are replaced by straight lines of 30 ms.
+
+    The sample with the largest magnitude is a click if every sample 15 to 50 ms before and after it has less than a
+    tenth of its magnitude. Speech does not rise and fall so fast. The bytes of a header at the start count as a click.
+    """
+    near, far = (round(time_s * sample_rate_hz) for time_s in _CLICK_SURROUNDING_S)
+    for _ in range(_MAX_CLICKS):
+        highest, lowest = int(samples.argmax()), int(samples.argmin())
+        click = highest if samples[highest] > -samples[lowest] else lowest
+        first, last = max(0, click - near), min(len(samples), click + near)
+        limit = _CLICK_RATIO * abs(samples[click])
+        if first == 0 and last == len(samples):
+            return samples
+        if any(
+            around.max(initial=0) >= limit or around.min(initial=0) <= -limit
+            for around in (samples[last : click + far], samples[max(0, click - far) : first])
+        ):
+            return samples
+        every = np.arange(len(samples))
+        kept = np.delete(every, slice(first, last))
+        samples = np.interp(every, kept, samples[kept]).astype(np.float32)
+    return samples
 
 
 def trim_silence(samples: Samples, sample_rate_hz: int, trim_top_db: float) -> Samples:
@@ -122,8 +155,8 @@ def trim_silence(samples: Samples, sample_rate_hz: int, trim_top_db: float) -> S
     """
     frame = max(1, round(_FRAME_S * sample_rate_hz))
     power = _speech_power(samples, sample_rate_hz, frame)
-    rank = int(_NOISE_FLOOR_QUANTILE * len(power))
-    floor, peak = float(np.partition(power, rank)[rank]), float(power.max())
+    ordered = np.sort(power)
+    floor, peak = float(ordered[int(_NOISE_FLOOR_QUANTILE * len(power))]), float(ordered[-1])
     threshold = max(floor ** (1 - _LEVEL_ABOVE_FLOOR) * peak**_LEVEL_ABOVE_FLOOR, peak * 10 ** (-trim_top_db / 10))
     utterance = _loudest_group((power >= threshold).nonzero()[0], power)
     first = max(0, int(utterance[0]) - _TRIM_MARGIN_FRAMES) * frame

@@ -2,35 +2,17 @@
 
 import shutil
 from pathlib import Path
-from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
 
 from audiomnist.cascade.learn import learn
 from audiomnist.cascade.params import MEMBERS, CascadeParams
 from audiomnist.core import atomic
 from audiomnist.core.errors import AudiomnistError
-from audiomnist.serving.bundle import out_of_fold
-from audiomnist.serving.bundle.description import (
-    CascadeDescription,
-    describe,
-    describe_training,
-    write_description,
-)
-from audiomnist.serving.model import Predictions, calibrated
+from audiomnist.serving.bundle.description import CascadeDescription, describe, write_description
+from audiomnist.serving.held_out import held_out_predictions
 
 
 class CascadeError(AudiomnistError):
     """The members of a cascade do not fit each other."""
-
-
-class _HeldOut(NamedTuple):
-    """Predictions of a member for clips that it was not trained on, ordered by file."""
-
-    files: list[str]
-    digits: NDArray[np.int64]
-    predictions: Predictions
 
 
 def build(trained: Path, served: Path, params: CascadeParams, out: Path) -> None:
@@ -46,7 +28,7 @@ def build(trained: Path, served: Path, params: CascadeParams, out: Path) -> None
         CascadeError: the members were trained on other data or another split, or calibrated on other clips.
         BundleError: a member cannot be read.
     """
-    first, second = (_held_out(trained / name) for name in MEMBERS)
+    first, second = (held_out_predictions(trained / name) for name in MEMBERS)
     (description, version), (other, other_version) = (describe(served / name) for name in MEMBERS)
     if (description.dataset, description.split, first.files) != (other.dataset, other.split, second.files):
         raise CascadeError(
@@ -64,11 +46,3 @@ def build(trained: Path, served: Path, params: CascadeParams, out: Path) -> None
         for name in MEMBERS:
             shutil.copytree(served / name, folder / name)
         write_description(folder, cascade)
-
-
-def _held_out(trained: Path) -> _HeldOut:
-    outputs = out_of_fold.read(trained)
-    predictions = calibrated(outputs.logits, outputs.novelty, describe_training(trained).calibration)
-    order = np.argsort(outputs.files)
-    ordered = Predictions(predictions.probabilities[order], predictions.ood_scores[order])
-    return _HeldOut(sorted(outputs.files), outputs.digits[order], ordered)

@@ -7,11 +7,10 @@ from scipy.special import log_softmax, softmax
 
 from audiomnist.cascade.params import CascadeParams
 from audiomnist.serving.bundle.description import Rule
-from audiomnist.serving.fusion import asked, fused, log_probabilities
+from audiomnist.serving.fusion import ASKS_ALWAYS, asked, fused, log_probabilities
 from audiomnist.serving.model import Predictions
 
 _BOUNDS = (1e-3, 20.0)
-_ASKS_ALWAYS = 1.01
 
 
 def learn(first: Predictions, second: Predictions, digits: NDArray[np.int64], params: CascadeParams) -> Rule:
@@ -33,7 +32,7 @@ def fit_weights(first: Predictions, second: Predictions, digits: NDArray[np.int6
     Two free exponents a1 and a2 of the probabilities have all that weights and temperature have: w = a / (a1 + a2) and
     T = 1 / (a1 + a2). The negative log-likelihood is convex in them. As in `training.calibration`, the true class of n
     clips has the target probability (n + 1) / (n + 2) (Platt 1999), since the exponents of models without an error
-    would otherwise grow without limit. The division by max(1, ood_score)^2 is left out: larger exponents would undo it.
+    would otherwise grow without limit. The division by max(1, ood_score) is left out: larger exponents would undo it.
     """
     logs = log_probabilities(first, second)
     clips, classes = first.probabilities.shape
@@ -47,7 +46,7 @@ def fit_weights(first: Predictions, second: Predictions, digits: NDArray[np.int6
 
     a1, a2 = minimize(loss, [0.5, 0.5], jac=True, method="L-BFGS-B", bounds=[_BOUNDS, _BOUNDS]).x.tolist()
     total = a1 + a2
-    return Rule(weights=(a1 / total, a2 / total), temperature=1 / total, threshold=_ASKS_ALWAYS)
+    return Rule(weights=(a1 / total, a2 / total), temperature=1 / total, threshold=ASKS_ALWAYS)
 
 
 def best_threshold(confidence: NDArray[np.float32], gain: NDArray[np.float64]) -> float:
@@ -66,4 +65,4 @@ def best_threshold(confidence: NDArray[np.float32], gain: NDArray[np.float64]) -
     below = int(gains.argmax())
     if below == 0:
         return 0.0
-    return float(ordered[below - 1 : below + 1].mean()) if below < len(ordered) else _ASKS_ALWAYS
+    return float(ordered[below - 1 : below + 1].mean()) if below < len(ordered) else ASKS_ALWAYS

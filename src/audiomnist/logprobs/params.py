@@ -12,10 +12,12 @@ class LogprobsParams(Section):
 
     Attributes:
         padding_s: digital silence before and after the clip.
-        context_step: the length of the encoder's input, in frames of 10 ms, is a multiple of it: clips of equal
-            contexts are read together.
-        min_context: its minimum.
-        max_context: its maximum; of a longer clip the stretch with the most energy is read.
+        context_step: the length of the encoder's input, the context, is the clip's own length with its padding, rounded
+            up to a multiple of `context_step`, and then at least `min_context` and at most `max_context`; all in frames
+            of 10 ms. Clips of equal contexts are read together: larger steps make fewer, larger batches.
+        min_context: smallest context.
+        max_context: largest context; of a clip that is longer with its padding, the stretch with the most energy is
+            read.
         batch_size: clips read together, at most.
     """
 

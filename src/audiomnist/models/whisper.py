@@ -27,7 +27,7 @@ class Whisper(Network):
     """Standardized log-probabilities and a linear layer, whose weights are those of a logistic regression."""
 
     classify: nn.Linear
-    novelty_is_doubt = True
+    novelty_is_odds = True
 
     def __init__(self, params: WhisperHeadParams, tokens: int) -> None:
         super().__init__()

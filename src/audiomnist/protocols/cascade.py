@@ -13,14 +13,13 @@ from audiomnist.cascade.params import MEMBERS, CascadeParams
 from audiomnist.core import atomic
 from audiomnist.core.digits import PROBABILITIES
 from audiomnist.protocols.predictions import ProtocolError
-from audiomnist.serving.fusion import combined
+from audiomnist.serving.fusion import ASKS_ALWAYS, combined
 from audiomnist.serving.model import Predictions
 
 _Members = tuple[pd.DataFrame, pd.DataFrame]
 
 _LEARNT = "learnt"
-# More than 1 asks always.
-_THRESHOLDS = {"0.8": 0.8, "0.9": 0.9, "0.95": 0.95, "0.98": 0.98, "always": 2.0}
+_THRESHOLDS = {"0.8": 0.8, "0.9": 0.9, "0.95": 0.95, "0.98": 0.98, "always": ASKS_ALWAYS}
 
 
 def cross_validate(predictions: Path, held_out: Path, params: CascadeParams, out: Path, table: Path) -> None:

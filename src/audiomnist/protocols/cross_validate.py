@@ -19,9 +19,8 @@ from audiomnist.corpus.protocol_splits import ProtocolSplit, read_splits
 from audiomnist.evaluation.evaluate import predict
 from audiomnist.export.optimize import export_bundle
 from audiomnist.protocols.predictions import ProtocolError, with_split
-from audiomnist.serving.bundle import out_of_fold
-from audiomnist.serving.bundle.description import describe_training
-from audiomnist.serving.model import calibrated, load
+from audiomnist.serving.held_out import held_out_predictions
+from audiomnist.serving.model import load
 from audiomnist.training.params import TrainParams
 from audiomnist.training.train import train
 
@@ -72,7 +71,8 @@ def cross_validate(
             splits.split(recordings, split.params, folder / _SPLIT)
         tables = _in_parallel(run, folders, epochs, f"{protocol} {model}")
         if held_out:
-            _write([with_split(_held_out(folder / _TRAINED), split) for split, folder in folders.items()], held_out)
+            calibration = [with_split(_held_out(folder / _TRAINED), split) for split, folder in folders.items()]
+            _write(calibration, held_out)
     _write([tables[split] for split in protocol_splits], out)
 
 
@@ -83,9 +83,8 @@ def _write(tables: Sequence[pd.DataFrame], target: Path) -> None:
 
 def _held_out(trained: Path) -> pd.DataFrame:
     """Return `file`, `digit`, `p0` to `p9` and `ood_score` of the clips that calibrated a trained model."""
-    outputs = out_of_fold.read(trained)
-    predictions = calibrated(outputs.logits, outputs.novelty, describe_training(trained).calibration)
-    table = pd.DataFrame({"file": outputs.files, "digit": outputs.digits})
+    files, digits, predictions = held_out_predictions(trained)
+    table = pd.DataFrame({"file": files, "digit": digits})
     table[PROBABILITIES] = predictions.probabilities
     table["ood_score"] = predictions.ood_scores
     return table

@@ -1,9 +1,10 @@
-"""Comparison of the test predictions of two git revisions, clip by clip."""
+"""Comparison of the test predictions of two git revisions, clip by clip, and the files of a revision."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
@@ -14,6 +15,16 @@ from audiomnist.evaluation.metrics import mcnemar_p
 
 class RevisionError(AudiomnistError):
     """The test predictions of a revision cannot be read, or two revisions label recordings differently."""
+
+
+class MissingFileError(RevisionError):
+    """DVC has the hash of a file and not its content."""
+
+    def __init__(self, path: str, revision: str) -> None:
+        super().__init__(
+            f"{path} of {revision} is neither in DVC's cache nor in its remote: in a checkout of that revision, "
+            "dvc pull gets it if it was pushed, and dvc repro writes it"
+        )
 
 
 @dataclass(frozen=True)
@@ -48,30 +59,109 @@ class Difference:
         )
 
 
-def compare_revisions(
-    first: str, second: str, folder: Path, models: Sequence[str]
-) -> tuple[dict[str, Difference], dict[str, str]]:
+@dataclass(frozen=True)
+class Revision:
+    """The files of a revision, which DVC reads from git, from its cache, or from its remote.
+
+    Attributes:
+        name: a branch, a tag, a commit or an experiment, or `workspace`.
+        root: the folder of the git repository.
+        project: the folder in it that has params.yaml, data and reports.
+        files: DVC's file system.
+    """
+
+    name: str
+    root: Path
+    project: PurePosixPath
+    files: Any
+
+    def content(self, path: PurePosixPath | str) -> bytes | None:
+        """Return a file of the project; None if the revision has no such file.
+
+        A file that DVC lacks is read from the workspace if it has the same hash there.
+
+        Raises:
+            MissingFileError: the file is neither in DVC's cache nor in its remote.
+            RevisionError: the revision cannot be read.
+        """
+        from dvc.exceptions import DvcException  # noqa: PLC0415 - takes a second
+        from dvc_data.index import DataIndexDirError  # noqa: PLC0415
+
+        in_root = str(self.project / path)
+        try:
+            content: bytes = self.files.read_bytes(in_root)
+        except DataIndexDirError as error:
+            raise MissingFileError(in_root, self.name) from error
+        except FileNotFoundError as error:
+            if not self.files.exists(in_root):
+                return None
+            if (same := self._same_in_workspace(in_root)) is None:
+                raise MissingFileError(in_root, self.name) from error
+            return same
+        except (DvcException, OSError) as error:
+            raise _unreadable(self.name, self.root, error) from error
+        return content
+
+    def _same_in_workspace(self, in_root: str) -> bytes | None:
+        path = self.root / in_root
+        if not path.is_file():
+            return None
+        content = path.read_bytes()
+        is_same = hashlib.md5(content, usedforsecurity=False).hexdigest() == self.files.info(in_root).get("md5")
+        return content if is_same else None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two revisions, and how their models differ.
+
+    Attributes:
+        first: a revision, as `second`.
+        predictions: of each model that a revision has, for the first and for the second.
+        differences: of each model that both have.
+        notes: on each model that is not compared in full.
+    """
+
+    first: Revision
+    second: Revision
+    predictions: tuple[Mapping[str, pd.DataFrame], Mapping[str, pd.DataFrame]]
+    differences: Mapping[str, Difference]
+    notes: Mapping[str, str]
+
+
+def compare_revisions(first: str, second: str, folder: Path, models: Sequence[str]) -> Comparison:
     """Compare the test predictions of two revisions: branches, tags, commits or experiments, or `workspace`.
 
     `folder`, of `<model>.parquet`, is in a git repository; it need not exist in the workspace.
-
-    Returns:
-        The difference of each model that both revisions have, and a note on each that is not compared in full.
 
     Raises:
         RevisionError: there is no such repository or revision; its predictions do not exist, are neither in DVC's cache
             nor in its remote, or are no such tables; the labels of two revisions differ.
     """
-    before, after = _read_revision(folder, first, models), _read_revision(folder, second, models)
+    folder = folder.resolve()
+    root = _parent_with(".git", folder)
+    if root is None:
+        raise RevisionError(f"{folder} is in no git repository: run this in a checkout")
+    project = max(root, _parent_with(".dvc", folder) or root, key=lambda path: len(path.parts))
+    one, other = (_opened(root, project, name) for name in (first, second))
+    in_project = PurePosixPath(folder.relative_to(project).as_posix())
+    before, after = (_predictions(revision, in_project, models) for revision in (one, other))
     differences = {model: compare(before[model], after[model]) for model in before if model in after}
     notes = {model: note for model, difference in differences.items() if (note := difference.note(first, second))}
     notes |= {model: f"{second} has no predictions of it" for model in before if model not in after}
     notes |= {model: f"{first} has no predictions of it" for model in after if model not in before}
-    return differences, notes
+    return Comparison(one, other, (before, after), differences, notes)
 
 
-def compare(first: pd.DataFrame, second: pd.DataFrame) -> Difference:
-    """Compare two tables of `file`, which is unique, `digit` and `predicted`."""
+def in_common(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """Return the clips that two tables of predictions have in common, with the columns of both.
+
+    The columns, but `file`, end with `_first` or `_second`; `only_first` is whether the first alone is right,
+    `only_second` whether the second alone is.
+
+    Raises:
+        RevisionError: a clip has two labels.
+    """
     both = first.merge(second, on="file", suffixes=("_first", "_second"))
     relabelled = both.loc[both["digit_first"] != both["digit_second"], "file"].tolist()
     if relabelled:
@@ -79,10 +169,17 @@ def compare(first: pd.DataFrame, second: pd.DataFrame) -> Difference:
             f"{relabelled[0]} has another label in the second revision, as {len(relabelled)} recordings have: "
             "compare revisions of the same data"
         )
+    right = [both[f"predicted_{side}"] == both["digit_first"] for side in ("first", "second")]
+    return both.assign(only_first=right[0] & ~right[1], only_second=right[1] & ~right[0])
+
+
+def compare(first: pd.DataFrame, second: pd.DataFrame) -> Difference:
+    """Compare two tables of `file`, which is unique, `digit` and `predicted`."""
+    both = in_common(first, second)
     if both.empty:
         return Difference(0, len(first), len(second))
     first_right, second_right = (both[f"predicted_{side}"] == both["digit_first"] for side in ("first", "second"))
-    only_first, only_second = int((first_right & ~second_right).sum()), int((second_right & ~first_right).sum())
+    only_first, only_second = int(both["only_first"].sum()), int(both["only_second"].sum())
     return Difference(
         clips=len(both),
         first_clips=len(first),
@@ -96,46 +193,50 @@ def compare(first: pd.DataFrame, second: pd.DataFrame) -> Difference:
     )
 
 
-def _read_revision(folder: Path, revision: str, models: Sequence[str]) -> dict[str, pd.DataFrame]:
+def _parent_with(name: str, folder: Path) -> Path | None:
+    return next((path for path in (folder, *folder.parents) if (path / name).exists()), None)
+
+
+def _opened(root: Path, project: Path, name: str) -> Revision:
     from dvc.api import DVCFileSystem  # noqa: PLC0415 - takes a second
     from dvc.exceptions import DvcException  # noqa: PLC0415
 
-    folder = folder.resolve()
-    root = next((path for path in (folder, *folder.parents) if (path / ".git").exists()), None)
-    if root is None:
-        raise RevisionError(f"{folder} is in no git repository: run this in a checkout")
-    paths = {model: (folder / f"{model}.parquet").relative_to(root).as_posix() for model in models}
     try:
-        files = DVCFileSystem(root, rev=None if revision == "workspace" else revision, subrepos=True)
-        tables = {model: table for model in models if (table := _read(files, paths[model], revision)) is not None}
+        files = DVCFileSystem(root, rev=None if name == "workspace" else name, subrepos=True)
     except (DvcException, OSError) as error:
-        raise RevisionError(
-            f"{revision} of {root} cannot be read: {error}; name a branch, a tag, a commit or an experiment"
-        ) from error
+        raise _unreadable(name, root, error) from error
+    return Revision(name, root, PurePosixPath(project.relative_to(root).as_posix()), files)
+
+
+def _unreadable(revision: str, root: Path, error: Exception) -> RevisionError:
+    return RevisionError(
+        f"{revision} of {root} cannot be read: {error}; name a branch, a tag, a commit or an experiment"
+    )
+
+
+def _predictions(revision: Revision, folder: PurePosixPath, models: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Return the predictions of each model that a revision has."""
+    paths = {model: folder / f"{model}.parquet" for model in models}
+    tables = {
+        model: _table(content, path, revision.name)
+        for model, path in paths.items()
+        if (content := revision.content(path)) is not None
+    }
     if not tables:
         raise RevisionError(
-            f"{revision} has no {' and no '.join(paths.values())}: dvc repro writes them, and --predictions names "
-            "another folder"
+            f"{revision.name} has no {' and no '.join(map(str, paths.values()))}: dvc repro writes them, and "
+            "--predictions names another folder"
         )
     return tables
 
 
-def _read(files: Any, path: str, revision: str) -> pd.DataFrame | None:
-    """Return predictions; None if the revision has no such file."""
+def _table(content: bytes, path: PurePosixPath, revision: str) -> pd.DataFrame:
     try:
-        content = files.read_bytes(path)
-    except FileNotFoundError as error:
-        if not files.exists(path):
-            return None
-        raise RevisionError(
-            f"{path} of {revision} is neither in DVC's cache nor in its remote: in a checkout of that revision, "
-            "dvc pull gets it if it was pushed, and dvc repro writes it"
-        ) from error
-    try:
-        table = pd.read_parquet(BytesIO(content), columns=["file", "digit", "predicted"])
-    except (ValueError, OSError):
-        table = None
-    if table is None or not table["file"].is_unique:
+        table = pd.read_parquet(BytesIO(content))
+        is_one_row_per_file = table["file"].is_unique and {"digit", "predicted"} <= {*table}
+    except (ValueError, OSError, KeyError):
+        is_one_row_per_file = False
+    if not is_one_row_per_file:
         raise RevisionError(
             f"{path} of {revision} is no table of file, digit and predicted with one row per file: dvc repro writes it"
         )

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
@@ -11,6 +12,9 @@ from rich.table import Table
 
 from audiomnist.core.errors import AudiomnistError
 from audiomnist.evaluation.names import TITLES
+
+if TYPE_CHECKING:
+    from audiomnist.report.diff import Comparison, Difference
 
 _PROTOCOLS = ("random", "official", "unseen")
 _PROTOCOLS_COMMAND = "dvc repro stages/protocols/dvc.yaml"
@@ -103,3 +107,20 @@ def _protocol_row(title: str, scores: dict[str, dict[str, float]]) -> tuple[str,
         f"{100 * unseen['mean_low']:.1f} to {unseen['mean_high']:.1%}" if unseen else _NOT_RUN,
         f"{unseen['worst']:.1%}" if unseen else _NOT_RUN,
     )
+
+
+def differences(comparison: "Comparison") -> ResultTable:
+    """Return a row per model that two revisions have."""
+    names = (comparison.first.name, comparison.second.name)
+    head = ("model", "clips", *names, "points", "only first right", "only second right", "McNemar p")
+    rows = [_difference_row(name, difference) for name, difference in comparison.differences.items()]
+    return ResultTable(head, rows, "Test clips in common")
+
+
+def _difference_row(name: str, difference: "Difference") -> tuple[str, ...]:
+    if not difference.clips:
+        return (name, "0", *["-"] * 6)
+    accuracies = [f"{difference.first_accuracy:.2%}", f"{difference.second_accuracy:.2%}"]
+    counts = [f"{difference.only_first:,}", f"{difference.only_second:,}"]
+    points, p = f"{difference.difference_points:+.2f}", f"{difference.mcnemar_p:.3g}"
+    return (name, f"{difference.clips:,}", *accuracies, points, *counts, p)

@@ -62,6 +62,7 @@ class Predictions:
 class Model:
     """A checked bundle and its open session."""
 
+    folder: Path
     description: Description
     version: str
     session: Any
@@ -75,8 +76,7 @@ class Model:
         """Return the samples that a waveform graph takes, float32 `(samples,)`."""
         params = self._preparation
         max_samples = round(params.max_duration_s * params.sample_rate_hz)
-        source = recording if recording.sample_rate_hz == params.sample_rate_hz else centred(recording)
-        return waveform.prepare(source, params.sample_rate_hz, params.trim_top_db, max_samples)
+        return waveform.prepare(recording, params.sample_rate_hz, params.trim_top_db, max_samples)
 
     def predict_waveforms(self, prepared: Sequence[Samples]) -> Predictions:
         """Return the predictions for outputs of `prepare`."""
@@ -118,11 +118,6 @@ def calibrated(logits: NDArray[np.float32], novelty: NDArray[np.float32], calibr
     return Predictions(softmax(logits / divisors[:, None]), ood_scores.astype(np.float32))
 
 
-def centred(recording: Waveform) -> Waveform:
-    """Return a recording less its mean: resampling would make clicks of the ends of an offset."""
-    return Waveform(waveform.without_offset(recording.samples), recording.sample_rate_hz)
-
-
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return probabilities, float32 `(batch, classes)`."""
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -156,7 +151,7 @@ def load(folder: Path, threads: int) -> Model:
         )
     if isinstance(description.input, LogprobsInput):
         _check_tokens(folder, opened, len(description.input.recognizer["tokens"]))
-    return Model(description, version, opened)
+    return Model(folder, description, version, opened)
 
 
 def _check_tokens(folder: Path, opened: Any, tokens: int) -> None:

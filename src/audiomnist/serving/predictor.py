@@ -1,18 +1,25 @@
 """Prediction from waveforms, whether the model takes waveforms or what a speech recognizer returns."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from audiomnist.asr.recognizer import Recognizer
+from audiomnist.asr.recognizer import Recognizer, RecordError
 from audiomnist.asr.tokens import FirstToken
 from audiomnist.audio.waveform import Waveform
-from audiomnist.serving.bundle.description import LogprobsInput, TranscriptInput
+from audiomnist.serving.bundle.description import (
+    DESCRIPTION,
+    BundleError,
+    LogprobsInput,
+    TranscriptInput,
+    how_to_restore,
+)
 from audiomnist.serving.cascade import Cascade
 from audiomnist.serving.fusion import asked, fused
-from audiomnist.serving.model import Model, Predictions, centred
+from audiomnist.serving.model import Model, Predictions
 
 _T = TypeVar("_T")
 
@@ -50,6 +57,7 @@ def predictor(model: Model | Cascade) -> Predict:
     The prediction for a clip does not depend on the other clips.
 
     Raises:
+        BundleError: the bundle describes no recognizer of this program.
         RecognitionError: the model needs a recognizer that cannot be loaded.
     """
     if isinstance(model, Cascade):
@@ -59,14 +67,25 @@ def predictor(model: Model | Cascade) -> Predict:
     if isinstance(model_input, LogprobsInput):
         from audiomnist.asr import first_token  # noqa: PLC0415 - slow, and only these models need it
 
-        first = first_token.from_record(model_input.recognizer)
+        first = _recorded(model.folder, model_input.recognizer, first_token.from_record)
         return lambda waveforms: _through_logprobs(model, first.read, waveforms)
     if not isinstance(model_input, TranscriptInput):
         return lambda waveforms: [*_per_clip(model, model.predict_waveforms([*map(model.prepare, waveforms)]))]
     from audiomnist.asr import params, registry  # noqa: PLC0415 - slow, and only models of transcripts need it
 
-    recognizer = registry.load(params.from_record(model_input.recognizer))
+    recognizer = registry.load(_recorded(model.folder, model_input.recognizer, params.from_record))
     return lambda waveforms: _through_text(model, recognizer, waveforms)
+
+
+def _recorded(folder: Path, record: dict[str, Any], from_record: Callable[[dict[str, Any]], _T]) -> _T:
+    """Return what `from_record` makes of the record of a recognizer in a bundle."""
+    try:
+        return from_record(record)
+    except RecordError as error:
+        raise BundleError(
+            f"{folder / DESCRIPTION} describes a recognizer that this program does not know: {error}. "
+            f"Restore it: {how_to_restore(folder)}"
+        ) from error
 
 
 def _cascaded(cascade: Cascade, second: Predict, waveforms: Sequence[Waveform]) -> list[Prediction | None]:
@@ -94,7 +113,7 @@ def _per_clip(model: Model, predictions: Predictions) -> list[Prediction]:
 def _through_logprobs(
     model: Model, read: Callable[[Sequence[Waveform]], list[FirstToken]], waveforms: Sequence[Waveform]
 ) -> list[Prediction | None]:
-    tokens = _retried(read, [*map(centred, waveforms)])
+    tokens = _retried(read, waveforms)
     logprobs = [token.logprobs for token in tokens if token is not None]
     predictions = iter(_per_clip(model, model.predict_logprobs(np.stack(logprobs))) if logprobs else [])
     return [None if token is None else next(predictions)._replace(asr_token=token.best) for token in tokens]

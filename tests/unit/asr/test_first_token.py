@@ -105,7 +105,11 @@ def test_a_record_brings_the_same_model_back(model: FirstTokenModel) -> None:
     ("changes", "message"),
     [
         ({"tokens": [" 1", " unquestionable nonsense"]}, r"unquestionable nonsense.* are not tokens"),
-        ({"settings": {"compute_type": "int8", "padding": 1}}, "not a recognizer that this program knows"),
+        ({"settings": {"compute_type": "int8", "padding": 1}}, r"^settings\.padding: Extra inputs are not permitted$"),
+        ({"settings": {}}, r"^settings\.compute_type: Field required$"),
+        ({"engine": "parrot"}, "^engine: Input should be 'whisper'$"),
+        ({"tokens": []}, "^tokens: .* at least 1 item"),
+        ({"tokens": None}, "^tokens: "),
         ({"weights_sha256": "0" * 64}, "has SHA-256"),
     ],
 )
@@ -113,6 +117,12 @@ def test_a_record_that_cannot_be_followed_is_an_error(changes: dict[str, Any], m
     """It says what is wrong."""
     with pytest.raises(RecognitionError, match=message):
         from_record(FIRST_TOKEN | changes)
+
+
+def test_an_empty_list_of_tokens_is_an_error() -> None:
+    """It does not stand for the usual ones."""
+    with pytest.raises(RecognitionError, match="the list of tokens is empty"):
+        FirstTokenModel(LogprobsParams(), TranscribeParams().whisper.weights, tokens=[])
 
 
 class Counter:

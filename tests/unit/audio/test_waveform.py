@@ -153,11 +153,41 @@ def test_of_two_utterances_the_louder_one_stays(tone: Samples, gain: float) -> N
     assert np.abs(trimmed).max() == np.abs(tone).max()
 
 
-def test_a_click_before_the_digit_is_trimmed(tone: Samples) -> None:
-    """One at full scale, a quarter of a second before it."""
-    sound = padded(0.3 * tone, 4000, 4000)
-    sound[2000:2008] = 1
-    assert np.abs(audio.trim_silence(sound, 8000, 40.0)).max() < 0.31
+@pytest.mark.parametrize("level", [0.01, 0.3])
+@pytest.mark.parametrize("before_s", [0.06, 0.1, 0.25])
+def test_a_click_near_the_digit_neither_sets_its_level_nor_is_taken_for_it(
+    tone: Samples, level: float, before_s: float
+) -> None:
+    """One at full scale, of 1 ms, of either sign."""
+    sound = padded(level * tone, 4000, 4000)
+    for sign in (1, -1):
+        with_click = sound.copy()
+        start = 4000 - round(before_s * 8000)
+        with_click[start : start + 8] = sign
+        np.testing.assert_allclose(audio.without_clicks(with_click, 8000), sound, atol=1e-7)
+
+
+def test_several_clicks_and_a_header_at_the_start_are_removed(tone: Samples) -> None:
+    """They are removed one after the other."""
+    sound = padded(0.1 * tone, 4000, 4000)
+    with_clicks = sound.copy()
+    with_clicks[:22], with_clicks[2000], with_clicks[-1] = 0.5, 1, -1
+    np.testing.assert_allclose(audio.without_clicks(with_clicks, 8000), sound, atol=1e-7)
+
+
+@given(sound=SOUNDS)
+def test_more_clicks_than_four_and_sounds_of_any_length_are_no_error(sound: Samples) -> None:
+    """The length stays, and no sample exceeds the largest one."""
+    cleaned = audio.without_clicks(sound, 1000)
+    assert len(cleaned) == len(sound)
+    assert np.isfinite(cleaned).all()
+    assert np.abs(cleaned).max() <= np.abs(sound).max()
+
+
+def test_speech_has_no_clicks(tone: Samples) -> None:
+    """A tone that begins and ends at once, also one of 40 ms, is returned unchanged."""
+    for sound in (padded(tone, 4000, 4000), padded(tone[:320], 4000, 4000)):
+        np.testing.assert_array_equal(audio.without_clicks(sound, 8000), sound)
 
 
 @pytest.mark.parametrize("snr_db", [10, 20, 30])
@@ -195,12 +225,13 @@ def test_trimming_keeps_one_stretch_of_unchanged_samples(sound: Samples) -> None
     assert any(np.array_equal(sound[start : start + len(trimmed)], trimmed) for start in starts)
 
 
+@pytest.mark.parametrize("rate_hz", [8000, 16000, 44100])
 @pytest.mark.parametrize("offset", [0.02, 0.05, 0.3, -0.5])
-def test_an_offset_changes_nothing_of_a_models_input(tone: Samples, offset: float) -> None:
-    """It neither keeps silence from being trimmed, nor stays in what is left."""
+def test_an_offset_changes_nothing_of_a_models_input(tone: Samples, offset: float, rate_hz: int) -> None:
+    """It neither keeps silence from being trimmed, nor stays in what is left, nor clicks where resampling begins."""
     quiet = padded(0.5 * tone, 2400, 2400)
-    prepared = audio.prepare(Waveform(quiet + np.float32(offset), 8000), 8000, 40.0, 20000)
-    np.testing.assert_allclose(prepared, audio.prepare(Waveform(quiet, 8000), 8000, 40.0, 20000), atol=1e-6)
+    prepared = audio.prepare(Waveform(quiet + np.float32(offset), rate_hz), 8000, 40.0, 20000)
+    np.testing.assert_allclose(prepared, audio.prepare(Waveform(quiet, rate_hz), 8000, 40.0, 20000), atol=1e-6)
 
 
 @pytest.mark.parametrize("sample_rate_hz", [16000, 22050, 44100, 48000])
@@ -268,7 +299,18 @@ def test_a_recording_of_less_than_ten_milliseconds_is_too_short(tmp_path: Path, 
     assert caught.value.reason == "too_short"
 
 
-def test_the_mean_of_two_very_loud_channels_does_not_overflow(tmp_path: Path) -> None:
-    """Two channels near the largest float32 are mixed to that value, not to infinity."""
-    soundfile.write(tmp_path / "loud.wav", np.full((800, 2), 3e38, dtype=np.float32), 8000, subtype="FLOAT")
-    np.testing.assert_allclose(audio.read(tmp_path / "loud.wav").samples, 3e38, rtol=1e-6)
+@pytest.mark.parametrize("value", [8.01, -32_768.0, 1e30, -3e38])
+def test_samples_far_beyond_full_scale_are_refused(tmp_path: Path, tone: Samples, value: float) -> None:
+    """One in one channel is enough: their power would overflow, or hide all others."""
+    both = np.stack([tone, tone], axis=1)
+    both[100, 1] = value
+    soundfile.write(tmp_path / "wild.wav", both, 8000, subtype="FLOAT")
+    with pytest.raises(BadAudioError, match=r"wild\.wav: has samples up to .*, where full scale is 1: scale") as caught:
+        audio.read(tmp_path / "wild.wav")
+    assert caught.value.reason == "out_of_range"
+
+
+def test_samples_somewhat_beyond_full_scale_are_kept(tmp_path: Path) -> None:
+    """Floats may be."""
+    soundfile.write(tmp_path / "loud.wav", np.full((800, 2), [8.0, 4.0], dtype=np.float32), 8000, subtype="FLOAT")
+    np.testing.assert_array_equal(audio.read(tmp_path / "loud.wav").samples, 6.0)

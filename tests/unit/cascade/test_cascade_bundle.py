@@ -1,6 +1,7 @@
 """The bundle of a cascade: what is in it, and which members are refused."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,39 @@ def test_an_absent_member_is_refused_with_what_brings_it_back(members: Path) -> 
     shutil.rmtree(folder / "cnn")
     with pytest.raises(BundleError, match=r"no model bundle in .*selected/cnn: .*git checkout HEAD -- .*selected/cnn"):
         cascade.load(folder, threads=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"weights": [0, 0]}, "rule: the sum of the weights must be 1"),
+        ({"weights": [0.5, 0.4]}, "rule: the sum of the weights must be 1"),
+        ({"weights": [-0.5, 1.5]}, "rule.weights.0: "),
+        ({"weights": [float("nan"), 1]}, "rule.weights.0: "),
+        ({"weights": [float("inf"), 0]}, "rule.weights.0: "),
+        ({"temperature": 0}, "rule.temperature: "),
+        ({"temperature": -1}, "rule.temperature: "),
+        ({"temperature": float("inf")}, "rule.temperature: "),
+        ({"temperature": float("nan")}, "rule.temperature: "),
+        ({"threshold": -0.1}, "rule.threshold: "),
+    ],
+)
+def test_a_rule_that_fuses_nothing_is_refused(members: Path, changes: dict[str, Any], reason: str) -> None:
+    """The message has the file, the value and the remedy."""
+    path = built(members) / DESCRIPTION
+    rule = json.loads(path.read_text(encoding="utf-8"))["rule"]
+    change(path, rule=rule | changes)
+    expected = rf"{path} is not a bundle description of version \d+: {re.escape(reason)}.*Restore it: dvc checkout"
+    with pytest.raises(BundleError, match=expected):
+        cascade.load(path.parent, threads=1)
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"model":'])
+def test_a_deeply_nested_description_is_refused(tmp_path: Path, opening: bytes) -> None:
+    """It exhausts no stack."""
+    (tmp_path / DESCRIPTION).write_bytes(100_000 * opening)
+    with pytest.raises(BundleError, match=rf"{DESCRIPTION} is not a bundle description .*recursion limit.*Restore it"):
+        cascade.load(tmp_path, threads=1)
 
 
 def test_it_can_be_selected(members: Path) -> None:

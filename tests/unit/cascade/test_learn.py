@@ -73,14 +73,15 @@ def test_the_answer_for_a_clip_does_not_depend_on_the_others(seed: int, number: 
 
 
 def test_a_sound_that_is_strange_to_the_second_model_is_less_certain() -> None:
-    """In proportion to the square of its `ood_score` beyond 1; the label stays."""
+    """Its logits are divided by its `ood_score`; the label stays."""
     first, second, _ = pair(0)
     usual, strange = (
         fused(first, Predictions(second.probabilities, np.full(CLIPS, score, dtype=np.float32)), rule(2))
         for score in (1, 4)
     )
     np.testing.assert_array_equal(usual.probabilities.argmax(axis=1), strange.probabilities.argmax(axis=1))
-    assert (usual.probabilities.max(axis=1) > strange.probabilities.max(axis=1)).all()
+    expected = softmax((np.log(usual.probabilities) / 4).astype(np.float32))
+    np.testing.assert_allclose(strange.probabilities, expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("first_weight", "temperature"), [(0.5, 1.0), (0.3, 0.7), (0.8, 1.6)])

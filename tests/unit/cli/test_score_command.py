@@ -665,8 +665,8 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         lambda folder: (folder / description.DESCRIPTION).write_bytes(pickle.dumps(Trap(folder / "sprung"))),
         description.DESCRIPTION,
     ),
-    "older version": (lambda folder: redescribe(folder, schema_version=1), description.DESCRIPTION),
-    "later version": (lambda folder: redescribe(folder, schema_version=3), description.DESCRIPTION),
+    "older version": (lambda folder: redescribe(folder, schema_version=2), description.DESCRIPTION),
+    "later version": (lambda folder: redescribe(folder, schema_version=4), description.DESCRIPTION),
     "no description": (lambda folder: (folder / description.DESCRIPTION).unlink(), "no model bundle in"),
     "no folder": (shutil.rmtree, "no model bundle in"),
 }
@@ -681,8 +681,16 @@ def with_recognizer(folder: Path, **changes: Any) -> None:
 
 RECOGNIZERS: dict[str, tuple[dict[str, Any], str]] = {
     "altered weights": ({"weights_sha256": "0" * 64}, "put back the weights"),
-    "unknown engine": ({"engine": "parrot"}, "not a recognizer that this program knows"),
-    "unknown settings": ({"settings": {"n_best": 5, "loudness": 3}}, "not a recognizer that this program knows"),
+    "unknown engine": (
+        {"engine": "parrot"},
+        "deaf/bundle.json describes a recognizer that this program does not know: engine: Input should be",
+    ),
+    "unknown settings": (
+        {"settings": {"n_best": 5, "loudness": 3}},
+        "does not know: whisper.loudness: Extra inputs are not permitted. Restore it: dvc checkout",
+    ),
+    "no settings": ({"settings": None}, "does not know: settings: Input should be"),
+    "no number of hypotheses": ({"settings": {}}, "does not know: n_best: Input should be"),
 }
 
 

@@ -160,7 +160,7 @@ def test_batches_are_small_and_hardly_padded(folder: Path) -> None:
     recorder = Recorder(opened.session)
     lengths = tuple(np.random.default_rng(0).integers(800, 8001, 1000).tolist())
     clips = noises(lengths + (8000,) * 100)
-    Model(opened.description, opened.version, recorder).predict_waveforms(clips)
+    Model(opened.folder, opened.description, opened.version, recorder).predict_waveforms(clips)
     assert sum(batch for batch, _ in recorder.shapes) == len(clips)
     assert max(batch for batch, _ in recorder.shapes) == 64
     assert sum(batch * samples for batch, samples in recorder.shapes) < 1.02 * sum(map(len, clips))

@@ -454,9 +454,12 @@ def test_every_recording_that_is_no_sound_is_named_and_nothing_is_left(checkout:
     """Although they are what the manifest lists."""
     (source / "3_ada_0.wav").write_bytes(b"not a sound")
     (source / "7_eve_1.wav").write_bytes(b"")
+    soundfile.write(source / "3_bob_0.wav", np.full(800, 1e30), 8000, subtype="FLOAT")
     manifest.write(checkout.complete, manifest.describe_folder(source).recordings)
     with pytest.raises(
-        ManifestError, match=r"(?s)cannot be used.*3_ada_0\.wav: is no WAVE.*7_eve_1\.wav: holds no bytes"
+        ManifestError,
+        match=r"(?s)cannot be used.*3_ada_0\.wav: is no WAVE.*3_bob_0\.wav: has samples up to 1e\+30"
+        r".*7_eve_1\.wav: holds no bytes",
     ):
         checkout.ingest("ada", "bob", "eve")
     assert checkout.written() == set()

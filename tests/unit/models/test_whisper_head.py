@@ -1,4 +1,4 @@
-"""The linear head on Whisper: weights of a logistic regression, and its doubt as novelty."""
+"""The linear head on Whisper: weights of a logistic regression, and the odds against its answer as novelty."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -70,7 +70,7 @@ def test_a_head_that_cannot_be_fitted_is_an_error(digits: range, max_iter: int, 
         fitted(digits, WhisperHeadParams(C=10.0, max_iter=max_iter, calibration_folds=2))
 
 
-def test_novelty_is_minus_the_largest_log_probability() -> None:
+def test_novelty_is_the_odds_against_the_answer() -> None:
     """No distance is fitted, and the classifier is restored without one."""
     head = fitted(range(10))
     inputs, lengths, labels = clips(range(10), seed=1)
@@ -78,6 +78,6 @@ def test_novelty_is_minus_the_largest_log_probability() -> None:
     assert classifier.distance is None
     with torch.inference_mode():
         logits, novelty = classifier(inputs, lengths)
-        expected = -logits.softmax(dim=1).amax(dim=1).log()
-    np.testing.assert_allclose(novelty, expected, atol=1e-5)
+        largest = logits.softmax(dim=1).amax(dim=1)
+    np.testing.assert_allclose(novelty, (1 - largest) / largest, atol=1e-5)
     assert not [name for name in classifier.state_dict() if name.startswith("distance")]

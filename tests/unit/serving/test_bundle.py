@@ -112,6 +112,14 @@ def test_a_bundle_that_lists_other_tokens_than_its_graph_takes_is_refused(served
         inference.load(tmp_path / "whisper", threads=1)
 
 
+@pytest.mark.parametrize("record", [{}, {"tokens": []}, {"tokens": None}])
+def test_a_bundle_that_lists_no_tokens_is_refused(served: Path, tmp_path: Path, record: dict[str, Any]) -> None:
+    """The message has the field."""
+    shutil.copytree(served / "whisper", tmp_path / "whisper")
+    redescribe(tmp_path / "whisper", input={"kind": "logprobs", "recognizer": record})
+    assert "input.logprobs: recognizer lacks a list of tokens. Restore it: " in refusal(tmp_path / "whisper")
+
+
 def test_a_model_of_transcripts_refuses_waveforms(served: Path) -> None:
     """The message has the input of the model."""
     opened = inference.load(served / "lstm", threads=1)
@@ -178,7 +186,8 @@ def test_a_folder_in_a_files_place_is_refused(name: str, cnn: Path) -> None:
     "changes",
     [
         {"schema_version": 1},
-        {"schema_version": 3},
+        {"schema_version": 2},
+        {"schema_version": 4},
         {"schema_version": None},
         {"temperature": 1.5},
         {"labels": 3},
@@ -196,10 +205,10 @@ def test_a_folder_in_a_files_place_is_refused(name: str, cnn: Path) -> None:
     ],
 )
 def test_a_description_of_another_version_is_refused(changes: dict[str, Any], cnn: Path) -> None:
-    """So is one with values or keys that version 2 does not have; the sentence names one of these."""
+    """So is one with values or keys that version 3 does not have; the sentence names one of these."""
     redescribe(cnn, **changes)
     sentence = refusal(cnn)
-    assert f"{cnn / bundle.DESCRIPTION} is not a bundle description of version 2: " in sentence
+    assert f"{cnn / bundle.DESCRIPTION} is not a bundle description of version 3: " in sentence
     assert next(iter(changes)) in sentence
 
 
@@ -210,8 +219,17 @@ def test_a_description_of_version_1_is_refused(cnn: Path) -> None:
     older = {key: content[key] for key in content.keys() - {"calibration", "reference"}}
     path.write_text(json.dumps(older | {"schema_version": 1, "temperature": 1.5}), encoding="utf-8")
     sentence = refusal(cnn)
-    assert f"{path} is not a bundle description of version 2: schema_version" in sentence
-    assert "dvc checkout" in sentence
+    assert f"{path} is not a bundle description of version 3: schema_version" in sentence
+    assert "make it again with dvc repro" in sentence
+
+
+def test_a_bundle_for_another_preparation_is_refused(cnn: Path) -> None:
+    """Its description is otherwise the same; restoring it would not help."""
+    redescribe(cnn, schema_version=2)
+    sentence = refusal(cnn)
+    assert f"{cnn / bundle.DESCRIPTION} is not a bundle description of version 3: schema_version: " in sentence
+    assert "prepares sounds otherwise" in sentence
+    assert "Restore it" not in sentence
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"null"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,7 @@ def served(given: Outputs, how: Calibration) -> Predictions:
     """Return what the scorer makes of a graph's answers."""
     description = Description.model_validate(CONTENT | {"calibration": how})
     graph = Graph({"logits": given.logits.float().numpy(), "novelty": given.novelty.float().numpy()})
-    return Model(description, "", graph).predict_texts([["one"]] * len(given.labels))
+    return Model(Path(), description, "", graph).predict_texts([["one"]] * len(given.labels))
 
 
 def at(novelty: Sequence[float] | Tensor, logits: Tensor, labels: Tensor | None = None) -> Outputs:

@@ -18,8 +18,8 @@ class Network(nn.Module, ABC):
     """A classifier in two steps: `embed` returns features, `classify` turns them into logits with a linear layer."""
 
     classify: nn.Module
-    # Whether the novelty of a clip is the network's doubt alone, without a distance of its features.
-    novelty_is_doubt = False
+    # Whether the novelty of a clip is the odds against its predicted digit alone, without a distance of its features.
+    novelty_is_odds = False
 
     @classmethod
     def build(cls, params: Any, input_spec: Mapping[str, Any]) -> Self:

@@ -9,8 +9,8 @@ other sounds from digits of unseen speakers (measurements: docs/scoring.md):
   (Tipping and Bishop 1999): the largest components keep their variances, all others share one.
 - Energy of the logits, -log sum exp (Liu et al. 2020).
 
-For a network whose features are answers of a recognizer it is the network's doubt alone: minus the largest
-log-probability (Hendrycks and Gimpel 2017).
+For a network whose features are answers of a recognizer it is the odds against the predicted digit, (1 - p) / p with
+the largest probability p, which ranks clips as that probability does (Hendrycks and Gimpel 2017).
 """
 
 from typing import Self
@@ -79,7 +79,7 @@ class OodClassifier(nn.Module):
     def __init__(self, network: Network, distance: MahalanobisDistance | None) -> None:
         super().__init__()
         self.network = network
-        self.distance = distance  # None: see `Network.novelty_is_doubt`
+        self.distance = distance  # None: see `Network.novelty_is_odds`
         # Means and standard deviations of distance and energy over the training clips.
         self.centre: Tensor = nn.Buffer(torch.zeros(2))
         self.spread: Tensor = nn.Buffer(torch.ones(2))
@@ -87,7 +87,7 @@ class OodClassifier(nn.Module):
     @classmethod
     def fitted(cls, network: Network, features: Tensor, labels: Tensor) -> Self:
         """Return a classifier fitted to features `(clips, features)` and digits `(clips,)` of training clips."""
-        if network.novelty_is_doubt:
+        if network.novelty_is_odds:
             return cls(network, None)
         distance = MahalanobisDistance.fitted(features, labels)
         classifier = cls(network, distance)
@@ -105,7 +105,7 @@ class OodClassifier(nn.Module):
         """Return logits `(batch, 10)` and novelty `(batch,)` of features `(batch, features)`."""
         logits: Tensor = self.network.classify(features)
         if self.distance is None:
-            return logits, -logits.log_softmax(dim=1).amax(dim=1)
+            return logits, 1 / logits.softmax(dim=1).amax(dim=1) - 1
         return logits, ((_scores(self.distance, features, logits) - self.centre) / self.spread).sum(dim=1)
 
 

@@ -4,14 +4,13 @@ import math
 
 import numpy as np
 
-from audiomnist.audio.wav import PcmAudio
+from audiomnist.audio.wav import PcmAudio, check_peak
 from audiomnist.audio.waveform import Waveform
 from audiomnist.core.errors import FaultError
 
 MAX_BYTES = 64 * 2**20  # of a file
 MIN_DURATION_S = 0.05  # the shortest digit of the training corpus lasts 0.14 s
 MAX_DURATION_S = 10.0  # a digit with generous silence around it
-MAX_MAGNITUDE = 8.0  # of a sample; full scale is 1, floats may be slightly above it
 SILENT_MAGNITUDE = 1e-4  # audio is silent if no sample is farther from the mean; 3 steps of 16 bits
 CLIPPED_MAGNITUDE = 0.999  # a sample of at least this magnitude counts as clipped
 MAX_CLIPPED_FRACTION = 0.4  # of the samples
@@ -37,11 +36,7 @@ def check(sound: PcmAudio, peak: float, peak_to_peak: float) -> None:
         raise FaultError("too_short", f"lasts {duration_s:.3f} s, less than {MIN_DURATION_S} s")
     if duration_s > MAX_DURATION_S:
         raise FaultError("too_long", f"lasts {duration_s:.1f} s, more than {MAX_DURATION_S:.0f} s")
-    if not math.isfinite(peak):
-        raise FaultError("not_finite", "holds samples that are not finite numbers")
-    if peak > MAX_MAGNITUDE:
-        detail = f"has samples up to {peak:.3g}, where full scale is 1: scale them when converting"
-        raise FaultError("out_of_range", detail)
+    check_peak(peak)
     if peak_to_peak <= 2 * SILENT_MAGNITUDE:
         raise FaultError("silent", f"is silent: no sample is farther than {peak_to_peak / 2:.1g} from the mean")
     clipped = float((np.abs(sound.samples) >= CLIPPED_MAGNITUDE).mean()) if peak >= CLIPPED_MAGNITUDE else 0.0

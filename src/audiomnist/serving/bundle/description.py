@@ -5,16 +5,17 @@ calibration, what the model was trained on, and the SHA-256 of the graph. Readin
 """
 
 import hashlib
-import json
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from audiomnist.core import atomic
 from audiomnist.core.digits import CLASSES
 from audiomnist.core.errors import AudiomnistError
-from audiomnist.core.frozen_model import FrozenModel
+from audiomnist.core.frozen_model import FrozenModel, first_error
 from audiomnist.corpus.info import Dataset
 from audiomnist.serving.bundle.reference import Reference
 
@@ -22,7 +23,13 @@ DESCRIPTION = "bundle.json"
 GRAPH = "model.onnx"
 OUTPUTS = ("logits", "novelty")
 CASCADE: Final = "cascade"
-_SCHEMA_VERSION: Final = 2
+_SCHEMA_VERSION: Final = 3  # of the description and of the preparation of inputs in `audio.waveform`
+_OF_ANOTHER_VERSION = (
+    "This program describes models or prepares sounds otherwise than the one that wrote it: make it again with dvc "
+    "repro, or score with the program of its commit"
+)
+_ROUNDING = 1e-6
+_JSON_OBJECT = TypeAdapter(dict[str, Any])
 LABELS = tuple(str(digit) for digit in range(CLASSES))
 
 
@@ -72,6 +79,12 @@ class LogprobsInput(FrozenModel):
     kind: Literal["logprobs"] = "logprobs"
     recognizer: dict[str, Any]
 
+    @model_validator(mode="after")
+    def _has_tokens(self) -> "LogprobsInput":
+        if not isinstance(tokens := self.recognizer.get("tokens"), list) or not tokens:
+            raise ValueError("recognizer lacks a list of tokens")
+        return self
+
 
 class Calibration(FrozenModel):
     """Parameters that turn logits and novelty into probabilities and `ood_score`.
@@ -93,7 +106,7 @@ class Calibration(FrozenModel):
 class Training(FrozenModel):
     """Description of a trained model: the content of `bundle.json` beside its weights."""
 
-    schema_version: Literal[2] = _SCHEMA_VERSION
+    schema_version: Literal[3] = _SCHEMA_VERSION
     model: str
     labels: tuple[str, ...] = LABELS
     input: WaveformInput | TranscriptInput | LogprobsInput = Field(discriminator="kind")
@@ -125,6 +138,12 @@ class Rule(FrozenModel):
     temperature: float = Field(gt=0)
     threshold: float = Field(ge=0)
 
+    @model_validator(mode="after")
+    def _weights_a_model(self) -> "Rule":
+        if not math.isclose(sum(self.weights), 1, abs_tol=_ROUNDING):
+            raise ValueError("the sum of the weights must be 1")
+        return self
+
 
 class CascadeDescription(FrozenModel):
     """Description of a served cascade: the content of `bundle.json` beside the bundles of its members.
@@ -138,7 +157,7 @@ class CascadeDescription(FrozenModel):
         reference: that of the first member.
     """
 
-    schema_version: Literal[2] = _SCHEMA_VERSION
+    schema_version: Literal[3] = _SCHEMA_VERSION
     model: Literal["cascade"] = CASCADE
     members: dict[Annotated[str, Field(pattern=r"^\w+$")], str] = Field(min_length=2, max_length=2)
     rule: Rule
@@ -154,40 +173,30 @@ _DescribedT = TypeVar("_DescribedT", bound=FrozenModel)
 
 def describe(folder: Path) -> tuple[Description, str]:
     """Return the description of a served model, and the bundle's version: the SHA-256 of its `bundle.json`."""
-    text = _read(folder / DESCRIPTION)
-    return _parse(Description, text, folder), hashlib.sha256(text).hexdigest()
+    return _parse(folder, lambda _: Description)
 
 
 def describe_served(folder: Path) -> tuple[Description | CascadeDescription, str]:
     """Return the description of a served model or cascade, and the SHA-256 of its `bundle.json`."""
-    text = _read(folder / DESCRIPTION)
-    kind: type[Description | CascadeDescription] = CascadeDescription if _model(text) == CASCADE else Description
-    return _parse(kind, text, folder), hashlib.sha256(text).hexdigest()
+    return _parse(folder, lambda content: CascadeDescription if content.get("model") == CASCADE else Description)
 
 
 def describe_training(folder: Path) -> Training:
     """Return the description of a trained model."""
-    return _parse(Training, _read(folder / DESCRIPTION), folder)
+    return _parse(folder, lambda _: Training)[0]
 
 
-def _model(text: bytes) -> object:
-    """Return the name of the model in a description, None if there is none."""
+def _parse(folder: Path, kind: Callable[[dict[str, Any]], type[_DescribedT]]) -> tuple[_DescribedT, str]:
+    """Return the description, of the kind that its content has, and its SHA-256."""
+    text = _read(folder / DESCRIPTION)
     try:
-        content = json.loads(text)
-    except ValueError:
-        return None
-    return content.get("model") if isinstance(content, dict) else None
-
-
-def _parse(kind: type[_DescribedT], text: bytes, folder: Path) -> _DescribedT:
-    try:
-        return kind.model_validate_json(text)
+        content = _JSON_OBJECT.validate_json(text)
+        return kind(content).model_validate(content), hashlib.sha256(text).hexdigest()
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        message = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
+        fault = first_error(error)
+        remedy = _OF_ANOTHER_VERSION if fault.startswith("schema_version") else f"Restore it: {how_to_restore(folder)}"
         raise BundleError(
-            f"{folder / DESCRIPTION} is not a bundle description of version {_SCHEMA_VERSION}: {message}. "
-            f"Restore it: {how_to_restore(folder)}"
+            f"{folder / DESCRIPTION} is not a bundle description of version {_SCHEMA_VERSION}: {fault}. {remedy}"
         ) from error
 
 
