@@ -15,12 +15,16 @@ import numpy as np
 import pytest
 import soundfile
 import two_revisions
-from browsing import NEEDS_CHROMIUM, PHONE, WIDE, Opened, Scheme, opened, played
+from browsing import NEEDS_CHROMIUM, PHONE, PRESS, WIDE, Opened, Scheme, opened, played
 from checkout import ENVIRONMENT, Checkout
+from numpy.typing import NDArray
 from playwright.sync_api import Browser, expect
 from runs import Ended, audiomnist
 from shared_folders import shared
-from two_revisions import HOSTILE_BRANCH, HOSTILE_FILE, HOSTILE_SPEAKER, TEST_ACCURACIES
+from two_revisions import HOSTILE_BRANCH, HOSTILE_FILE, HOSTILE_SPEAKER, RATE_HZ, TEST_ACCURACIES
+
+from audiomnist.page.diff import write
+from audiomnist.report.diff import compare_revisions
 
 CHANGED = ["3_ada_0.wav", HOSTILE_FILE, "1_ada_0.wav"]  # the cnn loses two and gains one
 
@@ -65,6 +69,12 @@ def embedded(html: str) -> dict[str, str | None]:
     match = re.search(r'<script type="application/json" id="clips">(.*?)</script>', html)
     assert match is not None
     return dict(json.loads(match[1]))
+
+
+def sound_of(text: str | None) -> tuple[NDArray[np.int16], int]:
+    """Return the samples and the rate of an embedded sound."""
+    samples, rate_hz = soundfile.read(BytesIO(b64decode(text or "")), dtype="int16")
+    return samples, rate_hz
 
 
 def section(html: str, name: str) -> str:
@@ -115,9 +125,9 @@ class TestContent:
         sounds = embedded(html)
         assert {file for file, sound in sounds.items() if sound} == {*CHANGED, "2_bob_0.wav"}
         for file in CHANGED:
-            samples, rate_hz = soundfile.read(BytesIO(b64decode(sounds[file] or "")), dtype="int16")
+            samples, rate_hz = sound_of(sounds[file])
             expected, _ = soundfile.read(original.folder / "data" / "raw" / file, dtype="int16")
-            assert rate_hz == two_revisions.RATE_HZ
+            assert rate_hz == RATE_HZ
             np.testing.assert_array_equal(samples, expected)
 
     def test_the_difference_of_the_confusion_matrices_has_the_clips_that_moved(self, html: str) -> None:
@@ -152,6 +162,38 @@ class TestContent:
         assert diff(original, "other", "--html", tmp_path / "page.html").status == 0
         text = words(section((tmp_path / "page.html").read_text(encoding="utf-8"), "models"))
         assert "CNN on MFCC : 16 test clips are in common, of main's 21 and other's 16 (another split" in text
+
+
+def test_another_recording_under_the_same_name_is_noted(copy: Checkout, tmp_path: Path) -> None:
+    """The page plays the second revision's."""
+    path = copy.folder / "data" / "raw" / "3_ada_0.wav"
+    path.unlink()
+    soundfile.write(path, np.full(2000, 0.25), RATE_HZ, subtype="PCM_16")
+    copy.run("dvc", "add", "-q", "data/raw")
+    copy.commit("another take")
+    page = tmp_path / "page.html"
+    assert audiomnist(
+        "diff", HOSTILE_BRANCH, "main", "--predictions", copy.folder / "data" / "predictions", "--html", page
+    ).out
+    html = page.read_text(encoding="utf-8")
+    changed = words(section(html, "clips-changed"))
+    assert f"3_ada_0.wav ada another recording than in {HOSTILE_BRANCH}; this is main's 3 " in changed
+    assert changed.count("another recording") == 1
+    assert len(sound_of(embedded(html)["3_ada_0.wav"])[0]) == 2000
+
+
+def test_sounds_beyond_the_budget_are_left_out(original: Checkout, html: str, tmp_path: Path) -> None:
+    """The page says how many, and has their names and answers all the same."""
+    folder = original.folder / "data" / "predictions"
+    comparison = compare_revisions("main", HOSTILE_BRANCH, folder, ["cnn"])
+    largest = max(len(sound) for sound in embedded(html).values() if sound)
+    page = tmp_path / "page.html"
+    assert write(comparison, page, budget_bytes=2 * largest) is None
+    small = page.read_text(encoding="utf-8")
+    assert [file for file, sound in embedded(small).items() if sound] == [CHANGED[0]]
+    changed = words(section(small, "clips-changed"))
+    assert "2 recordings are named and not embedded" in changed
+    assert all(file in changed for file in CHANGED)
 
 
 class TestRecordingsThatCannotBeHad:
@@ -202,6 +244,24 @@ class TestErrors:
         assert "name another file with --html" in ended.err
         assert {path.name for path in tmp_path.rglob("*")} == {"file", "folder"}
 
+    @pytest.mark.parametrize(
+        ("path", "reason"),
+        [
+            ("reports/plots/cnn/history.csv", "is no table of epochs: dvc repro writes it"),
+            ("reports/metrics/cnn.json", "is no JSON"),
+            ("params.yaml", "cannot be read"),
+        ],
+    )
+    def test_a_file_that_is_not_what_its_name_says(
+        self, copy: Checkout, tmp_path: Path, path: str, reason: str
+    ) -> None:
+        """The error names the file and the revision."""
+        (copy.folder / path).write_text("{[ no: such, thing", encoding="utf-8")
+        copy.commit("damaged")
+        ended = diff(copy, HOSTILE_BRANCH, "--html", tmp_path / "page.html")
+        assert f"audiomnist: {path} of main {reason}" in ended.err
+        assert (ended.status, ended.out, [*tmp_path.glob("*.html")]) == (1, "", [])
+
     @pytest.mark.parametrize("package", ["jinja2", "altair"])
     def test_a_package_that_is_not_installed(
         self, original: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
@@ -246,13 +306,7 @@ class TestInChromium:
 
     def test_a_player_plays(self, view: Opened) -> None:
         """To the end of the clip; meanwhile it is pressed."""
-        press = """button => new Promise((ended) => {
-            let pressed;
-            audio.addEventListener("playing", () => { pressed = button.ariaPressed; }, { once: true });
-            audio.addEventListener("ended", () => ended([pressed, button.ariaPressed]), { once: true });
-            button.click();
-        })"""
-        assert view.page.locator(".changed .play").first.evaluate(press) == ["true", "false"]
+        assert view.page.locator(".changed .play").first.evaluate(PRESS) == ["true", "false"]
         assert played(view.page) == pytest.approx(0.4, abs=0.11)
 
     def test_filters_leave_the_clips_of_a_model_a_direction_a_digit_a_speaker(self, view: Opened) -> None:

@@ -15,6 +15,13 @@ WIDE, PHONE = (1280, 900), (390, 844)
 _TIMEOUT_MS = 120_000  # for machines that are busy with other work
 expect.set_options(timeout=_TIMEOUT_MS)
 Scheme = Literal["light", "dark"]
+# Presses a player and returns its `aria-pressed` while the clip plays, and when it has ended.
+PRESS = """button => new Promise((ended) => {
+    let pressed;
+    audio.addEventListener("playing", () => { pressed = button.ariaPressed; }, { once: true });
+    audio.addEventListener("ended", () => ended([pressed, button.ariaPressed]), { once: true });
+    button.click();
+})"""
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 

@@ -91,6 +91,7 @@ def _page(comparison: Comparison, budget_bytes: int) -> tuple[str, int]:
     changed = {model: list(_changed(table, clips)) for model, table in both.items()}
     shown = list(dict.fromkeys(clip.file for rows in changed.values() for clip in rows))
     missing = {file for file in shown if recordings(_RAW / file) is None}
+    replaced = {file for file in shown if file not in missing and _is_replaced(comparison, _RAW / file)}
     clips.embed(file for file in shown if file not in missing)
     drawn = _pictures([file for file in shown if clips.has(file)], recordings, parameters, clips)
     confusions = {model: _confusions(comparison, model, table, clips) for model, table in both.items()}
@@ -109,6 +110,7 @@ def _page(comparison: Comparison, budget_bytes: int) -> tuple[str, int]:
         confusions=confusions,
         changed=changed,
         missing=missing,
+        replaced=replaced,
         pictures=drawn,
         digits=sorted({clip.digit for rows in changed.values() for clip in rows}),
         speakers=sorted({clip.speaker for rows in changed.values() for clip in rows}),
@@ -137,6 +139,12 @@ def _recording(comparison: Comparison, path: Path) -> Waveform | None:
             except WavError:
                 continue
     return None
+
+
+def _is_replaced(comparison: Comparison, path: Path) -> bool:
+    """Return whether each revision has a recording of this name, and they are not the same."""
+    first, second = (_content(revision, path.as_posix()) for revision in (comparison.first, comparison.second))
+    return None not in (first, second) and first != second
 
 
 def _content(revision: Revision, path: str) -> bytes | None:
