@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -124,8 +124,8 @@ def listen(
         chosen = portaudio.chosen(portaudio.inputs(audio), device)
         with portaudio.Microphone(audio, chosen) as microphone:
             console.print(f"Listening to {chosen.name}. Ctrl-C ends.", highlight=False)
-            with Display(console, min_confidence) as display:
-                listen.listen(microphone, labellers, transcribe, display, count, stop)
+            with Display(console, min_confidence) as display, closing(microphone.frames()) as frames:
+                listen.listen(frames, microphone.SAMPLE_RATE, labellers, transcribe, display, count, stop)
 
 
 def _bundles(named: list[Path], *, every: bool) -> list[Path]:

@@ -1,17 +1,15 @@
 """The command `audiomnist listen` without its options: labels of the words that are heard."""
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from audiomnist.audio.waveform import Waveform
+from audiomnist.audio.waveform import Samples, Waveform
 from audiomnist.microphone.display import Answer, Display
 from audiomnist.microphone.endpoint import Endpointer
-from audiomnist.microphone.portaudio import Microphone
 from audiomnist.scoring.shutdown import Stop
 from audiomnist.serving import cascade
 from audiomnist.serving.predictor import Predict, predictor
@@ -57,28 +55,31 @@ def _warm_up() -> Waveform:
 
 
 def listen(
-    microphone: Microphone,
+    frames: Iterable[Samples],
+    sample_rate_hz: int,
     labellers: Sequence[Labeller],
     transcribe: Transcribe | None,
     display: Display,
     count: int | None,
     stop: Stop,
 ) -> None:
-    """Label words until so many were heard, or for ever, or until a stop is requested.
+    """Label words until so many were heard, or a stop is requested, or the sound ends.
 
-    The label of the first model is shown before the others begin. A microphone goes on meanwhile: up to 5 s are kept.
-
-    Raises:
-        MicrophoneError: the device is gone.
+    Args:
+        frames: 10 ms each, float32 `(samples,)`.
+        sample_rate_hz: of the frames.
+        labellers: the label of the first is shown before the others begin.
+        transcribe: returns a text to show, too.
+        display: shows all of it.
+        count: of words.
+        stop: the request.
     """
-    endpointer = Endpointer(microphone.SAMPLE_RATE)
+    endpointer = Endpointer(sample_rate_hz)
     words = 0
-    with closing(microphone.frames()) as frames:
-        while words != count and not stop.requested:
-            word = endpointer.feed(frame := next(frames))
-            display.show_level(frame, is_in_word=endpointer.is_in_word)
-            if word is None:
-                continue
+    for frame in frames:
+        word = endpointer.feed(frame)
+        display.show_level(frame, is_in_word=endpointer.is_in_word)
+        if word is not None:
             words += 1
             decided = time.perf_counter()
             for name, predict in labellers:
@@ -87,3 +88,5 @@ def listen(
                 display.show_answer(Answer(word.end_s, name, prediction, delay_s))
             if transcribe:
                 display.show_text(transcribe(word.waveform))
+        if words == count or stop.requested:
+            return

@@ -4,9 +4,7 @@ from typing import Any
 
 import pytest
 
-portaudio = pytest.importorskip(
-    "audiomnist.microphone.portaudio", reason="needs PyAudio", exc_type=ImportError
-)
+portaudio = pytest.importorskip("audiomnist.microphone.portaudio", reason="needs PyAudio", exc_type=ImportError)
 
 USB = portaudio.Device(0, "USB Audio: #1 (hw:1,0)", 1, 48_000, is_default=False)
 DEFAULT = portaudio.Device(4, "default", 32, 44_100, is_default=True)
@@ -77,7 +75,7 @@ def test_without_a_default_the_first_is_taken() -> None:
 
 def test_no_microphone_is_an_error_with_a_remedy() -> None:
     """With the Debian package to look for it."""
-    with pytest.raises(portaudio.MicrophoneError, match="there is no microphone: connect one.*alsa-utils"):
+    with pytest.raises(portaudio.MicrophoneError, match=r"there is no microphone: connect one.*alsa-utils"):
         portaudio.inputs(Host(None))
 
 
