@@ -39,7 +39,7 @@ _HEAD = (
     "noise, dBFS",
     "words",
     "heard",
-    "labelled rightly",
+    "digit right",
     "within 300 ms",
     "decided after, median, ms",
     "longest, ms",

@@ -15,10 +15,10 @@ from speech_recognition import AudioSource
 from audiomnist.asr.audio_data import audio_data
 from audiomnist.audio.waveform import Samples, Waveform, resampled
 from audiomnist.core.errors import AudiomnistError
+from audiomnist.microphone.endpoint import FRAME_S
 
 _SAMPLE_BYTES = 2
 _FULL_SCALE = 32768
-_FRAME_S = 0.010
 _BUFFERED_FRAMES = 500
 _SILENT_FOR_S = 5.0  # a stream that delivers nothing for so long is dead
 _OTHERS = "`audiomnist devices` lists the others, for --device"
@@ -130,7 +130,7 @@ class Microphone(AudioSource):  # type: ignore[misc]
         """Open a device; raises MicrophoneError if it cannot be."""
         self.device = device
         self.SAMPLE_RATE = device.sample_rate_hz
-        self.CHUNK = round(_FRAME_S * device.sample_rate_hz)
+        self.CHUNK = round(FRAME_S * device.sample_rate_hz)
         self.stream = self
         self._audio = audio
         try:
