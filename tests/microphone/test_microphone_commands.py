@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -260,6 +261,7 @@ def at_terminal(
 
 def _read(descriptor: int) -> str:
     """Return what a terminal shows next, nothing if it is closed."""
+    assert select.select([descriptor], [], [], DEADLINE_S)[0], f"nothing for {DEADLINE_S} s"
     try:
         return os.read(descriptor, 65536).decode(errors="replace")
     except OSError:
