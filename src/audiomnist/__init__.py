@@ -23,6 +23,7 @@ One package per stage of dvc.yaml, named for it; a package that several stages s
     report        stages compare and select, tables, differences between revisions
     page          stage page: the report as one HTML file, the model card
     scoring       the batch scorer
+    microphone    recording digits, and labelling what is heard
     cli           the command `audiomnist`
 
 A package imports only packages of the layers below its own; pyproject.toml has the layers.
