@@ -9,6 +9,7 @@ import typer
 
 from audiomnist.cli.diff import diff
 from audiomnist.cli.microphone import devices, listen, record
+from audiomnist.cli.review import review
 from audiomnist.cli.score import score, served_model
 from audiomnist.cli.table import app as table
 from audiomnist.core import extras
@@ -50,6 +51,7 @@ app.command()(score)
 app.command()(diff)
 for microphone_command in (devices, record, listen):
     app.command()(microphone_command)
+app.command()(review)
 app.add_typer(table, name="table")
 
 
