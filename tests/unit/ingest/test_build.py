@@ -39,6 +39,11 @@ class Checkout:
         return self.root / "manifest.csv"
 
     @property
+    def reviewed(self) -> Path:
+        """The manifest of the reviewed recordings, whose files are in the folder `reviewed`."""
+        return self.root / "reviewed.csv"
+
+    @property
     def raw(self) -> Path:
         """The folder to be filled."""
         return self.root / "raw"
@@ -50,13 +55,13 @@ class Checkout:
             {"source": source, "name": name, "speakers": speakers or None, "synthetic": synthetic}
         )
         recordings, report = self.root / "recordings.csv", self.root / "report.json"
-        build.ingest(self.complete, params, self.raw, recordings, report)
+        build.ingest(self.complete, params, self.reviewed, self.root / "reviewed", self.raw, recordings, report)
         corpus: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))["corpus"]
         return corpus
 
     def written(self) -> set[str]:
         """Return what ingest has left, temporary files included."""
-        return {path.name for path in self.root.iterdir()} - {"manifest.csv"}
+        return {path.name for path in self.root.iterdir()} - {"manifest.csv", "reviewed.csv"}
 
 
 @pytest.fixture
@@ -64,6 +69,7 @@ def checkout(tmp_path: Path, recordings: Path) -> Checkout:
     """A checkout whose manifest lists the twelve recordings."""
     root = tmp_path / "checkout"
     manifest.write(root / "manifest.csv", manifest.describe_folder(recordings).recordings)
+    manifest.write(root / "reviewed.csv", [])
     return Checkout(root)
 
 
