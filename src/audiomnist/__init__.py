@@ -24,6 +24,7 @@ One package per stage of dvc.yaml, named for it; a package that several stages s
     report        stages compare and select, tables, differences between revisions
     page          stage page: the report as one HTML file, the model card
     scoring       the batch scorer
+    review        people hear clips of the scorer's table, and judge them
     cli           the command `audiomnist`
 
 A package imports only packages of the layers below its own; pyproject.toml has the layers.
