@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from audiomnist.cli.corpus import app as corpus
 from audiomnist.cli.diff import diff
 from audiomnist.cli.score import score, served_model
 from audiomnist.cli.table import app as table
@@ -48,6 +49,7 @@ def _options(
 app.command()(score)
 app.command()(diff)
 app.add_typer(table, name="table")
+app.add_typer(corpus, name="corpus")
 
 
 @app.command()
