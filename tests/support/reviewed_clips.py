@@ -26,16 +26,17 @@ def judged(path: str, content: bytes, label: str | None, by: str = "ada", minute
     )
 
 
-def write(folder: Path, labels: dict[str, str]) -> tuple[Path, Path]:
-    """Write a clip for each name into an inbox, and its label into a table of judgements; return both folders.
+def clip(inbox: Path, name: str, number: int = 0, seconds: float = 0.3, gain: float = 1) -> bytes:
+    """Write a clip into an inbox, in 16 bits at 8 kHz; each number gives another sound. Return its content."""
+    content = inbox_files.encoded(gain * inbox_files.tone(number % 10, seconds, seed=1000 + number))
+    inbox_files.put(inbox, name, content)
+    return content
 
-    Each clip is another sound, of 0.3 s, in 16 bits at 8 kHz.
-    """
+
+def write(folder: Path, labels: dict[str, str], first: int = 0) -> tuple[Path, Path]:
+    """Write a clip for each name into an inbox, and its label into a table of judgements; return both folders."""
     inbox, reviews = folder / "inbox", folder / "labels-reviews"
-    made = []
-    for minute, (name, label) in enumerate(labels.items()):
-        content = inbox_files.encoded(inbox_files.tone(minute % 10, seed=1000 + minute))
-        inbox_files.put(inbox, name, content)
-        made.append(judged(name, content, label, minute=minute))
+    contents = {name: clip(inbox, name, first + number) for number, name in enumerate(labels)}
+    made = [judged(name, contents[name], label, minute=minute) for minute, (name, label) in enumerate(labels.items())]
     Judgements.create(reviews).append(made)
     return inbox, reviews
