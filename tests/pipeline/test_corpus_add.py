@@ -77,7 +77,7 @@ def test_the_printed_commands_pass_the_gate(clone: Checkout, tmp_path: Path) -> 
     printed = clone.run(*ADD, *given, status=1)
     assert "2 recordings of yan added" in printed
     assert printed.endswith(
-        "audiomnist: 2 reviewed clips cannot be added:\n"
+        "audiomnist: 2 of 4 clips cannot be added:\n"
         "  long.wav: does not pass the gate: the duration is 0.1 to 3 s\n"
         "  quiet.wav: does not pass the gate: the peak is at least 0.005: not silent\n"
     )

@@ -58,7 +58,7 @@ def add_reviewed(checkout: Path, reviews: Path, inbox: Path, speaker: str, by: s
     _print(decided, added, speaker, bounds)
     if added.refused:
         faults = [f"  {shown(path)}: {fault}" for path, fault in added.refused.items()]
-        raise AddError("\n".join([f"{len(faults)} reviewed clips cannot be added:", *faults]))
+        raise AddError("\n".join([f"{len(faults)} of {len(decided.clips)} clips cannot be added:", *faults]))
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from audiomnist.scoring.decoding import checks
 from audiomnist.scoring.decoding.decoder import decode_flac
 from audiomnist.scoring.inbox import discover, paths
 from audiomnist.scoring.inbox.discover import Candidate
+from audiomnist.synthesis.corpus import VOICES
 
 # Returns, for files in a folder, why the corpus cannot have them; those that it can have are not named.
 Refuse = Callable[[Sequence[Recording], Path], dict[str, str]]
@@ -154,30 +155,37 @@ def add(
 
     Raises:
         ManifestError: a manifest cannot be read or written.
-        ReviewedError: files of earlier reviewed recordings are missing or altered, or the folder cannot be written.
+        ReviewedError: files of earlier reviewed recordings are missing or altered, or a folder cannot be written.
     """
     listing, folder = data / "reviewed.csv", data / "reviewed"
     former = manifest.read(listing)
     files.check(folder, former)
-    corpus = [*manifest.read(data / "manifest.csv"), *former]
-    if (data / "recordings.csv").exists():  # a synthetic corpus is in no manifest
-        corpus += manifest.read(data / "recordings.csv")
-    with tempfile.TemporaryDirectory() as temporary:
-        scratch = Path(temporary)
-        found, refused = _staged(clips, inbox, speaker, corpus, scratch)
-        known = set(corpus)
-        present = {clip: row for clip, row in found.items() if row in known}
-        staged = {row: clip for clip, row in found.items() if clip not in present}
-        unsuitable = refuse(list(staged), scratch)
-        refused |= {staged[row].paths[0]: unsuitable[row.file] for row in staged if row.file in unsuitable}
-        sources = [row for row in staged if row.file not in unsuitable]
-        recordings = _numbered(sources, corpus)
-        if recordings:
-            _fill(folder, dict(zip(recordings, sources, strict=True)), scratch, former)
-            version(folder)
-            manifest.write(listing, [*former, *recordings])
+    corpus = [*manifest.read(data / "manifest.csv"), *_synthetic(data / "recordings.csv"), *former]
+    known = set(corpus)
+    try:
+        with tempfile.TemporaryDirectory() as temporary:
+            scratch = Path(temporary)
+            found, refused = _staged(clips, inbox, speaker, corpus, scratch)
+            present = {clip: row for clip, row in found.items() if row in known}
+            staged = {row: clip for clip, row in found.items() if clip not in present}
+            unsuitable = refuse(list(staged), scratch)
+            refused |= {staged[row].paths[0]: unsuitable[row.file] for row in staged if row.file in unsuitable}
+            sources = [row for row in staged if row.file not in unsuitable]
+            recordings = _numbered(sources, corpus)
+            if recordings:
+                _fill(folder, dict(zip(recordings, sources, strict=True)), scratch, former)
+                version(folder)
+                manifest.write(listing, [*former, *recordings])
+    except OSError as error:
+        raise ReviewedError(f"{folder} cannot be written: {error}. Nothing was added") from error
     mislabelled = [f"{row.file} (judged {clip.digit})" for clip, row in present.items() if row.digit != clip.digit]
     return Added(recordings, len(present), mislabelled, refused)
+
+
+def _synthetic(recordings: Path) -> list[Recording]:
+    """Return the recordings of synthetic voices, which only the manifest that ingest writes lists."""
+    voices = {voice.speaker for voice in VOICES}
+    return [row for row in manifest.read(recordings) if row.speaker in voices] if recordings.exists() else []
 
 
 def _staged(
@@ -229,13 +237,10 @@ def _numbered(rows: Sequence[Recording], corpus: Sequence[Recording]) -> list[Re
 
 def _fill(folder: Path, sources: Mapping[Recording, Recording], scratch: Path, former: Sequence[Recording]) -> None:
     """Copy the file of each source from `scratch` to the folder; remove what is left there without being listed."""
-    try:
-        for row, source in sources.items():
-            with atomic.replaced_file(folder / row.file) as temporary:
-                shutil.copyfile(scratch / source.file, temporary)
-        names = {row.file for row in (*former, *sources)}
-        for path in folder.iterdir():
-            if path.name not in names:
-                path.unlink()
-    except OSError as error:
-        raise ReviewedError(f"{folder} cannot be written ({error.strerror}): nothing was added") from error
+    for row, source in sources.items():
+        with atomic.replaced_file(folder / row.file) as temporary:
+            shutil.copyfile(scratch / source.file, temporary)
+    names = {row.file for row in (*former, *sources)}
+    for path in folder.iterdir():
+        if path.name not in names:
+            path.unlink()

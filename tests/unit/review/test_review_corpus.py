@@ -21,6 +21,7 @@ from audiomnist.review.corpus import Added, Clip, Decided
 from audiomnist.review.judgements import NO_DIGIT, Judgement
 from audiomnist.reviewed.files import ReviewedError
 from audiomnist.scoring.decoding.decoder import decode_flac
+from audiomnist.synthesis.corpus import VOICES
 
 
 def sha(content: bytes) -> str:
@@ -194,12 +195,29 @@ class TestAdding:
 
     def test_a_synthetic_corpus_counts_too(self, checkout: Checkout, recordings: Path) -> None:
         """It is in the output of ingest only."""
-        manifest.write(checkout.data / "recordings.csv", manifest.read(checkout.data / "manifest.csv"))
-        manifest.write(checkout.data / "manifest.csv", [])
-        added = checkout.add(checkout.put("a", 3, (recordings / "3_ada_0.wav").read_bytes()), speaker="ada")
-        assert added.present == 1
-        checkout.add(checkout.put("b", 3), speaker="ada")
-        assert checkout.listed() == ["3_ada_2.wav"]
+        content = (recordings / "3_ada_0.wav").read_bytes()
+        spoken = manifest.parse_name(f"3_{VOICES[0].speaker}_4.wav", sha(content))
+        manifest.write(checkout.data / "recordings.csv", [spoken])
+        (checkout.data / "manifest.csv").write_text((checkout.data / "reviewed.csv").read_text())
+        assert checkout.add(checkout.put("a", 3, content)).present == 1
+        checkout.add(checkout.put("b", 3), speaker=spoken.speaker)
+        assert checkout.listed() == [f"3_{spoken.speaker}_5.wav"]
+
+    def test_a_recording_whose_row_is_deleted_gets_its_present_label(self, checkout: Checkout) -> None:
+        """Also while the output of ingest still lists it; the file under its former name is removed."""
+        clip, other = checkout.put("a", 3), checkout.put("b", 7)
+        former = checkout.add(clip, other).recordings
+        manifest.write(checkout.data / "recordings.csv", former)
+        manifest.write(checkout.data / "reviewed.csv", former[1:])
+        checkout.add(replace(clip, digit=8))
+        assert checkout.listed() == ["7_yan_0.wav", "8_yan_0.wav"]
+
+    def test_a_folder_that_cannot_be_written_is_an_error(self, checkout: Checkout) -> None:
+        """It is named, and nothing is listed."""
+        (checkout.data / "reviewed").touch()
+        with pytest.raises(ReviewedError, match=r"data/reviewed cannot be written: .*\. Nothing was added"):
+            checkout.add(checkout.put("a", 3))
+        assert manifest.read(checkout.data / "reviewed.csv") == []
 
     def test_what_cannot_be_added_is_named_and_the_rest_is_added(self, checkout: Checkout) -> None:
         """Altered, gone, a link, no sound, refused by the gate: each with its reason."""
