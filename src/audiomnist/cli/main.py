@@ -9,6 +9,7 @@ import typer
 
 from audiomnist.cli.corpus import app as corpus
 from audiomnist.cli.diff import diff
+from audiomnist.cli.review import review
 from audiomnist.cli.score import score, served_model
 from audiomnist.cli.table import app as table
 from audiomnist.core import extras
@@ -48,6 +49,7 @@ def _options(
 
 app.command()(score)
 app.command()(diff)
+app.command()(review)
 app.add_typer(table, name="table")
 app.add_typer(corpus, name="corpus")
 
