@@ -22,13 +22,13 @@ from audiomnist.core import atomic
 from audiomnist.core.errors import FaultError
 from audiomnist.corpus import manifest
 from audiomnist.corpus.manifest import Recording
+from audiomnist.review.clips import read
 from audiomnist.review.judgements import NO_DIGIT, Judgement, current
 from audiomnist.reviewed import files
 from audiomnist.reviewed.files import ReviewedError
 from audiomnist.scoring.decoding import checks
 from audiomnist.scoring.decoding.decoder import decode_flac
-from audiomnist.scoring.inbox import discover, paths
-from audiomnist.scoring.inbox.discover import Candidate
+from audiomnist.scoring.inbox import paths
 from audiomnist.synthesis.corpus import VOICES
 
 # Returns, for files in a folder, why the corpus cannot have them; those that it can have are not named.
@@ -101,17 +101,6 @@ def decide(judgements: Iterable[Judgement], by: str | None = None) -> Decided:
         else:
             clips.append(Clip(sha256, int(label), tuple(places[sha256])))
     return Decided(clips, no_digit, disputed)
-
-
-def read(inbox: Path, path: str, sha256: str) -> bytes:
-    """Return the content of a file of the inbox; raises FaultError if it cannot be read or has another SHA-256."""
-    found = discover.find(inbox, paths.path_of(path))
-    content = discover.read(inbox, found, checks.MAX_BYTES) if isinstance(found, Candidate) else found
-    if not isinstance(content, bytes):
-        raise FaultError(content.reason, content.detail)
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise FaultError("changed", "has another content than the clip that was judged")
-    return content
 
 
 def as_recording(content: bytes) -> bytes:

@@ -100,15 +100,6 @@ def discover(inbox: Path, selection: Selection | None = None) -> Iterator[Entry]
         return _walk(base, _names(base), selection or Selection())
 
 
-def find(inbox: Path, path: bytes) -> Candidate | Deferred:
-    """Return the file at a path relative to an inbox, whatever its name and kind; `read` reads regular files only."""
-    try:
-        status = os.lstat(os.path.join(os.fsencode(inbox), path))
-    except OSError as error:
-        return _deferred(path, error)
-    return Candidate(path, status.st_size, _modified_ns(status))
-
-
 def read(inbox: Path, file: Candidate | Unusable, max_bytes: int) -> bytes | Deferred | Unusable:
     """Return the whole content of a file that has not changed since it was found, or why it was not read.
 
