@@ -14,7 +14,8 @@ from audiomnist.cli import main
 
 SCRIPT = Path(sys.executable).with_name("audiomnist")
 COMMANDS = {
-    (): {"score", "table", "results", "protocols", "diff", "fresh", "manifest", "quickstart"},
+    (): {"score", "table", "results", "protocols", "diff", "fresh", "manifest", "quickstart", "corpus"},
+    ("corpus",): {"add"},
     ("table",): {"show", "history", "export", "verify", "vacuum"},
 }
 EACH = [(*group, name) for group, names in COMMANDS.items() for name in sorted(names)]
