@@ -71,9 +71,9 @@ def test_two_clips_become_recordings_and_training_data(clone: Checkout, tmp_path
 def test_the_printed_commands_pass_the_gate(clone: Checkout, tmp_path: Path) -> None:
     """As a few recordings of a speaker do not otherwise; what the gate cannot accept was not added."""
     given = options(tmp_path, LABELS)
-    for name, seconds, gain in (("long.wav", 4, 1), ("quiet.wav", 0.3, 1e-3)):
+    for minute, name, seconds, gain in ((8, "long.wav", 4, 1), (9, "quiet.wav", 0.3, 1e-3)):
         content = reviewed_clips.clip(tmp_path / "inbox", name, 5, seconds, gain)
-        Judgements.open(tmp_path / "labels-reviews").append([reviewed_clips.judged(name, content, "5", minute=9)])
+        Judgements.open(tmp_path / "labels-reviews").append([reviewed_clips.judged(name, content, "5", minute=minute)])
     printed = clone.run(*ADD, *given, status=1)
     assert "2 recordings of yan added" in printed
     assert printed.endswith(
