@@ -5,6 +5,7 @@ One package per stage of dvc.yaml, named for it; a package that several stages s
     core          errors, atomic writes, parameters, processes
     audio         bytes to samples
     corpus        which recordings there are, and which of them train, validate and test
+    reviewed      recordings that people have reviewed, and the split of a corpus with them
     ingest        stage ingest
     synthesis     synthetic speakers
     features      stage featurize, and the dataset that training reads

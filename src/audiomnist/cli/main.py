@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from audiomnist.cli.corpus import app as corpus
 from audiomnist.cli.diff import diff
 from audiomnist.cli.microphone import devices, listen, record
 from audiomnist.cli.review import review
@@ -53,6 +54,7 @@ for microphone_command in (devices, record, listen):
     app.command()(microphone_command)
 app.command()(review)
 app.add_typer(table, name="table")
+app.add_typer(corpus, name="corpus")
 
 
 @app.command()

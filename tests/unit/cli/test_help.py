@@ -16,6 +16,7 @@ SCRIPT = Path(sys.executable).with_name("audiomnist")
 COMMANDS = {
     (): {
         "score",
+        "review",
         "table",
         "results",
         "protocols",
@@ -23,10 +24,12 @@ COMMANDS = {
         "fresh",
         "manifest",
         "quickstart",
+        "corpus",
         "devices",
         "record",
         "listen",
     },
+    ("corpus",): {"add"},
     ("table",): {"show", "history", "export", "verify", "vacuum"},
 }
 EACH = [(*group, name) for group, names in COMMANDS.items() for name in sorted(names)]
