@@ -24,6 +24,7 @@ One package per stage of dvc.yaml, named for it; a package that several stages s
     page          stage page: the report as one HTML file, the model card
     scoring       the batch scorer
     review        people hear clips of the scorer's table, and judge them
+    night         a run of the scorer as one HTML file
     cli           the command `audiomnist`
 
 A package imports only packages of the layers below its own; pyproject.toml has the layers.
