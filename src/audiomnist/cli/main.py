@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from audiomnist.cli.diff import diff
+from audiomnist.cli.review import review
 from audiomnist.cli.score import score, served_model
 from audiomnist.cli.table import app as table
 from audiomnist.core import extras
@@ -47,6 +48,7 @@ def _options(
 
 app.command()(score)
 app.command()(diff)
+app.command()(review)
 app.add_typer(table, name="table")
 
 
