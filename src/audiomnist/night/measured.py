@@ -2,20 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import floor
+from typing import Any
 
 import pandas as pd
 
 from audiomnist.core.digits import CLASSES
 from audiomnist.night.record import Night
+from audiomnist.night.sounds import said
 from audiomnist.page import charts
 from audiomnist.page.components import Chart, Table
 from audiomnist.page.text import interval, percent
 from audiomnist.review import accuracy
 from audiomnist.review.accuracy import Calibration, Estimate, JudgedClip
-from audiomnist.review.judgements import NO_DIGIT, Judgement, Judgements, current
+from audiomnist.review.judgements import Judgement, Judgements, current
 from audiomnist.scoring.inbox.paths import shown
 
-_KINDS = {"of the files labelled so, right": accuracy.by_label, "of the files that say it, found": accuracy.by_digit}
+_KINDS = {"right, of files with this label": accuracy.by_label, "found, of files of this digit": accuracy.by_digit}
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Measured:
         people: who judged, and how many clips each.
         disagreements: clips that people hear differently; None if there are none.
         wrong: rows of the table whose label is wrong, the most confident first.
-        heard: by path what people heard.
+        heard: by path the last judgement.
     """
 
     overall: Estimate | None
@@ -44,7 +47,7 @@ class Measured:
     people: Table
     disagreements: Table | None
     wrong: pd.DataFrame
-    heard: Mapping[str, str]
+    heard: Mapping[str, Judgement]
 
 
 def section(night: Night, kept: Judgements) -> Measured:
@@ -64,7 +67,7 @@ def section(night: Night, kept: Judgements) -> Measured:
     made = current(judgements)
     last = {judgement.path: judgement for judgement in made}
     labelled = answered[answered["status"] == "scored"]
-    heard = labelled["path"].map(lambda path: _heard(last.get(path)))
+    heard = labelled["path"].map({path: judgement.label for path, judgement in last.items()})
     is_wrong = heard.notna() & (heard != labelled["digit"].astype(str))
     return Measured(
         overall=overall,
@@ -76,16 +79,8 @@ def section(night: Night, kept: Judgements) -> Measured:
         people=_people(made),
         disagreements=_disagreements(made, answers),
         wrong=labelled[is_wrong].sort_values(["confidence", "path"], ascending=[False, True]),
-        heard={path: f"{_said(found.label)}, by {found.judged_by}" for path, found in last.items()},
+        heard=last,
     )
-
-
-def _heard(judgement: Judgement | None) -> str | None:
-    return judgement.label if judgement else None
-
-
-def _said(label: str | None) -> str:
-    return "no digit" if label == NO_DIGIT else str(label)
 
 
 def _people(made: Sequence[Judgement]) -> Table:
@@ -103,13 +98,15 @@ def _disagreements(
         (
             shown(clip[0]),
             "withheld" if (label := answers[clip][0]) is None else str(label),
-            "; ".join(f"{judgement.judged_by}: {_said(judgement.label)}" for judgement in found),
-            _said(found[-1].label),
+            "; ".join(f"{judgement.judged_by}: {said(judgement.label)}" for judgement in found),
+            said(found[-1].label),
         )
         for clip, found in sorted(by_clip.items())
         if len({judgement.label for judgement in found}) > 1 and clip in answers
     ]
-    caption = f"{len(rows)} clips that people hear differently; the latest judgement counts"
+    caption = (
+        f"{len(rows)} {'clip' if len(rows) == 1 else 'clips'} that people hear differently; the latest judgement counts"
+    )
     return Table(caption, ("file", "label", "heard", "counts as"), rows) if rows else None
 
 
@@ -132,12 +129,13 @@ def _calibration(strata: Sequence[Calibration]) -> Chart:
     rows = [{"confidence": round(stratum.confidence, 6), **_fields(stratum.measured)} for stratum in strata]
     each = (f"{percent(found.confidence)} promised, {percent(found.measured.accuracy)} measured" for found in strata)
     label = f"{title}, by stratum: {'; '.join(each)}. Points below the dashed line are overconfident."
-    return Chart("calibration", title, label, charts.reliability(rows, "var(--m-cnn)"), table)
+    lowest = floor(10 * min(row[name] for row in rows for name in ("confidence", "low"))) / 10
+    return Chart("calibration", title, label, charts.reliability(rows, "var(--m-cnn)", lowest), table)
 
 
 def _digits(sample: Sequence[JudgedClip]) -> Chart:
     found = {kind: estimate(sample) for kind, estimate in _KINDS.items()}
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"digit": str(digit), "kind": kind, **_fields(estimates[digit])}
         for digit in range(CLASSES)
         for kind, estimates in found.items()
@@ -156,7 +154,7 @@ def _digits(sample: Sequence[JudgedClip]) -> Chart:
         )
         for digit in range(CLASSES)
     ]
-    worst = min(rows, key=lambda row: float(row["accuracy"]))
+    worst = min(rows, key=lambda row: row["accuracy"])
     label = (
         f"{title}, with 95% intervals: of the files with a label, those that are right; of the files in which a digit "
         f"was heard, those with its label. The lowest is {percent(worst['accuracy'])}, digit {worst['digit']}."

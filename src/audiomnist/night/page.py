@@ -22,7 +22,7 @@ from audiomnist.scoring.inbox.paths import shown
 from audiomnist.scoring.table.schema import REASONS
 
 _LEAST_CERTAIN = 12
-_WRONG = 48
+_WRONG = 24
 _EXAMPLES = 3
 _BINS = 20
 _OUTCOMES = {
@@ -77,9 +77,8 @@ def write(
 def _html(night: Night, found: Measured | None, sounds: Sounds, budget: str) -> str:
     summary, answered = night.summary, night.answered
     heard = found.heard if found else {}
-    wrong = sounds.files(found.wrong.head(_WRONG).to_dict("records"), heard) if found else []
-    order = answered.sort_values(["confidence", "path"])
-    uncertain = sounds.files(order.head(_LEAST_CERTAIN).to_dict("records"), heard)
+    wrong = sounds.files(found.wrong.head(_WRONG), heard) if found else []
+    uncertain = sounds.files(answered.sort_values(["confidence", "path"]).head(_LEAST_CERTAIN), heard)
     return render(
         "night.html",
         night=night,
@@ -164,7 +163,6 @@ def _deferred(night: Night) -> Table | None:
         (reason, f"{count:,}", "; ".join(shown(file.path) for file in files if file.reason == reason))
         for reason, count in night.summary.by_deferred_reason.items()
     ]
-    rows = [(reason, count, examples) for reason, count, examples in rows]
     return Table("Deferred to the next run", ("reason", "files", "examples"), rows)
 
 

@@ -1,9 +1,11 @@
 """The files of a night that its page shows, with sound and spectrogram where they can be had."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from audiomnist.audio import wav, waveform
 from audiomnist.audio.waveform import Waveform
@@ -13,6 +15,7 @@ from audiomnist.features.front_end import FrontEndParams
 from audiomnist.page import pictures
 from audiomnist.page.clips import Clips
 from audiomnist.review import clips as inbox_files
+from audiomnist.review.judgements import NO_DIGIT, Judgement
 from audiomnist.scoring.inbox.paths import shown
 
 _GUESSES = 3
@@ -45,6 +48,7 @@ class File:
         guesses: the most probable digits and their probabilities.
         detail: duration and OOD score in words.
         heard: what a person heard, and who; None if nobody judged it.
+        is_wrong: whether the label is not what was heard.
     """
 
     name: str
@@ -55,6 +59,7 @@ class File:
     guesses: list[tuple[int, float]]
     detail: str
     heard: str | None
+    is_wrong: bool
 
 
 class Sounds:
@@ -72,29 +77,31 @@ class Sounds:
         self._pictures: dict[str, str | None] = {}
         self._clips = Clips(Path(), budget_bytes, self._recordings.__getitem__)
 
-    def files(self, rows: Iterable[Mapping[Any, Any]], heard: Mapping[str, str] | None = None) -> list[File]:
-        """Return files from rows of the table; `heard` says by path what people heard."""
-        return [self._file(row, (heard or {}).get(str(row["path"]))) for row in rows]
+    def files(self, rows: pd.DataFrame, heard: Mapping[str, Judgement]) -> list[File]:
+        """Return files from rows of the table; `heard` has the last judgement by path."""
+        return [self._file(row, heard.get(row["path"])) for row in rows.to_dict("records")]
 
     def content(self) -> list[tuple[str, str | None]]:
         """Return the content of the page's `clips`."""
         return [(shown(path), sound) for path, sound in self._clips.content()]
 
-    def _file(self, row: Mapping[Any, Any], heard: str | None) -> File:
+    def _file(self, row: Mapping[Any, Any], heard: Judgement | None) -> File:
         path = str(row["path"])
         if path not in self._absent:
             self._absent[path] = self._embed(path, str(row["content_sha256"]))
         absent = self._absent[path]
         guesses = sorted(((float(row[name]), digit) for digit, name in enumerate(PROBABILITIES)), reverse=True)
+        label = int(row["digit"]) if row["status"] == "scored" else None
         return File(
             name=shown(path),
             number=None if absent else self._clips.number(path),
             absent=absent,
             picture=self._pictures.get(path),
-            label=int(row["digit"]) if row["status"] == "scored" else None,
+            label=label,
             guesses=[(digit, probability) for probability, digit in guesses[:_GUESSES]],
             detail=f"{row['duration_s']:.2f} s, OOD score {row['ood_score']:.2f}",
-            heard=heard,
+            heard=f"{said(heard.label)}, by {heard.judged_by}" if heard else None,
+            is_wrong=heard is not None and label is not None and heard.label != str(label),
         )
 
     def _embed(self, path: str, content_sha256: str) -> str | None:
@@ -112,6 +119,11 @@ class Sounds:
             return "is left out, so that the page stays small"
         self._pictures[path] = self._clips.within_budget(_spectrogram(recording))
         return None
+
+
+def said(label: str | None) -> str:
+    """Return a label of a judgement in words."""
+    return "no digit" if label == NO_DIGIT else str(label)
 
 
 def _spectrogram(recording: Waveform) -> bytes:

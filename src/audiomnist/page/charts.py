@@ -202,15 +202,18 @@ def by_strength(rows: Rows, x: str, models: Sequence[str], *, is_reversed: bool 
     )
 
 
-def reliability(rows: Rows, colour: str) -> dict[str, Any]:
-    """Return accuracy against confidence: `confidence`, `accuracy`, `low` and `high`, in [0, 1], and `clips`."""
+def reliability(rows: Rows, colour: str, lowest: float = 0.0) -> dict[str, Any]:
+    """Return accuracy against confidence: `confidence`, `accuracy`, `low` and `high`, in [0, 1], and `clips`.
+
+    Both axes begin at `lowest`.
+    """
     import altair as alt  # noqa: PLC0415
 
-    unit = alt.Scale(domain=[0, 1])
+    unit = alt.Scale(domain=[lowest, 1])
     x = alt.X("confidence:Q", scale=unit, axis=_percent_axis(5), title="confidence")
     y = alt.Y("accuracy:Q", scale=unit, axis=_percent_axis(5), title="accuracy")
     base = _of(rows)
-    ideal = _of([{"confidence": 0, "accuracy": 0}, {"confidence": 1, "accuracy": 1}]).mark_line(
+    ideal = _of([{"confidence": lowest, "accuracy": lowest}, {"confidence": 1, "accuracy": 1}]).mark_line(
         strokeDash=[4, 4], strokeWidth=1, color="var(--muted)"
     )
     rule = base.mark_rule(color=colour, strokeWidth=1.5).encode(x=x, y=alt.Y("low:Q", scale=unit), y2="high:Q")
@@ -248,7 +251,7 @@ def by_digit(rows: Rows, kinds: Sequence[str]) -> dict[str, Any]:
     """Return accuracies of each digit with intervals: `digit`, `kind`, `accuracy`, `low`, `high`, and `clips`."""
     import altair as alt  # noqa: PLC0415
 
-    axis = alt.X("accuracy:Q", scale=alt.Scale(domain=[0, 1]), title="accuracy", axis=_percent_axis(5))
+    axis = alt.X("accuracy:Q", scale=alt.Scale(zero=False), title="accuracy", axis=_percent_axis(5))
     colours = alt.Scale(domain=[*kinds], range=["var(--m-cnn)", "var(--m-rnn)"])
     shapes = alt.Scale(domain=[*kinds], range=[*_SHAPES[: len(kinds)]])
     base = _of(rows, height=32 * len({row["digit"] for row in rows})).encode(
