@@ -13,9 +13,9 @@ function notice(text) {
   byId("notice").hidden = !text;
 }
 
-function setBusy(value) {
-  busy = value;
-  byId("labels").setAttribute("aria-busy", value);
+function set(values) {
+  ({ busy = busy, heard = heard } = values);
+  byId("labels").setAttribute("aria-busy", busy || !heard);
 }
 
 // Repeat a request until it is answered; a keystroke has an id, so that it is kept once.
@@ -99,12 +99,12 @@ function render() {
 
 async function show(next) {
   state = next;
-  heard = false;
+  set({ heard: false });
   audio.pause();
   render();
   if (state.clip === null) {
     byId("end").focus();
-    setBusy(false);
+    set({ busy: false });
     return;
   }
   const { address, instead } = await sound(state.clip);
@@ -114,7 +114,7 @@ async function show(next) {
     return;
   }
   audio.src = address;
-  setBusy(false);
+  set({ busy: false });
   play();
   if (state.then !== null) sound(state.then);
   forget([state.clip, state.then]);
@@ -126,7 +126,7 @@ async function judge(label) {
     play();
     return;
   }
-  setBusy(true);
+  set({ busy: true });
   const clip = state.clip;
   const response = await post("judgements", { id: crypto.randomUUID(), clip, label });
   judged.push(clip);
@@ -136,7 +136,7 @@ async function judge(label) {
 
 async function undo() {
   if (busy || !judged.length) return;
-  setBusy(true);
+  set({ busy: true });
   const response = await post("judgements", { id: crypto.randomUUID(), clip: judged.at(-1), label: null });
   judged.pop();
   sessionStorage.setItem("judged", JSON.stringify(judged));
@@ -176,11 +176,11 @@ byId("undo").addEventListener("click", undo);
 byId("model").addEventListener("click", ask);
 byId("end").addEventListener("click", end);
 audio.addEventListener("playing", () => {
-  heard = true;
+  set({ heard: true });
   notice("");
   byId("play").dataset.playing = "";
 });
 for (const type of ["ended", "pause"]) audio.addEventListener(type, () => delete byId("play").dataset.playing);
 addEventListener("beforeunload", (event) => busy && event.preventDefault());
-setBusy(true);
+set({ busy: true });
 show(state);
