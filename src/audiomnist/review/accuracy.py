@@ -19,8 +19,7 @@ whole. Where more than half of the labels are wrong, the interval is that of the
 
 Intervals from a normal distribution, and those that add up an interval of each stratum (Yan and Su, Stratified Wilson
 and Newcombe confidence intervals, Statistics in Biopharmaceutical Research 2, 2010, 329-335), hold less than their
-level, or are twice as wide, where most strata have no error. This one is as wide as that of a simple random sample
-there, and narrower where the errors are in strata of low confidence. tests/unit/review/test_accuracy.py simulates it.
+level, or are twice as wide, where most strata have no error. tests/unit/review/test_accuracy.py simulates this one.
 """
 
 from collections import Counter

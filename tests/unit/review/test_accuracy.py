@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import beta, binom
 
-from audiomnist.review import accuracy
+from audiomnist.review import accuracy, sample
 from audiomnist.review.accuracy import Estimate, JudgedClip, Stratum, estimate
 from audiomnist.review.judgements import NO_DIGIT, Judgement
 
@@ -36,32 +35,25 @@ class Strata:
 
 
 def certainty(model: str, error: float, files: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return one less the confidence of each file, ascending, and the probability that its label is wrong.
+    """Return one less the confidence of each file, descending, and the probability that its label is wrong.
 
     An overconfident model claims a fifth of its errors; of one whose confidences say nothing all files are alike.
     """
     claimed = error / 5 if model == "overconfident" else error
-    doubt = np.sort(np.minimum(np.random.default_rng(0).beta(0.3, 0.3 * (1 / claimed - 1), files), 0.9))
+    doubt = np.sort(np.minimum(np.random.default_rng(0).beta(0.3, 0.3 * (1 / claimed - 1), files), 0.9))[::-1]
     if model == "calibrated":
         return doubt, doubt
     return doubt, np.minimum(5 * doubt, 0.95) if model == "overconfident" else np.full(files, error)
 
 
-def stratified(model: str, error: float, files: int, *, favoured: bool) -> Strata:
-    """Return strata; `favoured` says that those of low confidence, which are small, have more than their share."""
+def stratified(model: str, error: float, files: int, *, proportional: bool) -> Strata:
+    """Return the strata of `audiomnist review --sample`, or fifths of the night with as many clips each."""
     doubt, wrong = certainty(model, error, files)
-    ends = np.unique(
-        (files * np.array([0, 0.5, 0.8, 0.9, 0.95, 1] if favoured else [0, 0.2, 0.4, 0.6, 0.8, 1])).astype(int)
-    )
-    parts = [slice(first, last) for first, last in pairwise(ends)]
-    rows = np.diff(ends)
-    share = rows / files
-    if favoured:
-        spread = share * np.sqrt([np.clip(doubt[part].mean(), 0.002, 0.5) for part in parts])
-        share = (share + spread / spread.sum()) / 2
-    return Strata(
-        rows, np.minimum(rows, np.round(JUDGED * share).astype(int)), np.array([wrong[part].mean() for part in parts])
-    )
+    by_confidence = sample._strata((1 - doubt).astype(np.float32), 5)  # noqa: SLF001 - numbers, without a table
+    parts = np.array_split(np.arange(files), 5) if proportional else by_confidence
+    rows = np.array([len(part) for part in parts])
+    judged = np.array(sample.allocation(rows.tolist(), JUDGED))
+    return Strata(rows, judged, np.array([wrong[part].mean() for part in parts]))
 
 
 @cache
@@ -120,7 +112,7 @@ def simulated(strata: Strata) -> tuple[NDArray[np.float64], NDArray[np.float64],
 class TestNights:
     """Simulated nights whose truth is known, 300 clips judged of each."""
 
-    @pytest.mark.parametrize("favoured", [False, True])
+    @pytest.mark.parametrize("proportional", [False, True])
     @pytest.mark.parametrize("files", [500, 3000, 20_000])
     @pytest.mark.parametrize("error", [0.002, 0.01, 0.05, 0.2])
     @pytest.mark.parametrize("model", ["calibrated", "overconfident", "uninformative"])
@@ -129,17 +121,17 @@ class TestNights:
         model: str,
         error: float,
         files: int,
-        favoured: bool,  # noqa: FBT001
+        proportional: bool,  # noqa: FBT001
     ) -> None:
         """Whatever the strata; in most of them there is no error."""
-        found, simple, truth = simulated(stratified(model, error, files, favoured=favoured))
+        found, simple, truth = simulated(stratified(model, error, files, proportional=proportional))
         assert coverage(found, truth) >= LEAST_COVERAGE
-        if not favoured:
+        if proportional:
             assert width(found) <= 1.02 * width(simple)
 
     def test_it_is_narrower_than_that_of_a_simple_random_sample(self) -> None:
-        """Where the errors are in the strata of low confidence, by a quarter."""
-        found, simple, _ = simulated(stratified("calibrated", 0.2, 20_000, favoured=True))
+        """Where the errors are in the strata of low confidence, by a fifth or more."""
+        found, simple, _ = simulated(stratified("calibrated", 0.2, 20_000, proportional=False))
         assert width(found) < 0.8 * width(simple)
 
 
@@ -263,7 +255,7 @@ class TestSample:
 def test_intervals_of_digits_hold_their_true_accuracy() -> None:
     """A digit has other numbers of judged clips every time."""
     draw = np.random.default_rng(2)
-    strata = stratified("calibrated", 0.05, 3000, favoured=True)
+    strata = stratified("calibrated", 0.05, 3000, proportional=False)
     held = []
     for _ in range(400):
         wrong = [draw.random(rows) < error for rows, error in zip(strata.rows, strata.error, strict=True)]
