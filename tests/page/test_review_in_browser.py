@@ -73,6 +73,7 @@ def test_a_night_is_reviewed_with_keys(browser: Browser, made: Night) -> None:
             heard(page, clip)
             page.keyboard.press("Control+9")
             page.keyboard.press(str(clip))
+        expect(page.locator("#end")).to_be_focused()
         expect(page.locator("#result")).to_have_text("All clips are judged.")
         page.keyboard.press("Enter")
         expect(page.locator("main")).to_have_text("The program has ended. This page can be closed.")
@@ -141,6 +142,7 @@ def test_a_file_that_changed_is_left_out(browser: Browser, made: Night) -> None:
         heard(page, 4)
         expect(page.locator("#last")).to_contain_text("Left out: 002.wav has changed since it was scored.")
         page.keyboard.press("3")
+        expect(page.locator("#end")).to_be_focused()
         expect(page.locator("#result")).to_have_text("All clips are judged but 2.")
         assert [path for path, _ in labels(made)] == ["001.wav", "003.wav"]
 

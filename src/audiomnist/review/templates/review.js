@@ -1,5 +1,6 @@
 "use strict";
 const byId = (id) => document.getElementById(id);
+const PATIENCE_MS = 1500;
 const audio = byId("audio");
 const sounds = new Map(); // by number of the clip: a promise of the address of its sound, or of the state without it
 const judged = JSON.parse(sessionStorage.getItem("judged") || "[]"); // numbers of clips, the last one last
@@ -63,9 +64,17 @@ function forget(kept) {
 function play() {
   audio.currentTime = 0;
   audio.play().catch((error) => {
-    if (error.name === "NotAllowedError") notice("Press space, or touch play, to hear the first clip.");
-    else if (error.name !== "AbortError") notice(`This browser cannot play the clip: ${error.message}`);
+    if (!["AbortError", "NotAllowedError"].includes(error.name)) notice(`The clip cannot be played: ${error.message}`);
   });
+}
+
+// Browsers play nothing by themselves before the first key or touch; some do not say so.
+function playByItself() {
+  const { clip } = state;
+  play();
+  setTimeout(() => {
+    if (!heard && clip === state.clip) notice("Press space, or touch play, to hear the clip.");
+  }, PATIENCE_MS);
 }
 
 function said({ digits, is_withheld }) {
@@ -115,7 +124,7 @@ async function show(next) {
   }
   audio.src = address;
   set({ busy: false });
-  play();
+  playByItself();
   if (state.then !== null) sound(state.then);
   forget([state.clip, state.then]);
 }
