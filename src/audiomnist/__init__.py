@@ -26,6 +26,7 @@ One package per stage of dvc.yaml, named for it; a package that several stages s
     scoring       the batch scorer
     microphone    recording digits, and labelling what is heard
     review        people hear clips of the scorer's table, and judge them
+    night         a run of the scorer as one HTML file
     cli           the command `audiomnist`
 
 A package imports only packages of the layers below its own; pyproject.toml has the layers.

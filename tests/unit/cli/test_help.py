@@ -30,7 +30,7 @@ COMMANDS = {
         "listen",
     },
     ("corpus",): {"add"},
-    ("table",): {"show", "history", "export", "verify", "vacuum"},
+    ("table",): {"show", "history", "report", "export", "verify", "vacuum"},
 }
 EACH = [(*group, name) for group, names in COMMANDS.items() for name in sorted(names)]
 
