@@ -17,9 +17,10 @@ PAGE = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
 
 SCORER = ("audiomnist.cli.score", "audiomnist.cli.table")
 RECOGNIZERS = "audiomnist.asr"
-# What the scorer imports for `--rev`, for `table verify`, and for models behind a recognizer.
+# What the scorer imports for `--rev`, for `table report`, for `table verify`, and for models behind a recognizer.
 OPTIONAL = (
     ("audiomnist.scoring.command", "audiomnist.serving.revision"),
+    ("audiomnist.cli.table", "audiomnist.night.page"),
     ("audiomnist.cli.table", "audiomnist.cli.verify_table"),
     ("audiomnist.serving.predictor", "audiomnist.asr.registry"),
     ("audiomnist.serving.predictor", "audiomnist.asr.params"),
