@@ -55,10 +55,18 @@ def test_the_extra_asr_is_what_recognizers_import(graph: grimp.ImportGraph) -> N
     assert required("asr") == recognizers - required()
 
 
+def test_the_extra_review_is_what_the_review_imports(graph: grimp.ImportGraph) -> None:
+    """Beside the base install."""
+    for importer, imported in OPTIONAL:
+        graph.remove_import(importer=importer, imported=imported)
+    assert required("review") == imported_by(graph, ["audiomnist.cli.review"]) - required()
+
+
 def test_the_extra_pipeline_has_the_rest(graph: grimp.ImportGraph) -> None:
-    """All that is imported anywhere, and one package that is not."""
+    """All that is imported anywhere else, and one package that is not."""
     everything = imported_by(graph, ["audiomnist", *graph.find_descendants("audiomnist")])
-    assert required("pipeline") == everything - required() - required("asr") | NOT_IMPORTED
+    only_for_review = required("review") - required("pipeline")
+    assert required("pipeline") == everything - required() - required("asr") - only_for_review | NOT_IMPORTED
 
 
 def test_recognizers_are_imported_without_what_only_augmentation_needs() -> None:

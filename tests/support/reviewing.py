@@ -46,7 +46,7 @@ class Night:
         if not DeltaTable.is_deltatable(str(self.reviews)):
             return []
         rows = pa.table(DeltaTable(self.reviews).to_pyarrow_table()).to_pylist()
-        return sorted(rows, key=lambda row: row["judged_at"])  # type: ignore[no-any-return]
+        return sorted(rows, key=lambda row: row["judged_at"])
 
 
 def row(path: str, confidence: float, digit: int = 7, **changes: Any) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from audiomnist.review.session import Keystroke, Session
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _ADDRESS = "127.0.0.1"
-_MAX_BODY_BYTES = 1000
+_MAX_BODY_BYTES = 300
 _SHUTDOWN_S = 2
 _POLICY = (
     "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; media-src blob:; "
@@ -200,8 +200,9 @@ class _Guard:
 def _keystroke(body: bytes) -> Keystroke:
     """Return the keystroke in a request; raises ValueError for anything else."""
     match json.loads(body):
-        case {"id": str(name), "clip": int(clip), "label": label, **others} if not others and label in {*LABELS, None}:
-            return Keystroke(str(UUID(name)), clip, label)
+        case {"id": str(name), "clip": int(clip), "label": label, **others}:
+            if label in (*LABELS, None) and not (others or isinstance(clip, bool)):
+                return Keystroke(str(UUID(name)), clip, label)
     raise ValueError("it is no keystroke")
 
 

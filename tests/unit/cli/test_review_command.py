@@ -215,7 +215,7 @@ class TestSession:
 def test_what_cannot_be_reviewed_is_explained(tmp_path: Path) -> None:
     """No table, no run, no rows with an answer, no inbox, no name."""
     made = night(tmp_path, 1)
-    write_rows(tmp_path / "other", [row("a", 0.5, status="rejected", reason="empty", message="a", digit=None)])
+    write_rows(tmp_path / "other", [row("a", 0.5, status="rejected", reason="empty", message="a")])
     cases = {
         "there is no table in": (tmp_path / "none", made.inbox, "ada"),
         "run night has labelled no files": (tmp_path / "other", made.inbox, "ada"),

@@ -1,5 +1,6 @@
 "use strict";
 const byId = (id) => document.getElementById(id);
+const PATIENCE_MS = 1500;
 const audio = byId("audio");
 const sounds = new Map(); // by number of the clip: a promise of the address of its sound, or of the state without it
 const judged = JSON.parse(sessionStorage.getItem("judged") || "[]"); // numbers of clips, the last one last
@@ -13,9 +14,9 @@ function notice(text) {
   byId("notice").hidden = !text;
 }
 
-function setBusy(value) {
-  busy = value;
-  byId("labels").setAttribute("aria-busy", value);
+function set(values) {
+  ({ busy = busy, heard = heard } = values);
+  byId("labels").setAttribute("aria-busy", busy || !heard);
 }
 
 // Repeat a request until it is answered; a keystroke has an id, so that it is kept once.
@@ -63,9 +64,17 @@ function forget(kept) {
 function play() {
   audio.currentTime = 0;
   audio.play().catch((error) => {
-    if (error.name === "NotAllowedError") notice("Press space, or touch play, to hear the first clip.");
-    else if (error.name !== "AbortError") notice(`This browser cannot play the clip: ${error.message}`);
+    if (!["AbortError", "NotAllowedError"].includes(error.name)) notice(`The clip cannot be played: ${error.message}`);
   });
+}
+
+// Browsers play nothing by themselves before the first key or touch; some do not say so.
+function playByItself() {
+  const { clip } = state;
+  play();
+  setTimeout(() => {
+    if (!heard && clip === state.clip) notice("Press space, or touch play, to hear the clip.");
+  }, PATIENCE_MS);
 }
 
 function said({ digits, is_withheld }) {
@@ -99,12 +108,12 @@ function render() {
 
 async function show(next) {
   state = next;
-  heard = false;
+  set({ heard: false });
   audio.pause();
   render();
   if (state.clip === null) {
     byId("end").focus();
-    setBusy(false);
+    set({ busy: false });
     return;
   }
   const { address, instead } = await sound(state.clip);
@@ -114,8 +123,8 @@ async function show(next) {
     return;
   }
   audio.src = address;
-  setBusy(false);
-  play();
+  set({ busy: false });
+  playByItself();
   if (state.then !== null) sound(state.then);
   forget([state.clip, state.then]);
 }
@@ -126,7 +135,7 @@ async function judge(label) {
     play();
     return;
   }
-  setBusy(true);
+  set({ busy: true });
   const clip = state.clip;
   const response = await post("judgements", { id: crypto.randomUUID(), clip, label });
   judged.push(clip);
@@ -136,7 +145,7 @@ async function judge(label) {
 
 async function undo() {
   if (busy || !judged.length) return;
-  setBusy(true);
+  set({ busy: true });
   const response = await post("judgements", { id: crypto.randomUUID(), clip: judged.at(-1), label: null });
   judged.pop();
   sessionStorage.setItem("judged", JSON.stringify(judged));
@@ -176,11 +185,11 @@ byId("undo").addEventListener("click", undo);
 byId("model").addEventListener("click", ask);
 byId("end").addEventListener("click", end);
 audio.addEventListener("playing", () => {
-  heard = true;
+  set({ heard: true });
   notice("");
   byId("play").dataset.playing = "";
 });
 for (const type of ["ended", "pause"]) audio.addEventListener(type, () => delete byId("play").dataset.playing);
 addEventListener("beforeunload", (event) => busy && event.preventDefault());
-setBusy(true);
+set({ busy: true });
 show(state);
