@@ -13,18 +13,19 @@ from fault_injection import killed
 from audiomnist.cli import main as cli
 from audiomnist.corpus import manifest
 
-# The second manifest to be written is that of the reviewed recordings; the first one is for the gate.
-STEPS: dict[str, tuple[Any, str]] = {
-    "copy": (shutil, "copyfile"),
-    "version": (Repo, "add"),
-    "listing": (manifest, "write"),
+# The function of each step, and a size in bytes that the file which it writes exceeds. The second manifest to be written
+# is that of the reviewed recordings; the first one is for the gate.
+STEPS: dict[str, tuple[Any, str, int]] = {
+    "copy": (shutil, "copyfile", 2000),
+    "version": (Repo, "add", 0),
+    "listing": (manifest, "write", 100),
 }
 
 
 def main(step: str, moment: str, at: str, *arguments: str) -> None:
     """Run the command."""
-    place, name = STEPS[step]
-    setattr(place, name, killed(getattr(place, name), moment, int(at), 2000))
+    place, name, half_bytes = STEPS[step]
+    setattr(place, name, killed(getattr(place, name), moment, int(at), half_bytes))
     sys.argv = ["audiomnist", *arguments]
     cli.main()
 
