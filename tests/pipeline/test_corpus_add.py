@@ -13,7 +13,6 @@ from audiomnist.review.judgements import Judgements
 
 ADD = (sys.executable, "-m", "audiomnist", "corpus", "add")
 LABELS = {"night/a.wav": "3", "night/b.wav": "no_digit", "night/c.wav": "8"}
-RELAXED = "dvc exp run -S validate.recordings.min_digits_per_speaker=1 -S validate.recordings.max_take_imbalance=null"
 
 
 @pytest.fixture
@@ -45,7 +44,7 @@ def test_two_clips_become_recordings_and_training_data(clone: Checkout, tmp_path
         "\n"
         "Next:\n"
         '  git add data/reviewed.csv data/reviewed.dvc && git commit -m "Data: 2 recordings of yan"\n'
-        f"  {RELAXED}\n"
+        "  dvc repro\n"
         "  dvc metrics diff\n"
     )
     assert clone.git_status() == {"data/reviewed.csv", "data/reviewed.dvc"}
@@ -68,8 +67,8 @@ def test_two_clips_become_recordings_and_training_data(clone: Checkout, tmp_path
     assert "1 recording of yan added" in without.run(*ADD, *more)
 
 
-def test_the_printed_commands_pass_the_gate(clone: Checkout, tmp_path: Path) -> None:
-    """As a few recordings of a speaker do not otherwise; what the gate cannot accept was not added."""
+def test_what_is_added_passes_the_gate(clone: Checkout, tmp_path: Path) -> None:
+    """Few as the recordings of the speaker are; what the gate cannot accept was not added."""
     given = options(tmp_path, LABELS)
     for minute, name, seconds, gain in ((8, "long.wav", 4, 1), (9, "quiet.wav", 0.3, 1e-3)):
         content = reviewed_clips.clip(tmp_path / "inbox", name, 5, seconds, gain)
@@ -81,10 +80,7 @@ def test_the_printed_commands_pass_the_gate(clone: Checkout, tmp_path: Path) -> 
         "  long.wav: does not pass the gate: the duration is 0.1 to 3 s\n"
         "  quiet.wav: does not pass the gate: the peak is at least 0.005: not silent\n"
     )
-    assert "the speaker says at least 10 different digits; not so for 2" in clone.run(
-        "dvc", "repro", "validate@recordings", status=1
-    )
-    assert clone.stages_run(*RELAXED.split()[1:], "validate@recordings") >= {"validate@recordings"}
+    assert clone.stages_run("repro", "validate@recordings") >= {"validate@recordings"}
 
 
 def corpus(checkout: Checkout) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """The command `audiomnist corpus add`: reviewed clips that the gate accepts become recordings, versioned by DVC."""
 
-import json
 import logging
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,9 +22,6 @@ from audiomnist.scoring.inbox.paths import shown
 from audiomnist.validation import recordings
 from audiomnist.validation.bounds import RecordingBounds, ValidateParams
 from audiomnist.validation.rules import Rule
-
-# What the gate asks of a speaker's recordings together, and a few reviewed ones do not meet.
-_OF_A_SPEAKER = {"min_digits_per_speaker": 1, "max_take_imbalance": None}
 
 
 class AddError(AudiomnistError):
@@ -55,7 +51,7 @@ def add_reviewed(checkout: Path, reviews: Path, inbox: Path, speaker: str, by: s
             refuse=lambda rows, folder: _refused(rows, folder, bounds),
             version=lambda folder: repo.add(str(folder)),
         )
-    _print(decided, added, speaker, bounds)
+    _print(decided, added, speaker)
     if added.refused:
         faults = [f"  {shown(path)}: {fault}" for path, fault in added.refused.items()]
         raise AddError("\n".join([f"{len(faults)} of {len(decided.clips)} clips cannot be added:", *faults]))
@@ -77,8 +73,9 @@ def _refused(rows: Sequence[Recording], folder: Path, bounds: RecordingBounds) -
     if not rows:
         return {}
     manifest.write(folder / "manifest.csv", rows)
-    measured = recordings.measure(folder / "manifest.csv", folder).to_dict("records")
-    rules = recordings.rules(bounds.model_copy(update=_OF_A_SPEAKER))
+    reviewed = {row.file for row in rows}
+    measured = recordings.measure(folder / "manifest.csv", folder, reviewed).to_dict("records")
+    rules = recordings.rules(bounds)
     broken = {row["recording"]: next((rule for rule in rules if _breaks(rule, row)), None) for row in measured}
     return {file: f"does not pass the gate: {rule.description}" for file, rule in broken.items() if rule}
 
@@ -94,7 +91,7 @@ def _breaks(rule: Rule, row: Mapping[Hashable, Any]) -> bool:
     return (low is not None and value < low) or (high is not None and value > high)
 
 
-def _print(decided: Decided, added: Added, speaker: str, bounds: RecordingBounds) -> None:
+def _print(decided: Decided, added: Added, speaker: str) -> None:
     count = f"{len(added.recordings)} recording{'' if len(added.recordings) == 1 else 's'}"
     print(f"data/reviewed.csv: {count} of {speaker} added")
     print(f"not added: no digit {decided.no_digit}, in the corpus already {added.present}")
@@ -103,9 +100,7 @@ def _print(decided: Decided, added: Added, speaker: str, bounds: RecordingBounds
     if decided.disputed:
         print(f"left out, because reviewers disagree (--by NAME decides): {listed(decided.disputed)}")
     if added.recordings:
-        strict = [name for name, value in _OF_A_SPEAKER.items() if getattr(bounds, name) != value]
-        changes = [f" -S validate.recordings.{name}={json.dumps(_OF_A_SPEAKER[name])}" for name in strict]
         print("\nNext:")
         print(f'  git add data/reviewed.csv data/reviewed.dvc && git commit -m "Data: {count} of {speaker}"')
-        print(f"  dvc {'exp run' if strict else 'repro'}{''.join(changes)}")
+        print("  dvc repro")
         print("  dvc metrics diff")
