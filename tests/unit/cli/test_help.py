@@ -14,7 +14,7 @@ from audiomnist.cli import main
 
 SCRIPT = Path(sys.executable).with_name("audiomnist")
 COMMANDS = {
-    (): {"score", "table", "results", "protocols", "diff", "fresh", "manifest", "quickstart", "corpus"},
+    (): {"score", "table", "results", "protocols", "diff", "fresh", "manifest", "quickstart", "corpus", "review"},
     ("corpus",): {"add"},
     ("table",): {"show", "history", "export", "verify", "vacuum"},
 }
