@@ -13,8 +13,8 @@ from fault_injection import killed
 from audiomnist.cli import main as cli
 from audiomnist.corpus import manifest
 
-# The function of each step, and a size in bytes that the file which it writes exceeds. The second manifest is that of the
-# reviewed recordings; the first one is for the gate.
+# The function of each step, and a size in bytes that the file which it writes exceeds. The second manifest is that of
+# the reviewed recordings; the first one is for the gate.
 STEPS: dict[str, tuple[Any, str, int]] = {
     "copy": (shutil, "copyfile", 2000),
     "version": (Repo, "add", 0),
