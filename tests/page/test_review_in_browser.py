@@ -23,6 +23,7 @@ def made(tmp_path: Path) -> Night:
 def visited(browser: Browser, server: Served, size: tuple[int, int] = WIDE, scheme: Scheme = "light") -> Iterator[Page]:
     """Open the page of a server; at the end check that it had no error and asked no other host."""
     context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+    context.set_default_timeout(120_000)  # for machines that are busy with other work
     page = context.new_page()
     errors: list[str] = []
     others: list[str] = []

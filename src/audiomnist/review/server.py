@@ -72,9 +72,7 @@ def serve(session: Session, port: int, opened: Callable[[str], None]) -> None:
         try:
             listener.bind((_ADDRESS, port))
         except OSError as error:
-            raise PortError(
-                f"port {port} cannot be listened on ({error.strerror}): name another with --port"
-            ) from error
+            raise PortError(f"port {port} cannot be used ({error.strerror}): name another with --port") from error
         listener.listen()
         port, token = listener.getsockname()[1], secrets.token_urlsafe(32)
         server: uvicorn.Server
