@@ -14,8 +14,8 @@ from audiomnist.cli import main
 
 SCRIPT = Path(sys.executable).with_name("audiomnist")
 COMMANDS = {
-    (): {"score", "table", "results", "protocols", "diff", "fresh", "manifest", "quickstart"},
-    ("table",): {"show", "history", "export", "verify", "vacuum"},
+    (): {"score", "table", "results", "review", "protocols", "diff", "fresh", "manifest", "quickstart"},
+    ("table",): {"show", "history", "export", "report", "verify", "vacuum"},
 }
 EACH = [(*group, name) for group, names in COMMANDS.items() for name in sorted(names)]
 
