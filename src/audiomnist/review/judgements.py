@@ -4,6 +4,7 @@ A judgement is never changed. A later one of the same clip by the same person re
 last one back.
 """
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -53,6 +54,7 @@ JUDGEMENTS = TableKind(
     made_at="judged_at",
     name="audiomnist-reviews",
     description="Spoken digits: what people heard, one row per keystroke",
+    log_retention="interval 1 days",
     maker="there are no judgements in {path}: `audiomnist review TABLE --inbox INBOX --by NAME` writes them",
     recovery="the judgements of a removed entry have to be given again",
 )
@@ -60,6 +62,8 @@ JUDGEMENTS = TableKind(
 
 # Commits between two merges of small files: reading each takes 1 ms.
 _MERGED_COMMITS = 100
+# A table that was read longer ago is read again before a commit: later entries of its log may have been removed.
+_OLD_S = 3600
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,7 @@ class Judgements:
         self._ids = {judgement.judgement_id for judgement in self.all()}
         self._appended = 0
         self._failed_at: int | None = None
+        self._read_at = time.monotonic()
 
     @classmethod
     def find(cls, folder: Path) -> "Judgements | None":
@@ -129,6 +134,8 @@ class Judgements:
         """
         if self._failed_at is not None:
             self._recover(self._failed_at)
+        elif time.monotonic() - self._read_at > _OLD_S:
+            self._table = Table.open(self.path, JUDGEMENTS)
         new = {judgement.judgement_id: judgement for judgement in judgements if judgement.judgement_id not in self._ids}
         if not new:
             return
@@ -138,6 +145,7 @@ class Judgements:
             self._failed_at = self._table.version
             self._table.append(rows, {})
             self._failed_at = None
+            self._read_at = time.monotonic()
             self._ids.update(new)
             if self._appended % _MERGED_COMMITS == 0 and self._table.compact():
                 self._table.vacuum()
@@ -154,6 +162,7 @@ class Judgements:
                 raise unwritable(self.path, error) from error
             self._ids = {judgement.judgement_id for judgement in self.all()}
             self._failed_at = None
+            self._read_at = time.monotonic()
 
     def all(self) -> list[Judgement]:
         """Return all judgements in the order of `judged_at`; raises TableError if they cannot be read."""

@@ -54,7 +54,7 @@ class Session:
         self._ended = ended
         self._lock = threading.Lock()
         made = judgements.all()
-        judged = {judgement.clip for judgement in current(made) if self._is_own(judgement)}
+        judged = {judgement.clip for judgement in current(filter(self._is_own, made))}
         self._open = [identity not in judged for identity in queue.identities()]
         self._first = 0  # no clip before it is open
         self._lost: dict[int, str] = {}

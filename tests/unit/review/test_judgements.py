@@ -1,6 +1,8 @@
 """Judgements are kept once each, and the last one of a clip by a person counts."""
 
+import os
 import threading
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -91,6 +93,25 @@ class TestKeeping:
         for thread in threads:
             thread.join()
         assert Judgements.open(folder).all() == [judgement(number) for number in range(20)]
+
+    def test_the_log_and_the_files_of_many_keystrokes_do_not_pile_up(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Entries of the log are removed a day later; a process that has waited as long goes on all the same."""
+        waiting, writer = Judgements.create(folder), Judgements.create(folder)
+        waiting.append([judgement(-1)])
+        for number in range(120):
+            writer.append([judgement(number)])
+        for entry in (folder / "_delta_log").iterdir():
+            os.utime(entry, (0, 0))
+        for number in range(120, 240):
+            writer.append([judgement(number)])
+        assert len(list((folder / "_delta_log").glob("*.json"))) < 200
+        assert len(list(folder.glob("*.parquet"))) < 150
+        later = time.monotonic() + 86_400
+        monkeypatch.setattr(time, "monotonic", lambda: later)
+        waiting.append([judgement(240)])
+        assert waiting.all() == [judgement(number) for number in range(-1, 241)]
 
     def test_where_there_are_none_the_error_says_how_to_make_some(self, folder: Path) -> None:
         """`find` returns nothing, and neither makes the folder."""

@@ -17,6 +17,7 @@ class TableKind:
         made_at: the column with the time at which a row was made.
         name: of the table, in its metadata.
         description: of the table, in its metadata.
+        log_retention: how long entries of the log are kept, as Delta Lake writes it; each costs a commit some 10 us.
         maker: how to make one, where there is none: a sentence in which `{path}` stands for the folder.
         recovery: how the rows of a damaged commit come back, once it is removed.
     """
@@ -28,6 +29,7 @@ class TableKind:
     made_at: str
     name: str
     description: str
+    log_retention: str
     maker: str
     recovery: str
 

@@ -88,6 +88,7 @@ LABELS = TableKind(
     made_at="scored_at",
     name="audiomnist",
     description="Spoken digits: one row per path, content and model version",
+    log_retention="interval 3650 days",
     maker="there is no table in {path}: `audiomnist score INBOX --into {path}` makes one",
     recovery="the next run writes the rows of a removed entry again",
 )

@@ -107,7 +107,7 @@ class Table:
                 mode="ignore",
                 name=kind.name,
                 description=kind.description,
-                configuration={"delta.logRetentionDuration": "interval 3650 days"},
+                configuration={"delta.logRetentionDuration": kind.log_retention},
             )
             delta_files.sync_commit(path, 0)
             sync(path.parent)
