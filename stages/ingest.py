@@ -1,4 +1,4 @@
-"""The raw recordings, identical to the manifest, from upstream, a local source or speech synthesis."""
+"""The raw recordings, identical to the manifests, from upstream, a local source or speech synthesis."""
 
 from pathlib import Path
 
@@ -7,9 +7,12 @@ from audiomnist.ingest import build
 from audiomnist.ingest.params import DataParams
 
 
-def ingest(parameters: Path, manifest: Path, raw: Path, recordings: Path, report: Path) -> None:
+def ingest(
+    parameters: Path, manifest: Path, reviewed: Path, reviewed_files: Path, raw: Path, recordings: Path, report: Path
+) -> None:
     """Fill the folder of raw recordings."""
-    build.ingest(manifest, params.section(parameters, "data", DataParams), raw, recordings, report)
+    data = params.section(parameters, "data", DataParams)
+    build.ingest(manifest, data, reviewed, reviewed_files, raw, recordings, report)
 
 
 if __name__ == "__main__":

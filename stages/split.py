@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from audiomnist.core import params, stage
-from audiomnist.corpus import splits
+from audiomnist.corpus.splits import SplitParams
+from audiomnist.reviewed import split as reviewed_split
 
 
-def split(parameters: Path, recordings: Path, out: Path) -> None:
+def split(parameters: Path, recordings: Path, reviewed: Path, out: Path) -> None:
     """Assign the recordings to subsets."""
-    splits.split(recordings, params.section(parameters, "split", splits.SplitParams), out)
+    reviewed_split.split(recordings, reviewed, params.section(parameters, "split", SplitParams), out)
 
 
 if __name__ == "__main__":

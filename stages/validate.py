@@ -7,10 +7,12 @@ from audiomnist.validation import gate
 from audiomnist.validation.bounds import ValidateParams
 
 
-def validate(kind: str, parameters: Path, recordings: Path, data: Path, corpus: Path, report: Path, docs: Path) -> None:
+def validate(
+    kind: str, parameters: Path, recordings: Path, reviewed: Path, data: Path, corpus: Path, report: Path, docs: Path
+) -> None:
     """Check the data with the expectations of its kind."""
     bounds = params.section(parameters, "validate", ValidateParams)
-    gate.validate(kind, recordings, data, corpus, bounds, report, docs)
+    gate.validate(kind, recordings, reviewed, data, corpus, bounds, report, docs)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ One package per stage of dvc.yaml, named for it; a package that several stages s
     core          errors, atomic writes, parameters, processes
     audio         bytes to samples
     corpus        which recordings there are, and which of them train, validate and test
+    reviewed      recordings that people have reviewed, and the split of a corpus with them
     ingest        stage ingest
     synthesis     synthetic speakers
     features      stage featurize, and the dataset that training reads
@@ -23,6 +24,9 @@ One package per stage of dvc.yaml, named for it; a package that several stages s
     report        stages compare and select, tables, differences between revisions
     page          stage page: the report as one HTML file, the model card
     scoring       the batch scorer
+    microphone    recording digits, and labelling what is heard
+    review        people hear clips of the scorer's table, and judge them
+    night         a run of the scorer as one HTML file
     cli           the command `audiomnist`
 
 A package imports only packages of the layers below its own; pyproject.toml has the layers.

@@ -11,11 +11,16 @@ import pytest
 from deltalake import DeltaTable
 
 from audiomnist.core.digits import PROBABILITIES
+from audiomnist.review import judgements
 from audiomnist.scoring.table.history import RUN_ID
 from audiomnist.scoring.table.schema import REASONS, SCHEMA, STATUSES
 from audiomnist.scoring.table.table import Table
 
 PAGE = (Path(__file__).parents[2] / "docs" / "data-dictionary.md").read_text(encoding="utf-8")
+
+TABLES = pytest.mark.parametrize(
+    ("heading", "schema"), [("Columns", SCHEMA), ("The table of judgements", judgements.SCHEMA)]
+)
 
 
 def table_under(heading: str) -> list[list[str]]:
@@ -25,22 +30,27 @@ def table_under(heading: str) -> list[list[str]]:
     return [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
-def test_the_columns_and_their_types_are_those_of_the_schema() -> None:
+@TABLES
+def test_the_columns_and_their_types_are_those_of_the_schema(heading: str, schema: pa.Schema) -> None:
     """In their order."""
-    documented = [(name, kind) for name, kind, *_ in table_under("Columns")]
-    assert documented == [(field.name, str(field.type)) for field in SCHEMA]
+    documented = [(name, kind) for name, kind, *_ in table_under(heading)]
+    assert documented == [(field.name, str(field.type)) for field in schema]
 
 
-def test_a_column_is_never_null_where_the_schema_says_so() -> None:
+@TABLES
+def test_a_column_is_never_null_where_the_schema_says_so(heading: str, schema: pa.Schema) -> None:
     """And where it may be, the page says when."""
-    assert {name: null == "never" for name, _, _, null, _ in table_under("Columns")} == {
-        field.name: not field.nullable for field in SCHEMA
+    assert {name: null == "never" for name, _, _, null, _ in table_under(heading)} == {
+        field.name: not field.nullable for field in schema
     }
 
 
-def test_every_cell_of_type_null_and_meaning_is_filled_in() -> None:
+@TABLES
+def test_every_cell_of_type_null_and_meaning_is_filled_in(heading: str, schema: pa.Schema) -> None:
     """Only the unit may be missing."""
-    assert all(name and kind and null and meaning for name, kind, _, null, meaning in table_under("Columns"))
+    documented = table_under(heading)
+    assert len(documented) == len(schema)
+    assert all(name and kind and null and meaning for name, kind, _, null, meaning in documented)
 
 
 def test_every_column_describes_itself_in_the_table() -> None:

@@ -13,7 +13,7 @@ from score_process import AUDIOMNIST, LET_DOWN, Scorer
 from table_files import rows
 
 from audiomnist.scoring.summary import OUTCOMES, Summary
-from audiomnist.scoring.table.schema import identities
+from audiomnist.scoring.table.schema import LABELS
 
 NIGHTS = range(1, 15)
 OTHER_MODEL, RESCORED, CRASHED = 8, 9, 11
@@ -55,7 +55,7 @@ class Series:
     def in_table(self) -> dict[Identity, str]:
         """Return the status of each row, having checked that none is there twice."""
         found = rows(self.scorer.table)
-        statuses: dict[Identity, str] = dict(zip(identities(found), found["status"].to_pylist(), strict=True))  # type: ignore[arg-type]
+        statuses: dict[Identity, str] = dict(zip(LABELS.identities(found), found["status"].to_pylist(), strict=True))  # type: ignore[arg-type]
         assert len(statuses) == len(found)
         return statuses
 

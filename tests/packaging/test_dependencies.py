@@ -17,9 +17,10 @@ PAGE = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
 
 SCORER = ("audiomnist.cli.score", "audiomnist.cli.table")
 RECOGNIZERS = "audiomnist.asr"
-# What the scorer imports for `--rev`, for `table verify`, and for models behind a recognizer.
+# What the scorer imports for `--rev`, for `table report`, for `table verify`, and for models behind a recognizer.
 OPTIONAL = (
     ("audiomnist.scoring.command", "audiomnist.serving.revision"),
+    ("audiomnist.cli.table", "audiomnist.night.page"),
     ("audiomnist.cli.table", "audiomnist.cli.verify_table"),
     ("audiomnist.serving.predictor", "audiomnist.asr.registry"),
     ("audiomnist.serving.predictor", "audiomnist.asr.params"),
@@ -55,10 +56,26 @@ def test_the_extra_asr_is_what_recognizers_import(graph: grimp.ImportGraph) -> N
     assert required("asr") == recognizers - required()
 
 
+def test_the_extra_review_is_what_the_review_imports(graph: grimp.ImportGraph) -> None:
+    """Beside the base install."""
+    for importer, imported in OPTIONAL:
+        graph.remove_import(importer=importer, imported=imported)
+    assert required("review") == imported_by(graph, ["audiomnist.cli.review"]) - required()
+
+
 def test_the_extra_pipeline_has_the_rest(graph: grimp.ImportGraph) -> None:
-    """All that is imported anywhere, and one package that is not."""
+    """All that is imported anywhere else, and one package that is not."""
     everything = imported_by(graph, ["audiomnist", *graph.find_descendants("audiomnist")])
-    assert required("pipeline") == everything - required() - required("asr") | NOT_IMPORTED
+    only_for_review = required("review") - required("pipeline")
+    others = required() | required("asr") | required("microphone") | only_for_review
+    assert required("pipeline") == everything - others | NOT_IMPORTED
+
+
+def test_the_extra_microphone_is_what_that_package_imports_itself(graph: grimp.ImportGraph) -> None:
+    """Beside the base install; models behind a recognizer need the extra asr, too."""
+    modules = graph.find_descendants("audiomnist.microphone")
+    imported = set[str]().union(*map(graph.find_modules_directly_imported_by, modules))
+    assert required("microphone") == packages(imported) - required()
 
 
 def test_recognizers_are_imported_without_what_only_augmentation_needs() -> None:
@@ -86,8 +103,13 @@ def required(extra: str = "") -> set[str]:
 
 def imported_by(graph: grimp.ImportGraph, seeds: Iterable[str]) -> set[str]:
     """Return the packages that modules import, and the modules that they import, and so on."""
-    modules = set(seeds).union(*map(graph.find_upstream_modules, seeds))
-    distributions = {**packages_distributions(), "ruamel": ["ruamel.yaml"]}  # a name space of several
+    return packages(set(seeds).union(*map(graph.find_upstream_modules, seeds)))
+
+
+def packages(modules: Iterable[str]) -> set[str]:
+    """Return the packages that some of the modules are of."""
+    # The first is a name space of several; the second may not be installed.
+    distributions = {**packages_distributions(), "ruamel": ["ruamel.yaml"], "pyaudio": ["pyaudio"]}
     found = {canonical(distributions[name][0]) for name in modules if name in distributions and name != "audiomnist"}
     return found - BROUGHT_BY_OTHERS
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from audiomnist.corpus import manifest
+
 ROOT = Path(__file__).parents[2]
 SMALL: dict[str, Any] = {
     "data": {"source": "synthetic", "synthetic": {"takes": 3}},
@@ -34,7 +36,7 @@ ALL_STAGES = {
     *(f"validate@{kind}" for kind in ("recordings", "features", "transcripts", "logprobs")),
     *(f"{stage}@{model}" for stage in ("train", "export", "evaluate") for model in NETWORKS),
 }
-_LEFT_OUT = ("dvc.lock", "stages/protocols/", "stages/page/", "reports/", "models/", "tests/", "docs/")
+_LEFT_OUT = ("dvc.lock", "stages/protocols/", "stages/page/", "reports/", "models/", "tests/", "docs/", "data/reviewed")
 ENVIRONMENT = {
     **{key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "GIT_", "AUDIOMNIST_"))},
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -97,13 +99,17 @@ def _one_core() -> set[int]:
 
 
 def copy_of_this_repository(folder: Path) -> Checkout:
-    """Commit this repository's files in a new git repository with small parameters, without results and protocols."""
+    """Commit this repository's files in a new git repository with small parameters.
+
+    Results, protocols and reviewed recordings are left out.
+    """
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
     for name in filter(None, names):
         if (ROOT / name).is_file() and not name.startswith(_LEFT_OUT):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, folder / name)
+    manifest.write(folder / "data" / "reviewed.csv", [])
     alter(folder / "params.yaml", SMALL)
     checkout = Checkout(folder)
     checkout.run("git", "init", "-q", "-b", "main")

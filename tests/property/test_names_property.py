@@ -32,7 +32,7 @@ def byte_or_character(escape: str) -> bytes:
 @given(path=PATHS)
 def test_the_path_can_be_had_back_from_its_text(path: bytes) -> None:
     """So no two paths have the same text."""
-    assert path_of(paths.text(path)) == path
+    assert path_of(paths.text(path)) == paths.path_of(paths.text(path)) == path
 
 
 @given(path=PATHS)

@@ -2,6 +2,7 @@
 
 import random
 import re
+import tempfile
 from collections import Counter
 from dataclasses import replace
 from itertools import product
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from audiomnist.corpus import manifest, splits
 from audiomnist.corpus.manifest import Recording
 from audiomnist.corpus.splits import SUBSETS, Clip, SplitError, SplitParams
+from audiomnist.reviewed import split as reviewed_split
 
 SPEAKERS = ("ada", "bob", "eve", "zoe")
 
@@ -313,3 +315,86 @@ def _params(**changes: object) -> SplitParams:
 
 def _assigned(rows: list[Recording], **changes: object) -> dict[str, str]:
     return splits.assign(rows, _params(**changes))
+
+
+NEW = "yan"
+REVIEWED = st.lists(
+    st.builds(
+        lambda digit, speaker, take: manifest.parse_name(f"{digit}_{speaker}_{100 + take}.wav", f"{take + 1000:064x}"),
+        st.integers(0, 9),
+        st.sampled_from([NEW, *SPEAKERS]),
+        st.integers(0, 9),
+    ),
+    unique_by=lambda row: row.file,
+    max_size=8,
+)
+
+
+def written(rows: list[Recording], reviewed: list[Recording], params: SplitParams) -> tuple[bytes, list[Clip]]:
+    """Return the split of manifests, as a file and as rows."""
+    with tempfile.TemporaryDirectory() as folder:
+        recordings, listing, out = (Path(folder) / name for name in ("recordings.csv", "reviewed.csv", "split.csv"))
+        manifest.write(recordings, rows)
+        manifest.write(listing, reviewed)
+        reviewed_split.split(recordings, listing, params, out)
+        return out.read_bytes(), splits.read(out)
+
+
+def alone(rows: list[Recording], params: SplitParams) -> bytes | None:
+    """Return the split of a corpus without reviewed recordings, as a file; None if there is none."""
+    with tempfile.TemporaryDirectory() as folder:
+        manifest.write(Path(folder) / "recordings.csv", rows)
+        try:
+            splits.split(Path(folder) / "recordings.csv", params, Path(folder) / "split.csv")
+        except SplitError:
+            return None
+        return (Path(folder) / "split.csv").read_bytes()
+
+
+@given(rows=CORPORA, params=ANY_SCHEME)
+def test_without_reviewed_recordings_it_is_the_split_of_the_corpus(rows: list[Recording], params: SplitParams) -> None:
+    """To the byte."""
+    expected = alone(rows, params)
+    if expected is None:
+        with pytest.raises(SplitError):
+            written(rows, [], params)
+    else:
+        assert written(rows, [], params)[0] == expected
+
+
+@given(rows=CORPORA, reviewed=REVIEWED, params=ANY_SCHEME, order=st.randoms(use_true_random=False))
+def test_reviewed_recordings_are_training_data_and_no_other_row_changes(
+    rows: list[Recording], reviewed: list[Recording], params: SplitParams, order: random.Random
+) -> None:
+    """Wherever they are listed among the others; a test speaker's are in no subset, for this speaker is held out."""
+    expected = alone(rows, params)
+    if expected is None:
+        return
+    places = sorted(order.sample(range(len(rows) + len(reviewed)), len(reviewed)))
+    every = list(rows)
+    for place, row in zip(places, reviewed, strict=True):
+        every.insert(place, row)
+    _, clips = written(every, reviewed, params)
+    names = {row.file for row in reviewed}
+    with tempfile.TemporaryDirectory() as folder:
+        splits.write(Path(folder) / "others.csv", [clip for clip in clips if clip.file not in names])
+        assert (Path(folder) / "others.csv").read_bytes() == expected
+    held_out = params.test_speaker if params.scheme == "speaker" else None
+    trained = [row.file for row in every if row in reviewed and row.speaker != held_out]
+    assert [(clip.file, clip.subset) for clip in clips if clip.file in names] == [(name, "train") for name in trained]
+
+
+@given(rows=CORPORA, params=ANY_SCHEME, which=st.integers(0, 999))
+def test_a_reviewed_recording_with_the_content_of_a_test_recording_is_an_error(
+    rows: list[Recording], params: SplitParams, which: int
+) -> None:
+    """It is named, and the file that lists it; the content of a training recording is none."""
+    if alone(rows, params) is None:
+        return
+    copied = rows[which % len(rows)]
+    reviewed = manifest.parse_name(f"{copied.digit}_{NEW}_0.wav", copied.sha256)
+    if splits.assign(rows, params)[copied.file] == "train":
+        assert len(written([*rows, reviewed], [reviewed], params)[1]) == len(rows) + 1
+    else:
+        with pytest.raises(SplitError, match=rf"{reviewed.file}\. Delete their rows in .*reviewed\.csv"):
+            written([*rows, reviewed], [reviewed], params)

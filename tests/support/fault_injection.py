@@ -36,7 +36,8 @@ STEPS: dict[str, tuple[Any, str, int]] = {
 }
 
 
-def _killed(function: Callable[..., Any], moment: str, at: int, half_bytes: int) -> Callable[..., Any]:
+def killed(function: Callable[..., Any], moment: str, at: int, half_bytes: int) -> Callable[..., Any]:
+    """Return a function that does what another does, but at the call `at`."""
     calls = count(1)
 
     @wraps(function)
@@ -71,7 +72,7 @@ def main(step: str, moment: str, at: str, *arguments: str) -> None:
     """Run the command, as in the base install."""
     remove_pandas()
     place, name, half_bytes = STEPS[step]
-    called = _killed(getattr(place, name), moment, int(at), half_bytes)
+    called = killed(getattr(place, name), moment, int(at), half_bytes)
     setattr(place, name, staticmethod(called) if name == "create" else called)
     sys.argv = ["audiomnist", *arguments]
     cli.main()

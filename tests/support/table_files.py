@@ -9,7 +9,7 @@ from deltalake import DeltaTable
 
 from audiomnist.core.digits import PROBABILITIES
 from audiomnist.scoring.table import delta_files, location
-from audiomnist.scoring.table.schema import IDENTITY, SCHEMA, identities
+from audiomnist.scoring.table.schema import IDENTITY, LABELS, SCHEMA
 from audiomnist.scoring.table.table import Table
 
 _ENTRY = re.compile(r"_delta_log/\d{20}\.json")
@@ -42,7 +42,7 @@ def rows(table: Path) -> pa.Table:
 def assert_same(table: Path, expected: pa.Table) -> None:
     """Check that a table has the expected rows, each once, but for which run made them and when."""
     found = rows(table)
-    assert len(set(identities(found))) == len(found)
+    assert len(set(LABELS.identities(found))) == len(found)
     assert found.drop_columns([*_OF_THE_RUN, *_ROUNDED]).equals(expected.drop_columns([*_OF_THE_RUN, *_ROUNDED]))
     for name in _ROUNDED:
         np.testing.assert_allclose(found[name].to_numpy(), expected[name].to_numpy(), rtol=_TOLERANCE, atol=_TOLERANCE)

@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
+from audiomnist.cli.corpus import app as corpus
 from audiomnist.cli.diff import diff
+from audiomnist.cli.microphone import devices, listen, record
+from audiomnist.cli.review import review
 from audiomnist.cli.score import score, served_model
 from audiomnist.cli.table import app as table
 from audiomnist.core import extras
@@ -47,7 +50,11 @@ def _options(
 
 app.command()(score)
 app.command()(diff)
+for microphone_command in (devices, record, listen):
+    app.command()(microphone_command)
+app.command()(review)
 app.add_typer(table, name="table")
+app.add_typer(corpus, name="corpus")
 
 
 @app.command()

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from audiomnist.cli.repro import reproduce
 from audiomnist.core.errors import AudiomnistError
-from audiomnist.corpus import splits
+from audiomnist.corpus import manifest, splits
 from audiomnist.evaluation.names import TITLES
 from audiomnist.ingest import download
 from audiomnist.report import tables
@@ -60,7 +60,7 @@ def quickstart(checkout: Path, *, verbose: bool = False) -> None:
 
 
 def _synthetic(checkout: Path) -> Path:
-    """Copy the tracked files, without results, to a folder whose parameters ask for synthetic voices; return it."""
+    """Copy the tracked files, without results and reviewed recordings, to a folder of synthetic voices; return it."""
     target = checkout / "build" / "synthetic"
     print(
         f"The recordings cannot be reached at {download.UPSTREAM_URL} and {download.SOURCE_VARIABLE} is not set: "
@@ -70,6 +70,7 @@ def _synthetic(checkout: Path) -> Path:
     for name in (name for name in listing.split("\0") if (checkout / name).is_file()):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(checkout / name, target / name)
+    manifest.write(target / "data" / "reviewed.csv", [])
     (target / ".dvc" / "config.local").write_text("[core]\n    no_scm = true\n", encoding="utf-8")
     yaml = YAML()
     parameters = yaml.load((target / "params.yaml").read_text(encoding="utf-8"))

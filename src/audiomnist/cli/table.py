@@ -3,10 +3,12 @@
 import json
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from audiomnist.cli.local_folder import local_folder
 from audiomnist.scoring.inbox.paths import shown
@@ -14,7 +16,9 @@ from audiomnist.scoring.inbox.paths import shown
 if TYPE_CHECKING:
     from audiomnist.scoring.table.table import Table
 
-app = typer.Typer(help="Show, export, check and clean up the table of `audiomnist score`.", no_args_is_help=True)
+app = typer.Typer(
+    help="Show, export, report, check and clean up the table of `audiomnist score`.", no_args_is_help=True
+)
 
 Folder = Annotated[Path, typer.Argument(metavar="TABLE", parser=local_folder, help="Folder of the table.")]
 
@@ -89,6 +93,45 @@ def export(
 ) -> None:
     """Write all rows to one file, which appears whole or not at all."""
     _opened(folder).export(to)
+    print(to)
+
+
+class _OptionalValue(TyperCommand):
+    """A command whose option --reviews may be without a value, which is then empty."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        given = []
+        for argument, following in pairwise([*args, "-"]):
+            given.append(argument)
+            if argument == "--reviews" and following.startswith("-"):
+                given.append("")
+        return super().parse_args(ctx, given)
+
+
+@app.command(cls=_OptionalValue)
+def report(
+    folder: Folder,
+    to: Annotated[Path, typer.Option("--to", readable=False, help="HTML file to write.")],
+    run: Annotated[
+        str | None, typer.Option(metavar="RUN_ID", help="The run; by default the latest that wrote rows.")
+    ] = None,
+    reviews: Annotated[
+        str | None,
+        typer.Option(metavar="[FOLDER]", help="Add what people judged; without a folder, in TABLE-reviews."),
+    ] = None,
+    inbox: Annotated[
+        Path | None, typer.Option(parser=local_folder, metavar="INBOX", help="Folder of the files, to embed sounds.")
+    ] = None,
+) -> None:
+    """Write a page about a run: what happened, drift, what was uncertain; with --reviews how right it was.
+
+    Status 1: there is no such run, a folder cannot be read, or the page cannot be written.
+    """
+    from audiomnist.night import page  # noqa: PLC0415 - keeps --help quick
+    from audiomnist.review.judgements import reviews_of  # noqa: PLC0415
+
+    judged = None if reviews is None else local_folder(reviews) if reviews else reviews_of(folder)
+    page.write(folder, run, judged, inbox, to)
     print(to)
 
 

@@ -16,18 +16,30 @@ from audiomnist.corpus.info import Dataset
 from audiomnist.corpus.manifest import ManifestError, Recording
 from audiomnist.ingest import download
 from audiomnist.ingest.params import DataParams
+from audiomnist.reviewed import files
 from audiomnist.synthesis.corpus import write_corpus
 
 
-def ingest(complete: Path, params: DataParams, raw: Path, recordings: Path, report: Path) -> None:
+def ingest(  # the paths of a stage in dvc.yaml
+    complete: Path,
+    params: DataParams,
+    reviewed: Path,
+    reviewed_files: Path,
+    raw: Path,
+    recordings: Path,
+    report: Path,
+) -> None:
     """Fill the folder `raw`, which is replaced, with the selected recordings of the manifest `complete`.
 
-    Also written are `recordings`, the manifest of `raw`, and `report`, a JSON of name, version and size of the corpus.
+    The recordings of the manifest `reviewed`, from the folder `reviewed_files`, are added, whoever is selected. Also
+    written are `recordings`, the manifest of `raw`, and `report`, a JSON of name, version and size of the corpus.
 
     Raises:
         SourceError: no source can be reached.
         ManifestError: recordings of the source are missing, unexpected, altered, or no sound.
+        ReviewedError: reviewed recordings are missing, altered, or have the names of others.
     """
+    added = manifest.read(reviewed)
     with atomic.replaced_directory(raw) as folder:
         if params.source == "recordings":
             listed = manifest.read(complete)
@@ -37,9 +49,11 @@ def ingest(complete: Path, params: DataParams, raw: Path, recordings: Path, repo
         else:
             used = write_corpus(folder, None, params.synthetic)
             dataset = Dataset(info.SYNTHETIC, f"seed {params.synthetic.seed}, {params.synthetic.takes} takes")
+        files.add(reviewed_files, added, folder, used)
+        used = [*used, *added]
         durations_s = _durations_s(folder, used)
     manifest.write(recordings, [replace(row, source="") for row in used])
-    atomic.write_json(report, {"corpus": _described(durations_s, used, dataset)})
+    atomic.write_json(report, {"corpus": _described(durations_s, used, files.dataset_with(dataset, added))})
 
 
 def _selected(listed: Sequence[Recording], complete: Path, speakers: Sequence[str] | None) -> list[Recording]:

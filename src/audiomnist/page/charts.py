@@ -202,15 +202,18 @@ def by_strength(rows: Rows, x: str, models: Sequence[str], *, is_reversed: bool 
     )
 
 
-def reliability(rows: Rows, colour: str) -> dict[str, Any]:
-    """Return accuracy against confidence: `confidence`, `accuracy`, `low` and `high`, in [0, 1], and `clips`."""
+def reliability(rows: Rows, colour: str, lowest: float = 0.0) -> dict[str, Any]:
+    """Return accuracy against confidence: `confidence`, `accuracy`, `low` and `high`, in [0, 1], and `clips`.
+
+    Both axes begin at `lowest`.
+    """
     import altair as alt  # noqa: PLC0415
 
-    unit = alt.Scale(domain=[0, 1])
+    unit = alt.Scale(domain=[lowest, 1])
     x = alt.X("confidence:Q", scale=unit, axis=_percent_axis(5), title="confidence")
     y = alt.Y("accuracy:Q", scale=unit, axis=_percent_axis(5), title="accuracy")
     base = _of(rows)
-    ideal = _of([{"confidence": 0, "accuracy": 0}, {"confidence": 1, "accuracy": 1}]).mark_line(
+    ideal = _of([{"confidence": lowest, "accuracy": lowest}, {"confidence": 1, "accuracy": 1}]).mark_line(
         strokeDash=[4, 4], strokeWidth=1, color="var(--muted)"
     )
     rule = base.mark_rule(color=colour, strokeWidth=1.5).encode(x=x, y=alt.Y("low:Q", scale=unit), y2="high:Q")
@@ -242,6 +245,72 @@ def histogram(rows: Rows, x: str) -> dict[str, Any]:
             tooltip=["start:Q", "end:Q", "clips:Q"],
         )
     )
+
+
+def by_digit(rows: Rows, kinds: Sequence[str]) -> dict[str, Any]:
+    """Return accuracies of each digit with intervals: `digit`, `kind`, `accuracy`, `low`, `high`, and `clips`."""
+    import altair as alt  # noqa: PLC0415
+
+    axis = alt.X("accuracy:Q", scale=alt.Scale(zero=False), title="accuracy", axis=_percent_axis(5))
+    colours = alt.Scale(domain=[*kinds], range=["var(--m-cnn)", "var(--m-rnn)"])
+    shapes = alt.Scale(domain=[*kinds], range=[*_SHAPES[: len(kinds)]])
+    base = _of(rows, height=32 * len({row["digit"] for row in rows})).encode(
+        y=alt.Y("digit:N", title="digit"),
+        yOffset=alt.YOffset("kind:N", sort=[*kinds]),
+        color=alt.Color("kind:N", scale=colours, legend=_legend()),
+    )
+    points = base.mark_point(filled=True, size=45, opacity=1).encode(
+        x=axis,
+        shape=alt.Shape("kind:N", scale=shapes, legend=_legend()),
+        tooltip=["digit:N", "kind:N", alt.Tooltip("accuracy:Q", format=".1%"), "clips:Q"],
+    )
+    return _spec(base.mark_rule(strokeWidth=1.5).encode(x="low:Q", x2="high:Q") + points)
+
+
+def shares(rows: Rows, groups: Sequence[str]) -> dict[str, Any]:
+    """Return bars of the share of each digit, a colour per group: `digit`, `group`, `share`."""
+    import altair as alt  # noqa: PLC0415
+
+    colours = alt.Scale(domain=[*groups], range=["var(--m-cnn)", "var(--m-linear)"][: len(groups)])
+    return _spec(
+        _of(rows)
+        .mark_bar()
+        .encode(
+            x=alt.X("digit:N", title="label", axis=alt.Axis(labelAngle=0)),
+            xOffset=alt.XOffset("group:N", sort=[*groups]),
+            y=alt.Y("share:Q", title="share of the labels", axis=_percent_axis(4)),
+            color=alt.Color("group:N", scale=colours, legend=_legend()),
+            tooltip=["digit:N", "group:N", alt.Tooltip("share:Q", format=".1%")],
+        )
+    )
+
+
+def stability(rows: Rows, quantities: Sequence[str], levels: Sequence[float]) -> dict[str, Any]:
+    """Return lines of a population stability index by time: `started`, `run`, `of` and `index`; `levels` are dashed."""
+    import altair as alt  # noqa: PLC0415
+
+    colours = alt.Scale(domain=[*quantities], range=["var(--m-cnn)", "var(--m-rnn)", "var(--m-lstm)"])
+    base = _of(rows).encode(
+        x=alt.X(
+            "started:T",
+            title="run began (UTC)",
+            scale=alt.Scale(type="utc", padding=8),
+            axis=alt.Axis(grid=False, format="%d %b", tickCount=6, labelOverlap=True),
+        ),
+        y=alt.Y("index:Q", title="index", scale=alt.Scale(domainMin=0), axis=alt.Axis(tickCount=5)),
+        color=alt.Color("of:N", scale=colours, legend=_legend()),
+        tooltip=["run:N", "of:N", alt.Tooltip("index:Q", format=".3f")],
+    )
+    shapes = alt.Scale(domain=[*quantities], range=[*_SHAPES[: len(quantities)]])
+    points = base.mark_point(filled=True, size=36, opacity=1).encode(
+        shape=alt.Shape("of:N", scale=shapes, legend=_legend())
+    )
+    limits = (
+        _of([{"level": level} for level in levels])
+        .mark_rule(strokeDash=[4, 4], strokeWidth=1, color="var(--muted)")
+        .encode(y="level:Q")
+    )
+    return _spec(limits + base.mark_line(strokeWidth=1.5) + points)
 
 
 def _of(rows: Rows, height: int = _HEIGHT) -> "alt.Chart":

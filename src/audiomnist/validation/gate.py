@@ -21,6 +21,7 @@ from audiomnist.core.errors import AudiomnistError
 from audiomnist.core.quiet import quiet
 from audiomnist.core.text import listed
 from audiomnist.corpus import info
+from audiomnist.corpus import manifest as manifests
 from audiomnist.validation import features, logprobs, recordings, transcripts
 from audiomnist.validation.bounds import ValidateParams
 from audiomnist.validation.rules import Rule
@@ -39,12 +40,20 @@ class UnmetError(AudiomnistError):
 
 
 def validate(  # the paths of a stage in dvc.yaml
-    kind: str, manifest: Path, data: Path, corpus: Path, params: ValidateParams, report: Path, docs: Path
+    kind: str,
+    manifest: Path,
+    reviewed: Path,
+    data: Path,
+    corpus: Path,
+    params: ValidateParams,
+    report: Path,
+    docs: Path,
 ) -> None:
     """Check the folder `data` with the rules of its kind, one of `GATES`.
 
     The JSON `report` is written if every rule is met; an older one is removed. The folder `docs`, of the Data Docs, is
-    replaced as a whole. `corpus` is the JSON with the dataset's name.
+    replaced as a whole. `corpus` is the JSON with the dataset's name. The balance of the corpus is not asked of the
+    recordings that the manifest `reviewed` lists.
 
     Raises:
         UnmetError: a rule is broken; the message names the recordings that break it.
@@ -52,7 +61,8 @@ def validate(  # the paths of a stage in dvc.yaml
         ManifestError: the manifest cannot be read.
     """
     report.unlink(missing_ok=True)
-    measured: pd.DataFrame = GATES[kind].measure(manifest, data)
+    added = {"reviewed": {row.file for row in manifests.read(reviewed)}} if kind == "recordings" else {}
+    measured: pd.DataFrame = GATES[kind].measure(manifest, data, **added)
     rules: list[Rule] = GATES[kind].rules(getattr(params, kind))
     check(kind, measured, rules, docs)
     counts = {"rows": len(measured), "expectations": len(rules), "unmet": 0}

@@ -1,5 +1,6 @@
 """The gate of the recordings: format, duration, level, content, and balance of the corpus."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +46,18 @@ def _balance(imbalance: int | None) -> list[Rule]:
     return [between(takes, "take_imbalance", -imbalance, imbalance)]
 
 
-def measure(manifest: Path, folder: Path) -> pd.DataFrame:
-    """Return one row per recording of the manifest: times in s, level in dBFS, full scale is 1."""
+def measure(manifest: Path, folder: Path, reviewed: Collection[str] = ()) -> pd.DataFrame:
+    """Return one row per recording of the manifest: times in s, level in dBFS, full scale is 1.
+
+    The files in `reviewed` have no balance: neither does it count them, nor do they have a value.
+    """
     recordings = read_manifest(manifest)
     frame = pd.DataFrame(recordings).rename(columns={"file": "recording", "sha256": "manifest_sha256"})
     frame[_MEASURED] = pd.DataFrame([_measure(folder / row.file) for row in recordings], columns=_MEASURED)
-    takes = frame.groupby(["digit", "speaker"])["recording"]
+    balanced = frame[~frame["recording"].isin(reviewed)]
+    takes = balanced.groupby(["digit", "speaker"])["recording"]
     frame["take_imbalance"] = takes.transform("size") - takes.size().mode().max()
-    frame["digits_of_speaker"] = frame.groupby("speaker")["digit"].transform("nunique")
+    frame["digits_of_speaker"] = balanced.groupby("speaker")["digit"].transform("nunique")
     return frame
 
 

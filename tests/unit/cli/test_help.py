@@ -14,8 +14,23 @@ from audiomnist.cli import main
 
 SCRIPT = Path(sys.executable).with_name("audiomnist")
 COMMANDS = {
-    (): {"score", "table", "results", "protocols", "diff", "fresh", "manifest", "quickstart"},
-    ("table",): {"show", "history", "export", "verify", "vacuum"},
+    (): {
+        "score",
+        "review",
+        "table",
+        "results",
+        "protocols",
+        "diff",
+        "fresh",
+        "manifest",
+        "quickstart",
+        "corpus",
+        "devices",
+        "record",
+        "listen",
+    },
+    ("corpus",): {"add"},
+    ("table",): {"show", "history", "report", "export", "verify", "vacuum"},
 }
 EACH = [(*group, name) for group, names in COMMANDS.items() for name in sorted(names)]
 

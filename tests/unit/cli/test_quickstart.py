@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from audiomnist.cli import quickstart
+from audiomnist.corpus import manifest
 
 ROOT = Path(quickstart.__file__).parents[3]
 
@@ -80,6 +81,19 @@ def test_changed_results_can_be_kept_or_dropped(checkout: Path, capsys: pytest.C
     report(checkout, cnn=0.95)
     lines = compared(checkout, capsys)
     assert [line.split(":")[0] for line in lines[6:]] == ["keep them", "drop them"]
+
+
+def test_synthetic_voices_are_used_without_the_reviewed_recordings(checkout: Path) -> None:
+    """Whose files may be out of reach, too."""
+    for name in ("params.yaml", "data/reviewed.csv", ".dvc/config"):
+        (checkout / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(ROOT / name, checkout / name)
+    reviewed = checkout / "data" / "reviewed.csv"
+    manifest.write(reviewed, [manifest.parse_name("7_yan_0.wav", "0" * 64)])
+    git(checkout, "add", "--all")
+    target = quickstart._synthetic(checkout)  # noqa: SLF001
+    assert manifest.read(target / "data" / "reviewed.csv") == []
+    assert len(manifest.read(reviewed)) == 1
 
 
 @pytest.fixture

@@ -3,11 +3,12 @@
 import http.server
 import json
 import os
+import re
 import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ import pytest
 import soundfile
 
 from audiomnist.corpus import info, manifest
-from audiomnist.corpus.manifest import ManifestError
+from audiomnist.corpus.manifest import ManifestError, Recording
 from audiomnist.ingest import build, download
 from audiomnist.ingest.archive import ArchiveError
 from audiomnist.ingest.download import SOURCE_VARIABLE, SourceError
 from audiomnist.ingest.params import DataParams
+from audiomnist.reviewed.files import ReviewedError
 from audiomnist.serving.bundle.reference import quantiles_histogram
 from audiomnist.synthesis.corpus import VOICES, SyntheticParams
 
@@ -39,6 +41,11 @@ class Checkout:
         return self.root / "manifest.csv"
 
     @property
+    def reviewed(self) -> Path:
+        """The manifest of the reviewed recordings, whose files are in the folder `reviewed`."""
+        return self.root / "reviewed.csv"
+
+    @property
     def raw(self) -> Path:
         """The folder to be filled."""
         return self.root / "raw"
@@ -50,13 +57,13 @@ class Checkout:
             {"source": source, "name": name, "speakers": speakers or None, "synthetic": synthetic}
         )
         recordings, report = self.root / "recordings.csv", self.root / "report.json"
-        build.ingest(self.complete, params, self.raw, recordings, report)
+        build.ingest(self.complete, params, self.reviewed, self.root / "reviewed", self.raw, recordings, report)
         corpus: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))["corpus"]
         return corpus
 
     def written(self) -> set[str]:
         """Return what ingest has left, temporary files included."""
-        return {path.name for path in self.root.iterdir()} - {"manifest.csv"}
+        return {path.name for path in self.root.iterdir()} - {"manifest.csv", "reviewed.csv"}
 
 
 @pytest.fixture
@@ -64,6 +71,7 @@ def checkout(tmp_path: Path, recordings: Path) -> Checkout:
     """A checkout whose manifest lists the twelve recordings."""
     root = tmp_path / "checkout"
     manifest.write(root / "manifest.csv", manifest.describe_folder(recordings).recordings)
+    manifest.write(root / "reviewed.csv", [])
     return Checkout(root)
 
 
@@ -368,6 +376,68 @@ def test_the_report_counts_recordings_speakers_and_seconds(checkout: Checkout) -
         "duration_deciles_s": [0.1] * 9,
     }
     assert info.read(checkout.root / "report.json") == info.Dataset(report["dataset"], report["version"])
+
+
+@pytest.fixture
+def reviewed(checkout: Checkout) -> list[Recording]:
+    """Two reviewed recordings of a speaker who is not in the manifest; their files lie in the folder."""
+    (checkout.root / "reviewed").mkdir()
+    for take in (0, 1):
+        samples = np.full(1600, take + 1, dtype=np.int16)
+        soundfile.write(checkout.root / "reviewed" / f"7_yan_{take}.wav", samples, 8000, subtype="PCM_16")
+    rows = manifest.describe_folder(checkout.root / "reviewed").recordings
+    manifest.write(checkout.reviewed, rows)
+    return rows
+
+
+@pytest.mark.usefixtures("source")
+def test_reviewed_recordings_are_added_whoever_is_selected(checkout: Checkout, reviewed: list[Recording]) -> None:
+    """After the others; the version of the dataset says how many, and which."""
+    alone = [row for row in manifest.read(checkout.complete) if row.speaker == "ada"]
+    report = checkout.ingest("ada")
+    written = manifest.read(checkout.root / "recordings.csv")
+    assert written == [*alone, *reviewed]
+    manifest.verify(checkout.raw, written, "raw")
+    assert report["version"] == (
+        f"{info.content_sha256(alone)[:12]} and 2 reviewed, {info.content_sha256(reviewed)[:12]}"
+    )
+    assert (report["dataset"], report["recordings"], report["speakers"]) == (info.OWN, 6, 2)
+    assert report["seconds"] == 0.8
+
+
+def test_reviewed_recordings_are_added_to_a_synthetic_corpus(checkout: Checkout, reviewed: list[Recording]) -> None:
+    """Which has its voices, and one speaker more."""
+    report = checkout.ingest(source="synthetic")
+    assert manifest.read(checkout.root / "recordings.csv")[-2:] == reviewed
+    assert (report["recordings"], report["speakers"]) == (62, 7)
+    assert re.fullmatch("seed 0, 1 takes and 2 reviewed, [0-9a-f]{12}", report["version"])
+
+
+def altered(path: Path) -> None:
+    """Write something else into a file."""
+    path.write_bytes(b"altered")
+
+
+@pytest.mark.usefixtures("source", "reviewed")
+@pytest.mark.parametrize("spoil", [Path.unlink, altered])
+def test_a_reviewed_recording_that_is_not_there_is_named_with_the_remedy(
+    checkout: Checkout, spoil: Callable[[Path], None]
+) -> None:
+    """As in a clone without the data; nothing is left."""
+    spoil(checkout.root / "reviewed" / "7_yan_1.wav")
+    remedy = r"`dvc checkout .*reviewed\.dvc` brings them, or `dvc pull .*reviewed\.dvc`"
+    with pytest.raises(ReviewedError, match=rf"lacks 1 of the 2 reviewed .*: 7_yan_1\.wav\. {remedy}"):
+        checkout.ingest("ada")
+    assert checkout.written() == {"reviewed"}
+
+
+@pytest.mark.usefixtures("source")
+def test_a_reviewed_recording_with_the_name_of_another_is_named(checkout: Checkout, reviewed: list[Recording]) -> None:
+    """As after a new manifest."""
+    manifest.write(checkout.reviewed, [replace(reviewed[0], file="7_ada_0.wav", speaker="ada")])
+    with pytest.raises(ReviewedError, match=r"the names of others in the corpus: 7_ada_0\.wav\. Delete their rows"):
+        checkout.ingest("ada")
+    assert checkout.written() == {"reviewed"}
 
 
 @pytest.mark.usefixtures("source")

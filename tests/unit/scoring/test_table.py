@@ -27,7 +27,7 @@ from audiomnist.scoring.table import delta_files, formats, lock
 from audiomnist.scoring.table.formats import OutputError
 from audiomnist.scoring.table.history import RUN, RUN_ID
 from audiomnist.scoring.table.location import TableError, TableWriteError
-from audiomnist.scoring.table.schema import IDENTITY, SCHEMA, identities
+from audiomnist.scoring.table.schema import IDENTITY, LABELS, SCHEMA
 from audiomnist.scoring.table.table import Table
 
 MODEL = "m" * 64
@@ -370,7 +370,7 @@ class TestErrors:
         again = Table.open(table.path)
         again.append(batch(3), {RUN_ID: "fourth"})
         expected = content(again)
-        assert len(set(identities(expected))) == 3 * BATCH
+        assert len(set(LABELS.identities(expected))) == 3 * BATCH
         (checkpoint,) = table.path.glob("_delta_log/*.checkpoint.parquet")
         checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
         with pytest.raises(TableError, match="with a checkpoint _last_checkpoint too"):
@@ -531,8 +531,8 @@ class TestWriters:
         table.append(rows("a", content_sha256=None), THIS_RUN)
         new = [rows("a", content_sha256=None, model_version="other"), rows("a"), rows("b", content_sha256=None)]
         late.append(pa.concat_tables([*new, rows("a", content_sha256=None)]), {RUN_ID: "late"})
-        expected = sorted(identities(pa.concat_tables([*new, rows("a", content_sha256=None)])), key=str)
-        assert sorted(identities(content(Table.open(table.path))), key=str) == expected
+        expected = sorted(LABELS.identities(pa.concat_tables([*new, rows("a", content_sha256=None)])), key=str)
+        assert sorted(LABELS.identities(content(Table.open(table.path))), key=str) == expected
 
     def test_maintenance_by_another_is_no_hindrance(self, table: Table) -> None:
         """Files that were put together and removed are not those of a writer that knew the table before."""
@@ -595,7 +595,7 @@ class TestWriters:
                     process.wait(draw.uniform(0, 0.05))
                 process.kill()
                 done += process.stdout.readlines()
-            present = identities(content(Table.open(folder)))
+            present = LABELS.identities(content(Table.open(folder)))
             assert len(set(present)) == len(present)
             assert {f"{int(line)}/0.wav" for line in done if line.endswith("\n")} <= {path for path, *_ in present}
         last = 1 + max(int(str(path).partition("/")[0]) for path, *_ in present)

@@ -5,6 +5,10 @@ not valid UTF-8 is written `\xNN`, a backslash is doubled. On a terminal and in 
 is escaped too, so no name can move the cursor, start a new line or change the direction of writing.
 """
 
+import re
+
+_ESCAPED = re.compile(rb"\\(?:\\|x([0-9a-f]{2}))")
+
 
 def text(path: bytes) -> str:
     r"""Return the path as text for the table; no two paths have the same text.
@@ -13,6 +17,15 @@ def text(path: bytes) -> str:
     café \xff.wav a\\b.wav
     """
     return path.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
+
+
+def path_of(text: str) -> bytes:
+    r"""Return the path of a text of the table.
+
+    >>> path_of(r"caf\xe9.wav")
+    b'caf\xe9.wav'
+    """
+    return _ESCAPED.sub(lambda found: bytes.fromhex(found[1].decode()) if found[1] else b"\\", text.encode())
 
 
 def shown(text: str) -> str:

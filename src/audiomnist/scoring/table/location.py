@@ -48,11 +48,11 @@ def unreadable(path: Path, error: Exception) -> TableError:
     return TableError(f"{path} cannot be read as a table: {_reason(error)}")
 
 
-def damaged(path: Path, error: Exception) -> TableError:
-    """Return the error for a table whose log cannot be read."""
+def damaged(path: Path, error: Exception, recovery: str) -> TableError:
+    """Return the error for a table whose log cannot be read; `recovery` says how rows of a removed commit come back."""
     return TableError(
         f"{unreadable(path, error)}. If a power cut damaged the newest entry or the newest checkpoint in {path / LOG}, "
-        "remove it, and with a checkpoint _last_checkpoint too: the next run writes the rows of a removed entry again"
+        f"remove it, and with a checkpoint _last_checkpoint too: {recovery}"
     )
 
 

@@ -5,6 +5,7 @@ from functools import partial
 import pyarrow as pa
 
 from audiomnist.core.digits import PROBABILITIES
+from audiomnist.scoring.table.kind import TableKind
 
 STATUSES = {
     "scored": "the file has its label",
@@ -76,32 +77,18 @@ SCHEMA = pa.schema(
     ]
 )
 
-# Columns that tables of earlier versions lack; they are nullable and come last.
-_NEWER = ("answered_by", "asr_token")
-
 # No two rows have the same values in all of these columns.
 IDENTITY = ("path", "content_sha256", "model_version")
 
-
-def identities(rows: pa.Table | pa.RecordBatch) -> list[tuple[str | None, ...]]:
-    """Return path, content hash and model version of each row."""
-    return list(zip(*(rows[name].to_pylist() for name in IDENTITY), strict=True))
-
-
-def differences(other: pa.Schema) -> list[str]:
-    """Return each column that differs from `SCHEMA`, with its type and the expected one, except those of `absent`."""
-    expected, actual = _types(SCHEMA), _types(other)
-    return [
-        f"{name} ({actual.get(name, 'absent')}, expected {expected.get(name, 'none')})"
-        for name in {**expected, **actual}
-        if actual.get(name) != expected.get(name) and not (name in _NEWER and name not in actual)
-    ]
-
-
-def absent(other: pa.Schema) -> list[pa.Field]:
-    """Return the columns that a table lacks because an earlier version made it."""
-    return [SCHEMA.field(name) for name in _NEWER if name not in other.names]
-
-
-def _types(schema: pa.Schema) -> dict[str, str]:
-    return {field.name: f"{field.type}{'' if field.nullable else ' not null'}" for field in schema}
+LABELS = TableKind(
+    schema=SCHEMA,
+    identity=IDENTITY,
+    selective="model_version",
+    newer=("answered_by", "asr_token"),
+    made_at="scored_at",
+    name="audiomnist",
+    description="Spoken digits: one row per path, content and model version",
+    log_retention="interval 3650 days",
+    maker="there is no table in {path}: `audiomnist score INBOX --into {path}` makes one",
+    recovery="the next run writes the rows of a removed entry again",
+)

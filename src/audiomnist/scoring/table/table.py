@@ -1,11 +1,11 @@
-"""The table: a Delta Lake folder with exactly one row per path, content and model version.
+"""A table: a Delta Lake folder that has each row exactly once, by the identity of its kind.
 
 A commit adds a batch of rows in three steps: the rows are written to a Parquet file, which is synced to disk; Delta
 Lake atomically adds the next entry to the log, which names the file; the entry and the folders are synced to disk. A
 commit is an application transaction, numbered one above the last that its writer has seen: if another writer took the
 number, this one reads the table again and drops the rows that are already there.
 
-A table that an earlier version made may lack columns that are newer (`schema.absent`). Readers see nulls; the first
+A table that an earlier version made may lack columns that are newer (`TableKind.absent`). Readers see nulls; the first
 commit of rows is preceded by one that adds the columns, after which all older rows have nulls.
 
 docs/scoring.md explains what a SIGKILL, an error or a power cut leaves in each step, and why each row is in the table
@@ -29,6 +29,7 @@ from audiomnist.core.text import listed
 from audiomnist.scoring.table import delta_files, formats, history
 from audiomnist.scoring.table.formats import OutputError
 from audiomnist.scoring.table.history import CommittedRun
+from audiomnist.scoring.table.kind import TableKind
 from audiomnist.scoring.table.location import (
     TableError,
     TableWriteError,
@@ -39,7 +40,7 @@ from audiomnist.scoring.table.location import (
     unwritable,
     uri_of,
 )
-from audiomnist.scoring.table.schema import IDENTITY, SCHEMA, absent, differences, identities
+from audiomnist.scoring.table.schema import LABELS
 
 _APPLICATION = "audiomnist"
 _MARK = "audiomnist.commit"
@@ -54,13 +55,14 @@ _WRITER = WriterProperties(compression="ZSTD", max_row_group_size=16_384)
 class Table:
     """A table at the version at which it was opened, plus the commits of this object."""
 
-    def __init__(self, path: Path, delta: DeltaTable) -> None:
+    def __init__(self, path: Path, delta: DeltaTable, kind: TableKind = LABELS) -> None:
         self.path = path
         self._delta = delta
+        self._kind = kind
         self._is_only_writer = True
 
     @classmethod
-    def find(cls, path: Path) -> "Table | None":
+    def find(cls, path: Path, kind: TableKind = LABELS) -> "Table | None":
         """Return the table in a folder, or None if the folder is absent or empty.
 
         The table may lack columns that are newer than it. Raises TableError if the folder has other content, a table
@@ -75,41 +77,41 @@ class Table:
                 return None
             delta = DeltaTable(uri)
         except (DeltaError, OSError) as error:
-            raise damaged(path, error) from error
-        different = differences(pa.schema(delta.schema().to_arrow()))
+            raise damaged(path, error, kind.recovery) from error
+        different = kind.differences(pa.schema(delta.schema().to_arrow()))
         if different:
             raise TableError(f"{path} is a table with other columns: {listed(different)}. Name another folder")
-        return cls(path, delta)
+        return cls(path, delta, kind)
 
     @classmethod
-    def open(cls, path: Path) -> "Table":
+    def open(cls, path: Path, kind: TableKind = LABELS) -> "Table":
         """Return the table in a folder; raises TableError if there is none, or for the reasons of `find`."""
-        table = cls.find(path)
+        table = cls.find(path, kind)
         if table is None:
-            raise TableError(f"there is no table in {path}: `audiomnist score INBOX --into {path}` makes one")
+            raise TableError(kind.maker.format(path=path))
         return table
 
     @classmethod
-    def create(cls, path: Path) -> "Table":
+    def create(cls, path: Path, kind: TableKind = LABELS) -> "Table":
         """Return the table in a folder; create an empty one if there is none.
 
         Raises TableError for the reasons of `find`, and TableWriteError if the folder cannot be written.
         """
-        if table := cls.find(path):
+        if table := cls.find(path, kind):
             return table
         with _writing(path):
             path.mkdir(parents=True, exist_ok=True)
             DeltaTable.create(
                 uri_of(path),
-                SCHEMA,
+                kind.schema,
                 mode="ignore",
-                name="audiomnist",
-                description="Spoken digits: one row per path, content and model version",
-                configuration={"delta.logRetentionDuration": "interval 3650 days"},
+                name=kind.name,
+                description=kind.description,
+                configuration={"delta.logRetentionDuration": kind.log_retention},
             )
             delta_files.sync_commit(path, 0)
             sync(path.parent)
-        return cls.open(path)
+        return cls.open(path, kind)
 
     @property
     def version(self) -> int:
@@ -125,7 +127,8 @@ class Table:
         Raises:
             TableWriteError: the rows are not in the table, or may not be synced to disk.
         """
-        rows = rows if rows.schema.equals(SCHEMA, check_metadata=True) else rows.cast(SCHEMA)
+        schema = self._kind.schema
+        rows = rows if rows.schema.equals(schema, check_metadata=True) else rows.cast(schema)
         if len(rows):
             self._add_absent_columns()
         for _ in range(_ATTEMPTS):
@@ -135,13 +138,14 @@ class Table:
         raise TableWriteError(f"{self.path} cannot be written: others write to it all the time. Try again later")
 
     def scan(
-        self, columns: Sequence[str] = SCHEMA.names, only: Mapping[str, Collection[str]] | None = None
+        self, columns: Sequence[str] | None = None, only: Mapping[str, Collection[str]] | None = None
     ) -> Iterator[pa.RecordBatch]:
-        """Yield the rows in batches of some thousands, in no particular order.
+        """Yield the rows, by default with all columns, in batches of some thousands, in no particular order.
 
         `only` has the accepted values by column. Raises TableError if the table cannot be read.
         """
-        schema = pa.schema([SCHEMA.field(name) for name in columns])
+        columns = self._kind.schema.names if columns is None else columns
+        schema = pa.schema([self._kind.schema.field(name) for name in columns])
         lacking = [field for field in self._absent_columns if field.name in columns]
         present = [name for name in columns if name not in {field.name for field in lacking}]
         try:
@@ -159,11 +163,11 @@ class Table:
         """
         import pyarrow.compute as pc  # noqa: PLC0415 - takes 50 ms, which a run saves
 
-        kept, total = SCHEMA.empty_table(), 0
+        kept, total = self._kind.schema.empty_table(), 0
         for batch in self.scan(only=only):
             total += len(batch)
             rows = pa.concat_tables([kept, pa.table(batch)])
-            indices = pc.sort_indices(rows, [("scored_at", "descending"), ("path", "ascending")])
+            indices = pc.sort_indices(rows, [(self._kind.made_at, "descending"), ("path", "ascending")])
             kept = rows.take(indices[:count])
         return kept.to_pylist(), total
 
@@ -179,7 +183,7 @@ class Table:
         """
         if target.resolve().is_relative_to(self.path.resolve()):
             raise OutputError(f"{target} lies in the table {self.path}: name another place")
-        formats.write(target, SCHEMA, self.scan())
+        formats.write(target, self._kind.schema, self.scan())
 
     def compact(self) -> int:
         """Merge small files once there are many; return how many were replaced. `vacuum` removes them."""
@@ -213,7 +217,7 @@ class Table:
 
     @property
     def _absent_columns(self) -> list[pa.Field]:
-        return absent(pa.schema(self._delta.schema().to_arrow()))
+        return self._kind.absent(pa.schema(self._delta.schema().to_arrow()))
 
     def _add_absent_columns(self) -> None:
         """Add the columns that the table lacks, unless another writer does so first."""
@@ -267,10 +271,11 @@ class Table:
 
     def _missing(self, rows: pa.Table) -> pa.Table:
         """Return the rows whose identity is not in the table."""
-        own = identities(rows)
+        kind = self._kind
+        own = kind.identities(rows)
         present: set[tuple[str | None, ...]] = set()
-        for batch in self.scan(IDENTITY, {"model_version": set(rows["model_version"].to_pylist())}):
-            present.update(set(own).intersection(identities(batch)))
+        for batch in self.scan(kind.identity, {kind.selective: set(rows[kind.selective].to_pylist())}):
+            present.update(set(own).intersection(kind.identities(batch)))
         return rows.filter(pa.array([identity not in present for identity in own], pa.bool_()))
 
 

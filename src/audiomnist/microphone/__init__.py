@@ -1,0 +1,1 @@
+"""The microphone: recording one's own digits, and labelling what is heard."""
