@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -59,14 +60,12 @@ def serve(session: Session, port: int, opened: Callable[[str], None]) -> None:
     Args:
         session: what is served.
         port: 0 for a free one.
-        opened: is called with the address of the page once the server listens.
+        opened: is called with the address of the page once the server listens, and a signal ends it.
 
     Raises:
         PortError: the port is taken.
         KeyboardInterrupt: it was ended by SIGINT.
     """
-    import uvicorn  # noqa: PLC0415 - takes 100 ms
-
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -75,7 +74,7 @@ def serve(session: Session, port: int, opened: Callable[[str], None]) -> None:
             raise PortError(f"port {port} cannot be used ({error.strerror}): name another with --port") from error
         listener.listen()
         port, token = listener.getsockname()[1], secrets.token_urlsafe(32)
-        server: uvicorn.Server
+        server: _Server
 
         def end() -> None:
             server.should_exit = True
@@ -91,9 +90,21 @@ def serve(session: Session, port: int, opened: Callable[[str], None]) -> None:
             server_header=False,
             timeout_graceful_shutdown=_SHUTDOWN_S,
         )
-        server = uvicorn.Server(config)
-        opened(f"http://{_ADDRESS}:{port}/{token}/")
+        server = _Server(config, lambda: opened(f"http://{_ADDRESS}:{port}/{token}/"))
         server.run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """A server that calls `started` when it handles requests and signals."""
+
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._started = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets)
+        self._started()
 
 
 def app(session: Session, token: str, port: int, end: Callable[[], None]) -> ASGIApp:
