@@ -78,6 +78,6 @@ def test_the_tour(checkout: Checkout, browser: Browser, tmp_path: Path, monkeypa
 
     metrics, diff = commands("Compare")
     assert re.search(r"data\.json +corpus\.recordings +\d+ +\d+ +3\b", typed(metrics))
-    assert "CNN on MFCC" in typed(diff)
+    assert "Test clips in common" in typed(diff)
     assert "my-voice" in (tmp_path / "diff.html").read_text(encoding="utf-8")
     assert all(len(commands(section)) < 5 for section in re.findall(r"\n## (.+)\n", PAGE))
