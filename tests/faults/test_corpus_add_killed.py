@@ -40,6 +40,7 @@ def run(checkout: Path, *launcher: str) -> int:
     return subprocess.run([sys.executable, *launcher, *ADD], cwd=checkout, check=False).returncode
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("step", "moment", "call"),
     [

@@ -210,6 +210,7 @@ class TestErrors:
         assert "cannot be written" in ended.err
 
 
+@pytest.mark.long
 def test_the_interval_holds_the_accuracy_of_nights_in_a_real_table(tmp_path: Path) -> None:
     """Rows by the scorer's table, clips by the sample of `audiomnist review`, judgements in their table."""
     draw, table, truths = np.random.default_rng(3), tmp_path / "table", {}

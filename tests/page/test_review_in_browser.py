@@ -86,6 +86,7 @@ def test_a_night_is_reviewed_with_keys(browser: Browser, made: Night) -> None:
     assert labels(made) == [*expected, ("002.wav", "3"), ("003.wav", "4")]
 
 
+@pytest.mark.long
 def test_a_clip_that_was_not_heard_is_not_judged(browser: Browser, made: Night) -> None:
     """Keys that come too early play it; those that repeat themselves do nothing."""
     with served(made) as server, visited(browser, server) as page:
@@ -102,6 +103,7 @@ def test_a_clip_that_was_not_heard_is_not_judged(browser: Browser, made: Night) 
         assert labels(made) == [("000.wav", "4")]
 
 
+@pytest.mark.long
 def test_a_keystroke_is_sent_again_until_it_is_kept(browser: Browser, made: Night) -> None:
     """With its id; the next clip waits, and the page says why."""
     sent: list[str] = []
@@ -132,6 +134,7 @@ def test_a_keystroke_is_sent_again_until_it_is_kept(browser: Browser, made: Nigh
         assert labels(made) == [("000.wav", "3")]
 
 
+@pytest.mark.long
 def test_a_file_that_changed_is_left_out(browser: Browser, made: Night) -> None:
     """The page names it and goes on, wherever it is in the queue."""
     (made.inbox / "000.wav").unlink()
@@ -148,6 +151,7 @@ def test_a_file_that_changed_is_left_out(browser: Browser, made: Night) -> None:
         assert [path for path, _ in labels(made)] == ["001.wav", "003.wav"]
 
 
+@pytest.mark.long
 def test_two_browsers_lose_nothing(browser: Browser, made: Night) -> None:
     """At one server, and at two."""
     with (
@@ -170,6 +174,7 @@ def test_two_browsers_lose_nothing(browser: Browser, made: Night) -> None:
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_is_accessible_and_fits_a_phone(browser: Browser, made: Night, scheme: Scheme) -> None:
     """Before and after the end; buttons are large enough to touch."""

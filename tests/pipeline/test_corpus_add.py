@@ -28,6 +28,7 @@ def options(folder: Path, labels: dict[str, str], first: int = 0) -> list[str]:
     return ["--reviews", str(reviews), "--inbox", str(inbox), "--speaker", "yan"]
 
 
+@pytest.mark.long
 def test_two_clips_become_recordings_and_training_data(clone: Checkout, tmp_path: Path) -> None:
     """`dvc repro` of the two stages adds them, and leaves every other row of the split; a commit holds it all.
 
@@ -67,6 +68,7 @@ def test_two_clips_become_recordings_and_training_data(clone: Checkout, tmp_path
     assert "1 recording of yan added" in without.run(*ADD, *more)
 
 
+@pytest.mark.long
 def test_what_is_added_passes_the_gate(clone: Checkout, tmp_path: Path) -> None:
     """Few as the recordings of the speaker are; what the gate cannot accept was not added."""
     given = options(tmp_path, LABELS)

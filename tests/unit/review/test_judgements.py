@@ -94,6 +94,7 @@ class TestKeeping:
             thread.join()
         assert Judgements.open(folder).all() == [judgement(number) for number in range(20)]
 
+    @pytest.mark.long
     def test_the_log_and_the_files_of_many_keystrokes_do_not_pile_up(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
