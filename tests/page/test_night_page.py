@@ -136,6 +136,13 @@ class TestContent:
         rest = re.sub(r"<script.*?</script>|base64,[^\"]*", "", html, flags=re.DOTALL)
         assert re.findall(r"(?:https?:)?//\w[^\s\"']*", rest) == []
 
+    def test_the_first_run_is_compared_with_none(self, folder: Path, tmp_path: Path) -> None:
+        """Not with its own rows either."""
+        assert report(folder, tmp_path / "page.html", "--run", "night-00").status == 0
+        html = (tmp_path / "page.html").read_text(encoding="utf-8")
+        assert "No run before wrote rows." in html
+        assert "runs before, same model" not in html
+
     def test_another_run_without_judgements_and_inbox(self, folder: Path, tmp_path: Path) -> None:
         """The page says how to get what it lacks; the same command gives the same bytes."""
         for name in ("one.html", "two.html"):

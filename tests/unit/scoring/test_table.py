@@ -256,6 +256,7 @@ class TestAppending:
         assert found.to_pylist() == [{"digit": 7, "path": text}]
         assert not any(map(len, table.scan(["path"], {"path": [text], "status": ["rejected"]})))
         assert not any(map(len, table.scan(["path"], {"path": []})))
+        assert not any(map(len, table.scan(["path"], {"path": [], "status": ["rejected", "scored"]})))
 
     def test_the_rows_are_on_the_disk_before_the_log_names_them(
         self, table: Table, monkeypatch: pytest.MonkeyPatch

@@ -289,10 +289,11 @@ def _add_actions(data: Path, rows: int) -> list[AddAction | RemoveAction]:
 
 
 def _sql_condition(only: Mapping[str, Collection[str]]) -> str | None:
-    def quoted(values: Collection[str]) -> str:
-        return ", ".join("'" + value.replace("'", "''") + "'" for value in values) or "NULL"
+    def is_among(column: str, values: Collection[str]) -> str:
+        quoted = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
+        return f"{column} IN ({quoted})" if quoted else "FALSE"
 
-    return " AND ".join(f"{column} IN ({quoted(values)})" for column, values in only.items()) or None
+    return " AND ".join(is_among(column, values) for column, values in only.items()) or None
 
 
 @contextmanager
