@@ -5,8 +5,8 @@ call does all of it again, under the same names; files without a row are removed
 """
 
 import hashlib
+import io
 import shutil
-import struct
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.io import wavfile
 
 from audiomnist.audio import wav, waveform
 from audiomnist.audio.waveform import Waveform
@@ -33,9 +34,6 @@ from audiomnist.synthesis.corpus import VOICES
 
 # Returns, for files in a folder, why the corpus cannot have them; those that it can have are not named.
 Refuse = Callable[[Sequence[Recording], Path], dict[str, str]]
-
-_WAV_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
-_PCM, _FLOAT = 1, 3
 
 
 @dataclass(frozen=True)
@@ -120,11 +118,9 @@ def _encoded(sound: Waveform) -> bytes:
     """Return a WAV file that decodes to the same samples."""
     steps = sound.samples * 2.0**15
     is_16_bit = bool(((steps == np.rint(steps)) & (steps >= -(2**15)) & (steps < 2**15)).all())
-    data = steps.astype("<i2").tobytes() if is_16_bit else sound.samples.astype("<f4").tobytes()
-    encoding, width = (_PCM, 2) if is_16_bit else (_FLOAT, 4)
-    rate_hz, size = sound.sample_rate_hz, _WAV_HEADER.size - 8 + len(data)
-    sizes_and_format = (size, b"WAVE", b"fmt ", 16, encoding, 1, rate_hz, rate_hz * width, width, 8 * width)
-    return _WAV_HEADER.pack(b"RIFF", *sizes_and_format, b"data", len(data)) + data
+    file = io.BytesIO()  # by SciPy: soundfile puts the time into files of floats
+    wavfile.write(file, sound.sample_rate_hz, steps.astype(np.int16) if is_16_bit else sound.samples)
+    return file.getvalue()
 
 
 def add(
