@@ -8,8 +8,8 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,12 +21,14 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from audiomnist.core.digits import PROBABILITIES
+from audiomnist.review.judgements import Judgement
 from audiomnist.scoring.table.history import RUN_ID
 from audiomnist.scoring.table.schema import SCHEMA
 from audiomnist.scoring.table.table import Table
 
 RUN = "night"
 SCORED_AT = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
+REVIEWED_AT = datetime(2026, 11, 24, 8, 0, 0, 123456, UTC)
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,21 @@ def row(path: str, confidence: float, digit: int = 7, **changes: Any) -> dict[st
         "scored_at": SCORED_AT,
         **changes,
     }
+
+
+def judgement(number: int, **changes: Any) -> Judgement:
+    """Return a judgement made in the minute of its number; each number has its own clip."""
+    made = Judgement(
+        judgement_id=f"id {number}",
+        path=f"{number}.wav",
+        content_sha256=f"content {number}",
+        model_version="m",
+        run_id=RUN,
+        label="7",
+        judged_by="ada",
+        judged_at=REVIEWED_AT + timedelta(minutes=number),
+    )
+    return replace(made, **changes)
 
 
 def write_rows(table: Path, rows: Sequence[dict[str, Any]]) -> Table:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -11,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from reviewing import judgement
 from scipy.stats import beta, binom
 
 from audiomnist.review import accuracy, sample
 from audiomnist.review.accuracy import Estimate, JudgedClip, Stratum, estimate
-from audiomnist.review.judgements import NO_DIGIT, Judgement
+from audiomnist.review.judgements import NO_DIGIT
 
 JUDGED = 300
 NIGHTS = 2000
@@ -70,21 +70,6 @@ def limits(rows: Counts, judged: Counts, wrong: Counts) -> NDArray[np.float64]:
     fixed = list(counts)
     estimates = [of_counts(tuple((*of, count) for of, count in zip(fixed, row, strict=True))) for row in wrong.tolist()]
     return np.array([(found.low, found.high) for found in estimates])
-
-
-def judgement(number: int, **changes: Any) -> Judgement:
-    """Return the judgement of a clip of its own, made in the minute of its number."""
-    made = Judgement(
-        judgement_id=f"id {number}",
-        path=f"{number}.wav",
-        content_sha256=f"content {number}",
-        model_version="m",
-        run_id="night",
-        label="0",
-        judged_by="ada",
-        judged_at=datetime(2026, 11, 24, 8, tzinfo=UTC) + timedelta(minutes=number),
-    )
-    return replace(made, **changes)
 
 
 def coverage(found: NDArray[np.float64], truth: NDArray[np.float64]) -> float:

@@ -4,7 +4,7 @@ import os
 import threading
 import time
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,27 +12,11 @@ import pytest
 from deltalake import DeltaTable
 from hypothesis import given
 from hypothesis import strategies as st
+from reviewing import REVIEWED_AT, judgement
 
-from audiomnist.review.judgements import LABELS, NO_DIGIT, SCHEMA, Judgement, Judgements, current, reviews_of
+from audiomnist.review.judgements import LABELS, NO_DIGIT, SCHEMA, Judgements, current, reviews_of
 from audiomnist.scoring.table.location import TableError
 from audiomnist.scoring.table.table import Table
-
-START = datetime(2026, 11, 24, 8, 0, 0, 123456, UTC)
-
-
-def judgement(number: int, **changes: object) -> Judgement:
-    """Return the judgement of a minute after the start; each has its own clip."""
-    made = Judgement(
-        judgement_id=f"id {number}",
-        path=f"{number}.wav",
-        content_sha256=f"content {number}",
-        model_version="m",
-        run_id="night",
-        label="7",
-        judged_by="ada",
-        judged_at=START + timedelta(minutes=number),
-    )
-    return replace(made, **changes)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -161,7 +145,7 @@ class TestCurrent:
         made = [
             first,
             *(
-                replace(first, judgement_id=f"{number}", label="3", **other, judged_at=START + timedelta(number))  # type: ignore[arg-type]
+                replace(first, judgement_id=f"{number}", label="3", **other, judged_at=REVIEWED_AT + timedelta(number))  # type: ignore[arg-type]
                 for number, other in enumerate(others, 1)
             ),
         ]
