@@ -85,17 +85,17 @@ def test_the_models_generalize_to_unseen_speakers() -> None:
     promised = {"cnn": (0.92, 0.80), "rnn": (0.90, 0.75), "lstm": (0.92, 0.85)}
     promised |= {"whisper": (0.97, 0.93), "cascade": (0.985, 0.95)}
     found = {model: (unseen[model]["mean"], unseen[model]["worst"]) for model in promised}
-    assert [model for model, least in promised.items() if min(np.subtract(found[model], least)) < 0] == []
+    assert [model for model, least in promised.items() if min(np.subtract(np.round(found[model], 3), least)) < 0] == []
     assert unseen[PARAMETERS["model"]]["ece"] <= 0.05
 
 
 def test_the_models_are_accurate_on_known_speakers_on_every_split() -> None:
-    """Mean of five random splits, and upstream's own; what the served model says of its certainty."""
+    """Mean of five random splits, and upstream's own, in tenths of a percent; and the served model's certainty."""
     random, official = (json.loads((ROOT / "reports" / f"{name}.json").read_text()) for name in ("random", "official"))
-    promised = {"cnn": (0.994, 0.993), "rnn": (0.99, 0.99), "lstm": (0.95, 0.95)}
+    promised = {"cnn": (0.995, 0.993), "rnn": (0.99, 0.99), "lstm": (0.95, 0.95)}
     promised |= {"whisper": (0.985, 0.99), "cascade": (0.995, 0.995)}
     found = {model: (random[model]["mean"], official[model]["accuracy"]) for model in promised}
-    assert [model for model, least in promised.items() if min(np.subtract(found[model], least)) < 0] == []
+    assert [model for model, least in promised.items() if min(np.subtract(np.round(found[model], 3), least)) < 0] == []
     assert random[PARAMETERS["model"]]["ece"] <= 0.02
 
 
