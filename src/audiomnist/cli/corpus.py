@@ -35,5 +35,6 @@ def add(
     from audiomnist.corpus.layouts import SPEAKER  # noqa: PLC0415
 
     if not re.fullmatch(SPEAKER, speaker):
-        raise typer.BadParameter(f"{speaker!r} has other characters", param_hint="--speaker")
+        allowed = "letters, digits, '.', '_' and '-', no '_' first"
+        raise typer.BadParameter(f"{speaker!r} is no speaker's name: {allowed}", param_hint="--speaker")
     add_reviewed(Path.cwd(), reviews, inbox, speaker, by)
