@@ -6,9 +6,9 @@ from audiomnist.core import stage
 from audiomnist.validation import parameters as validation
 
 
-def check(parameters: Path, manifest: Path, out: Path) -> None:
+def check(parameters: Path, manifest: Path, reviewed: Path, out: Path) -> None:
     """Validate all parameters; report every error at once."""
-    validation.check(parameters, manifest, out)
+    validation.check(parameters, manifest, reviewed, out)
 
 
 if __name__ == "__main__":

@@ -61,15 +61,16 @@ class Parameters(Section):
     robustness: RobustnessParams
 
 
-def check(parameters: Path, manifest: Path, out: Path) -> None:
+def check(parameters: Path, manifest: Path, reviewed: Path, out: Path) -> None:
     """Validate every section of params.yaml, and their consistency with each other, the manifest and this machine.
 
     `out` always has the same content, so that no stage that depends on it runs again after a change of a parameter.
 
     Raises:
         ParamsError: lists all errors.
-        ManifestError: the manifest cannot be read.
+        ManifestError: the manifest, or that of the reviewed recordings, cannot be read.
     """
+    manifests.read(reviewed)
     content = params.read(parameters)
     messages = [*params.errors(Parameters, content), *_inconsistencies(content, manifest)]
     if messages:

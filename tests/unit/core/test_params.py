@@ -12,11 +12,12 @@ from ruamel.yaml import YAML
 
 from audiomnist.core import params
 from audiomnist.core.params import ParamsError, Section
+from audiomnist.corpus.manifest import ManifestError
 from audiomnist.corpus.splits import SplitParams
 from audiomnist.validation import parameters
 
 ROOT = Path(__file__).parents[3]
-COMMITTED, MANIFEST = ROOT / "params.yaml", ROOT / "data/manifest.csv"
+COMMITTED, MANIFEST, REVIEWED = ROOT / "params.yaml", ROOT / "data/manifest.csv", ROOT / "data/reviewed.csv"
 Altered = Callable[[dict[str, Any]], Path]
 
 
@@ -59,7 +60,7 @@ def written(tmp_path: Path) -> Callable[[str], Path]:
 
 def test_the_committed_file_is_valid(tmp_path: Path) -> None:
     """The file in git passes, and the marker is written."""
-    parameters.check(COMMITTED, MANIFEST, tmp_path / "out")
+    parameters.check(COMMITTED, MANIFEST, REVIEWED, tmp_path / "out")
     assert (tmp_path / "out").exists()
 
 
@@ -67,7 +68,7 @@ def test_all_errors_are_in_one_message(altered: Altered, tmp_path: Path) -> None
     """A typo in a value, an unknown key and a number out of bounds are named by their paths, at once."""
     path = altered({"model": "cnnn", "models.rnn.hiden": 64, "split.test_fraction": 1.5})
     with pytest.raises(ParamsError) as caught:
-        parameters.check(path, MANIFEST, tmp_path / "out")
+        parameters.check(path, MANIFEST, REVIEWED, tmp_path / "out")
     message = str(caught.value)
     assert f"{path}: 3 error(s)" in message
     assert re.search(r"^  model: .*'cnnn'", message, re.MULTILINE)
@@ -78,7 +79,7 @@ def test_all_errors_are_in_one_message(altered: Altered, tmp_path: Path) -> None
 def test_an_error_writes_no_out(altered: Altered, tmp_path: Path) -> None:
     """The stage has no output where there was none."""
     with pytest.raises(ParamsError):
-        parameters.check(altered({"model": "cnnn"}), MANIFEST, tmp_path / "out")
+        parameters.check(altered({"model": "cnnn"}), MANIFEST, REVIEWED, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
 
 
@@ -86,15 +87,24 @@ def test_an_error_leaves_an_older_out(altered: Altered, tmp_path: Path) -> None:
     """What an earlier run wrote stays as it was."""
     (tmp_path / "out").write_text("older", encoding="utf-8")
     with pytest.raises(ParamsError):
-        parameters.check(altered({"model": "cnnn"}), MANIFEST, tmp_path / "out")
+        parameters.check(altered({"model": "cnnn"}), MANIFEST, REVIEWED, tmp_path / "out")
     assert (tmp_path / "out").read_text(encoding="utf-8") == "older"
+
+
+def test_a_damaged_list_of_reviewed_recordings_is_an_error(tmp_path: Path) -> None:
+    """As a merge of two branches leaves it; the stages that read it do not run."""
+    reviewed = tmp_path / "reviewed.csv"
+    reviewed.write_text(f"<<<<<<< HEAD\n{REVIEWED.read_text(encoding='utf-8')}", encoding="utf-8")
+    with pytest.raises(ManifestError, match=r"reviewed\.csv"):
+        parameters.check(COMMITTED, MANIFEST, reviewed, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_out_does_not_depend_on_the_parameters(altered: Altered, tmp_path: Path) -> None:
     """Two valid files give the same bytes, so that nothing that hangs on them runs again."""
-    parameters.check(COMMITTED, MANIFEST, tmp_path / "one")
+    parameters.check(COMMITTED, MANIFEST, REVIEWED, tmp_path / "one")
     parameters.check(
-        altered({"train.seed": 17, "model": "rnn", "split.test_fraction": 0.3}), MANIFEST, tmp_path / "other"
+        altered({"train.seed": 17, "model": "rnn", "split.test_fraction": 0.3}), MANIFEST, REVIEWED, tmp_path / "other"
     )
     assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
 
@@ -112,15 +122,15 @@ def test_the_held_out_speaker_must_be_among_those_who_speak(
     """The message says who they are."""
     path = altered({"data.source": source, "split.scheme": "speaker", "split.test_speaker": "zoe"})
     with pytest.raises(ParamsError, match=rf"1 error\(s\)\n  split\.test_speaker: 'zoe' is not among {among}"):
-        parameters.check(path, MANIFEST, tmp_path / "out")
+        parameters.check(path, MANIFEST, REVIEWED, tmp_path / "out")
 
 
 def test_all_speakers_of_the_manifest_may_be_held_out_where_all_are_used(altered: Altered, tmp_path: Path) -> None:
     """The message lists them."""
     every = {"data.speakers": None, "split.scheme": "speaker"}
-    parameters.check(altered({**every, "split.test_speaker": "theo"}), MANIFEST, tmp_path / "out")
+    parameters.check(altered({**every, "split.test_speaker": "theo"}), MANIFEST, REVIEWED, tmp_path / "out")
     with pytest.raises(ParamsError, match=rf"'zoe' is not among {MANIFEST} \(george, .*, yweweler\)"):
-        parameters.check(altered({**every, "split.test_speaker": "zoe"}), MANIFEST, tmp_path / "out")
+        parameters.check(altered({**every, "split.test_speaker": "zoe"}), MANIFEST, REVIEWED, tmp_path / "out")
 
 
 def test_an_unknown_accent_is_an_error_if_there_are_voices(altered: Altered, tmp_path: Path) -> None:
@@ -129,10 +139,11 @@ def test_an_unknown_accent_is_an_error_if_there_are_voices(altered: Altered, tmp
     with pytest.raises(
         ParamsError, match=r"1 error\(s\)\n  synthetic_speakers\.espeak_languages: eSpeak NG has no voice 'en-moon'$"
     ):
-        parameters.check(path, MANIFEST, tmp_path / "out")
+        parameters.check(path, MANIFEST, REVIEWED, tmp_path / "out")
     parameters.check(
         altered({"synthetic_speakers.espeak_languages": ["en-moon"], "synthetic_speakers.count": 0}),
         MANIFEST,
+        REVIEWED,
         tmp_path / "out",
     )
 
@@ -152,7 +163,7 @@ def test_a_number_that_would_mean_another_is_an_error(
 ) -> None:
     """One fold would be none, six of five others would be all."""
     with pytest.raises(ParamsError, match=rf"1 error\(s\)\n  {message}"):
-        parameters.check(altered(changes), MANIFEST, tmp_path / "out")
+        parameters.check(altered(changes), MANIFEST, REVIEWED, tmp_path / "out")
 
 
 @pytest.mark.parametrize(
@@ -162,7 +173,7 @@ def test_the_held_out_speaker_is_free_where_it_is_not_used_and_may_be_a_voice_of
     altered: Altered, tmp_path: Path, others: dict[str, Any]
 ) -> None:
     """Other schemes do not look at it."""
-    parameters.check(altered({"split.test_speaker": "angus", **others}), MANIFEST, tmp_path / "out")
+    parameters.check(altered({"split.test_speaker": "angus", **others}), MANIFEST, REVIEWED, tmp_path / "out")
 
 
 def test_inconsistent_sections_are_reported_with_errors_within_sections(altered: Altered, tmp_path: Path) -> None:
@@ -182,7 +193,7 @@ def test_inconsistent_sections_are_reported_with_errors_within_sections(altered:
         }
     )
     with pytest.raises(ParamsError) as caught:
-        parameters.check(path, MANIFEST, tmp_path / "out")
+        parameters.check(path, MANIFEST, REVIEWED, tmp_path / "out")
     for message in (
         "8 error(s)",
         "model: Input should be 'cnn', 'rnn', 'lstm', 'whisper' or 'cascade' (given: 'typo')",
@@ -201,13 +212,13 @@ def test_inconsistent_sections_are_reported_with_errors_within_sections(altered:
 def test_an_absent_device_is_an_error(altered: Altered, tmp_path: Path) -> None:
     """It is reported before training begins."""
     with pytest.raises(ParamsError, match=r"1 error\(s\)\n  train\.device: it is cuda, and there is none"):
-        parameters.check(altered({"train.device": "cuda"}), MANIFEST, tmp_path / "out")
+        parameters.check(altered({"train.device": "cuda"}), MANIFEST, REVIEWED, tmp_path / "out")
 
 
 def test_a_repeated_speaker_is_an_error(altered: Altered, tmp_path: Path) -> None:
     """The message names `data.speakers`."""
     with pytest.raises(ParamsError, match=r"data\.speakers: .*a speaker is named twice"):
-        parameters.check(altered({"data.speakers": ["theo", "theo"]}), MANIFEST, tmp_path / "out")
+        parameters.check(altered({"data.speakers": ["theo", "theo"]}), MANIFEST, REVIEWED, tmp_path / "out")
 
 
 @pytest.mark.parametrize(
@@ -227,13 +238,13 @@ def test_a_repeated_speaker_is_an_error(altered: Altered, tmp_path: Path) -> Non
 def test_each_section_has_its_bounds(altered: Altered, tmp_path: Path, key: str, value: object) -> None:
     """One invalid value is one error under its path."""
     with pytest.raises(ParamsError, match=rf"1 error\(s\)\n  {re.escape(key)}: "):
-        parameters.check(altered({key: value}), MANIFEST, tmp_path / "out")
+        parameters.check(altered({key: value}), MANIFEST, REVIEWED, tmp_path / "out")
 
 
 def test_an_absent_section_is_named(written: Callable[[str], Path], tmp_path: Path) -> None:
     """A file with a single section lacks all others, each on a line."""
     with pytest.raises(ParamsError) as caught:
-        parameters.check(written("model: cnn\n"), MANIFEST, tmp_path / "out")
+        parameters.check(written("model: cnn\n"), MANIFEST, REVIEWED, tmp_path / "out")
     missing = re.findall(r"^  (\w+): Field required$", str(caught.value), re.MULTILINE)
     assert missing == [
         "data",

@@ -8,7 +8,8 @@ ROOT = Path(__file__).parents[3]
 HEAVY = {"torch", "torchaudio", "librosa", "sklearn", "great_expectations", "pandas", "matplotlib", "scipy"}
 SCRIPT = """
 import runpy, sys
-sys.argv = ["check.py", "--parameters", "params.yaml", "--manifest", "data/manifest.csv", "--out", sys.argv[1]]
+inputs = ["--parameters", "params.yaml", "--manifest", "data/manifest.csv", "--reviewed", "data/reviewed.csv"]
+sys.argv = ["check.py", *inputs, "--out", sys.argv[1]]
 try:
     runpy.run_path("stages/check.py", run_name="__main__")
 except SystemExit as end:
