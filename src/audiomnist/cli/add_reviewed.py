@@ -1,10 +1,9 @@
 """The command `audiomnist corpus add`: reviewed clips that the gate accepts become recordings, versioned by DVC."""
 
 import logging
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from dvc.exceptions import DvcException
 from dvc.repo import Repo, lock_repo
@@ -21,7 +20,6 @@ from audiomnist.scoring.inbox import discover
 from audiomnist.scoring.inbox.paths import shown
 from audiomnist.validation import recordings
 from audiomnist.validation.bounds import RecordingBounds, ValidateParams
-from audiomnist.validation.rules import Rule
 
 
 class AddError(AudiomnistError):
@@ -76,19 +74,8 @@ def _refused(rows: Sequence[Recording], folder: Path, bounds: RecordingBounds) -
     reviewed = {row.file for row in rows}
     measured = recordings.measure(folder / "manifest.csv", folder, reviewed).to_dict("records")
     rules = recordings.rules(bounds)
-    broken = {row["recording"]: next((rule for rule in rules if _breaks(rule, row)), None) for row in measured}
+    broken = {row["recording"]: next((rule for rule in rules if rule.is_broken_by(row)), None) for row in measured}
     return {file: f"does not pass the gate: {rule.description}" for file, rule in broken.items() if rule}
-
-
-def _breaks(rule: Rule, row: Mapping[Hashable, Any]) -> bool:
-    """Return whether a file breaks a rule about its own measurements; others compare it with other files."""
-    value = row.get(rule.arguments.get("column"))
-    if value is None or value != value:  # noqa: PLR0124 - NaN: another rule reports what cannot be measured
-        return False
-    if rule.expectation == "ExpectColumnValuesToBeInSet":
-        return value not in rule.arguments["value_set"]
-    low, high = rule.arguments.get("min_value"), rule.arguments.get("max_value")
-    return (low is not None and value < low) or (high is not None and value > high)
 
 
 def _print(decided: Decided, added: Added, speaker: str) -> None:

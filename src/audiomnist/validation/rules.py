@@ -3,7 +3,7 @@
 A null value breaks no rule: another rule reports measurements that are missing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,16 @@ class Rule:
     description: str
     expectation: str
     arguments: dict[str, Any]
+
+    def is_broken_by(self, row: Mapping[Hashable, Any]) -> bool:
+        """Return whether a row breaks a rule about the values of one column; a rule of another kind it never breaks."""
+        value = row.get(self.arguments.get("column"))
+        if value is None or value != value:  # noqa: PLR0124 - NaN
+            return False
+        if "value_set" in self.arguments:
+            return value not in self.arguments["value_set"]
+        low, high = self.arguments.get("min_value"), self.arguments.get("max_value")
+        return (low is not None and value < low) or (high is not None and value > high)
 
 
 def between(

@@ -186,7 +186,8 @@ def test_each_broken_rule_names_its_recordings(site: Site) -> None:
     (site.data / "7_ann_1.wav").unlink()
     site.report.parent.mkdir()
     site.report.write_text("{}")
-    assert site.broken("recordings") == {
+    found = site.broken("recordings")
+    assert found == {
         "every file can be decoded": "2: 3_cy_0.wav, 7_ann_1.wav",
         "the sample rate is at least 8000 Hz": "1: 3_bob_1.wav",
         "there is one channel": "1: 3_bob_1.wav",
@@ -199,6 +200,14 @@ def test_each_broken_rule_names_its_recordings(site: Site) -> None:
         "the speaker says at least 2 different digits": "1: 3_dee_0.wav",
         "the number of takes of this digit by this speaker is the most common one, give or take 0": "1: 3_dee_0.wav",
     }
+    rows = GATES["recordings"].measure(site.manifest, site.data).to_dict("records")
+    of_a_column = [
+        rule for rule in GATES["recordings"].rules(PARAMS.recordings) if {"min_value", "value_set"} & {*rule.arguments}
+    ]
+    assert len(of_a_column) == 10
+    for rule in of_a_column:
+        names = [row["recording"] for row in rows if rule.is_broken_by(row)]
+        assert found.get(rule.description) == (f"{len(names)}: {', '.join(names)}" if names else None)
 
 
 def test_reviewed_recordings_need_no_balance(site: Site) -> None:
