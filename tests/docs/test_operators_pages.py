@@ -38,6 +38,7 @@ DEFERRED = {
     "no_permission",
     "recognizer_failed",
     "unfinished_name",
+    "unusable_key",
     "vanished",
     "worker_died",
 }

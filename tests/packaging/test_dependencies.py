@@ -17,7 +17,8 @@ PAGE = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
 
 SCORER = ("audiomnist.cli.score", "audiomnist.cli.table")
 RECOGNIZERS = "audiomnist.asr"
-# What the scorer imports for `--rev`, for `table report`, for `table verify`, and for models behind a recognizer.
+# What the scorer imports for `--rev`, for `table report`, for `table verify`, for models behind a recognizer, and for
+# object stores.
 OPTIONAL = (
     ("audiomnist.scoring.command", "audiomnist.serving.revision"),
     ("audiomnist.cli.table", "audiomnist.night.page"),
@@ -25,6 +26,10 @@ OPTIONAL = (
     ("audiomnist.serving.predictor", "audiomnist.asr.registry"),
     ("audiomnist.serving.predictor", "audiomnist.asr.params"),
     ("audiomnist.serving.predictor", "audiomnist.asr.first_token"),
+    ("audiomnist.scoring.inbox.bucket", "obstore"),
+    ("audiomnist.scoring.table.storage", "obstore"),
+    ("audiomnist.storage.download", "obstore"),
+    ("audiomnist.storage.store", "obstore"),
 )
 # Imported when a sound is put into a room, which no recognizer does.
 AUGMENTATION = ("audiomnist.audio.augment", "scipy")
@@ -67,7 +72,7 @@ def test_the_extra_pipeline_has_the_rest(graph: grimp.ImportGraph) -> None:
     """All that is imported anywhere else, and one package that is not."""
     everything = imported_by(graph, ["audiomnist", *graph.find_descendants("audiomnist")])
     only_for_review = required("review") - required("pipeline")
-    others = required() | required("asr") | required("microphone") | only_for_review
+    others = required() | required("asr") | required("cloud") | required("microphone") | only_for_review
     assert required("pipeline") == everything - others | NOT_IMPORTED
 
 
@@ -76,6 +81,15 @@ def test_the_extra_microphone_is_what_that_package_imports_itself(graph: grimp.I
     modules = graph.find_descendants("audiomnist.microphone")
     imported = set[str]().union(*map(graph.find_modules_directly_imported_by, modules))
     assert required("microphone") == packages(imported) - required()
+
+
+def test_the_extra_cloud_is_what_object_stores_need(graph: grimp.ImportGraph) -> None:
+    """The client alone: the modules that import it are there without it."""
+    clients = {imported for _, imported in OPTIONAL if not imported.startswith("audiomnist.")}
+    assert required("cloud") == packages(clients)
+    assert graph.find_modules_that_directly_import("obstore") == {
+        importer for importer, imported in OPTIONAL if imported == "obstore"
+    }
 
 
 def test_recognizers_are_imported_without_what_only_augmentation_needs() -> None:
@@ -116,4 +130,4 @@ def packages(modules: Iterable[str]) -> set[str]:
 
 def canonical(requirement: str) -> str:
     """Return the name of a package as indexes write it."""
-    return re.sub(r"[-_.]+", "-", re.split(r"[<>=]", requirement)[0]).lower()
+    return re.sub(r"[-_.]+", "-", re.split(r"[<>=[]", requirement)[0]).lower()

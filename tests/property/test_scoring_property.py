@@ -16,6 +16,7 @@ from runs import RUN_COLUMNS, Row, assert_same_answers, by_path, rows_of, score
 
 from audiomnist.scoring.inbox import discover as inbox
 from audiomnist.scoring.inbox.discover import Candidate
+from audiomnist.scoring.inbox.inbox import Folder
 from audiomnist.scoring.run import ScoringConfig
 from audiomnist.scoring.workers.scorer import Scorer, ScoringTask
 from audiomnist.serving import model
@@ -43,7 +44,7 @@ def labelled_alone(folder: Path, bundle: Path) -> Alone:
     """Label each file of an inbox by itself."""
     files = [item for item in inbox.discover(folder) if isinstance(item, Candidate)]
     labeller = Scorer(
-        ScoringTask(folder, bundle, RUN_COLUMNS["model_version"], 0.0), predictor(model.load(bundle, threads=1))
+        ScoringTask(Folder(folder), bundle, RUN_COLUMNS["model_version"], 0.0), predictor(model.load(bundle, threads=1))
     )
     rows = [row for file in files for row in rows_of(labeller.score([file]))]
     return Alone(folder, bundle, labeller, files, {row["path"]: row for row in rows})

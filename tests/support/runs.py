@@ -15,13 +15,23 @@ from numpy.typing import NDArray
 from audiomnist.cli import main
 from audiomnist.core.digits import PROBABILITIES
 from audiomnist.scoring import records, run
+from audiomnist.scoring.inbox.inbox import Folder
 from audiomnist.scoring.run import ScoringConfig
 from audiomnist.scoring.summary import Summary
 from audiomnist.scoring.table.table import Table
-from audiomnist.scoring.workers.scorer import ScoredChunk
+from audiomnist.scoring.workers.scorer import ScoredChunk, ScoringTask
 from audiomnist.serving.bundle.reference import Histogram, Reference
 
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class FolderConfig(ScoringConfig):
+    """Settings of a run whose inbox and table are folders of this machine."""
+
+    inbox: Path
+    table: Path
+
 
 HALVES = Histogram(edges=(0.5,), shares=(0.5, 0.5))
 REFERENCE = Reference(labels=(0.1,) * 10, confidence=HALVES, duration_s=HALVES)
@@ -33,6 +43,12 @@ RUN_COLUMNS = {
     "code_revision": "c" * 40,
     "run_id": "this run",
 }
+
+
+def folder_of(task: ScoringTask) -> Path:
+    """Return the folder of a task's inbox."""
+    assert isinstance(task.inbox, Folder)
+    return task.inbox.path
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from audiomnist.cli.local_folder import local_folder
+from audiomnist.cli.places import local_folder
 
 app = typer.Typer(help="Add recordings to the corpus of a checkout.", no_args_is_help=True)
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from audiomnist.cli.local_folder import local_folder
+from audiomnist.cli.places import local_folder
 from audiomnist.core import extras
 
 

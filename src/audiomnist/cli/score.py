@@ -2,12 +2,13 @@
 
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from audiomnist.cli.local_folder import local_folder
+from audiomnist.cli.places import place
 from audiomnist.core.processes import available_cores
+from audiomnist.storage.url import Place, Url
 
 if TYPE_CHECKING:
     from audiomnist.scoring.inbox.selection import Selection
@@ -24,19 +25,27 @@ def served_model() -> Path:
 
 def score(
     inbox: Annotated[
-        Path,
+        Any,
         typer.Argument(
-            parser=local_folder, metavar="INBOX", help="Folder of WAV and FLAC files; its sub-folders are searched too."
+            parser=place,
+            metavar="INBOX",
+            help="Folder of WAV and FLAC files, or its s3://, gs:// or az:// URL; its sub-folders are searched too.",
         ),
     ],
     into: Annotated[
-        Path,
+        Any,
         typer.Option(
-            "--into", parser=local_folder, metavar="TABLE", help="Folder of the table; created if it does not exist."
+            "--into",
+            parser=place,
+            metavar="TABLE",
+            help="Folder or URL of the table; created if it does not exist.",
         ),
     ],
     model: Annotated[
-        Path | None, typer.Option(readable=False, help="Folder of a model bundle; by default the served model.")
+        Any,
+        typer.Option(
+            parser=place, metavar="MODEL", help="Folder of a model bundle, or its URL; by default the served model."
+        ),
     ] = None,
     rev: Annotated[
         str | None,
@@ -85,24 +94,32 @@ def score(
 
     if rev is not None and not rev.strip():
         raise typer.BadParameter("it names no revision", param_hint="--rev")
+    if rev and isinstance(model, Url):
+        raise typer.BadParameter("it is of a folder in this repository, not of an object store", param_hint="--rev")
     if csv is not None:
         _check_target(csv, inbox, into)
+    selection = _selection(include or [], exclude or [])
+
+    def configured(bundle: Path) -> ScoringConfig:
+        return ScoringConfig(
+            inbox,
+            into,
+            bundle,
+            min_confidence,
+            batch_size,
+            workers or available_cores(),
+            selection,
+            limit,
+            rescore,
+            reread,
+            wait,
+        )
+
     bundle = model or (_IN_REPOSITORY if rev else served_model())
-    config = ScoringConfig(
-        inbox,
-        into,
-        bundle,
-        min_confidence,
-        batch_size,
-        workers or available_cores(),
-        _selection(include or [], exclude or []),
-        limit,
-        rescore,
-        reread,
-        wait,
-    )
     raise typer.Exit(
-        command.score(config, rev, csv, max_rejected_fraction, dry_run=dry_run, quiet=quiet, as_json=as_json)
+        command.score(
+            configured, bundle, rev, csv, max_rejected_fraction, dry_run=dry_run, quiet=quiet, as_json=as_json
+        )
     )
 
 
@@ -115,9 +132,9 @@ def _selection(include: list[str], exclude: list[str]) -> "Selection":
         raise typer.BadParameter(str(error), param_hint="--include or --exclude") from error
 
 
-def _check_target(csv: Path, inbox: Path, table: Path) -> None:
+def _check_target(csv: Path, *places: Place) -> None:
     if csv.suffix != ".csv":
         raise typer.BadParameter(f"{csv} must end with .csv", param_hint="--csv")
-    for folder in (inbox, table):
+    for folder in (folder for folder in places if isinstance(folder, Path)):
         if csv.resolve().is_relative_to(folder.resolve()):
             raise typer.BadParameter(f"{csv} lies in {folder}: name another place", param_hint="--csv")

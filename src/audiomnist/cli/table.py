@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from audiomnist.cli.local_folder import local_folder
+from audiomnist.cli.places import local_folder, place
 from audiomnist.scoring.inbox.paths import shown
+from audiomnist.storage.url import Place
 
 if TYPE_CHECKING:
     from audiomnist.scoring.table.table import Table
@@ -20,12 +21,13 @@ app = typer.Typer(
     help="Show, export, report, check and clean up the table of `audiomnist score`.", no_args_is_help=True
 )
 
-Folder = Annotated[Path, typer.Argument(metavar="TABLE", parser=local_folder, help="Folder of the table.")]
+Folder = Annotated[Any, typer.Argument(metavar="TABLE", parser=place, help="Folder of the table, or its URL.")]
+LocalFolder = Annotated[Path, typer.Argument(metavar="TABLE", parser=local_folder, help="Folder of the table.")]
 
 _SHOWN = ("scored_at", "status", "digit", "confidence", "ood_score", "reason", "model", "path")
 
 
-def _opened(folder: Path) -> "Table":
+def _opened(folder: Place) -> "Table":
     from audiomnist.scoring.table.table import Table  # noqa: PLC0415 - keeps --help quick
 
     return Table.open(folder)
@@ -110,7 +112,7 @@ class _OptionalValue(TyperCommand):
 
 @app.command(cls=_OptionalValue)
 def report(
-    folder: Folder,
+    folder: LocalFolder,
     to: Annotated[Path, typer.Option("--to", readable=False, help="HTML file to write.")],
     run: Annotated[
         str | None, typer.Option(metavar="RUN_ID", help="The run; by default the latest that wrote rows.")

@@ -3,8 +3,6 @@
 The checked columns are in memory as a whole.
 """
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -12,6 +10,7 @@ import pyarrow as pa
 from audiomnist.core.digits import PROBABILITIES
 from audiomnist.scoring.table.schema import FORMER_REASONS, IDENTITY, REASONS, SCHEMA, STATUSES
 from audiomnist.scoring.table.table import Table
+from audiomnist.storage.url import Place
 from audiomnist.validation import gate
 from audiomnist.validation.rules import Rule, among, between, unique
 
@@ -20,7 +19,7 @@ _COLUMNS = [name for name in SCHEMA.names if name not in _UNCHECKED]
 _SHA256 = "[0-9a-f]{64}"
 
 
-def verify(path: Path) -> int:
+def verify(path: Place) -> int:
     """Check every row of a table with `RULES`; return the number of rows.
 
     Raises:

@@ -15,9 +15,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from audiomnist.scoring.table import delta_files, lock
+from audiomnist.scoring.table import lock
 from audiomnist.scoring.table.kind import TableKind
-from audiomnist.scoring.table.location import unwritable
 from audiomnist.scoring.table.table import Table
 
 NO_DIGIT = "no_digit"
@@ -155,11 +154,7 @@ class Judgements:
         """Read the table again after an error, which may have come after the commit; sync what followed a version."""
         with lock.held(self.path, wait=True):
             self._table = Table.open(self.path, JUDGEMENTS)
-            try:
-                for later in range(version + 1, self._table.version + 1):
-                    delta_files.sync_commit(self.path, later)
-            except OSError as error:
-                raise unwritable(self.path, error) from error
+            self._table.sync_since(version)
             self._ids = {judgement.judgement_id for judgement in self.all()}
             self._failed_at = None
             self._read_at = time.monotonic()

@@ -2,8 +2,8 @@
 
 import os
 import sys
-from contextlib import nullcontext, suppress
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -25,6 +25,8 @@ from audiomnist.scoring.table.schema import SCHEMA
 from audiomnist.scoring.table.table import Table
 from audiomnist.serving import revision
 from audiomnist.serving.bundle.description import BundleError
+from audiomnist.storage.download import DownloadError, downloaded
+from audiomnist.storage.url import Place, Url
 
 USAGE = 2
 TOO_MANY_REJECTED = 3
@@ -36,6 +38,7 @@ _STATUSES: dict[type[Exception], int] = {
     InboxError: USAGE,
     BundleError: MODEL_UNUSABLE,
     RecognitionError: MODEL_UNUSABLE,
+    DownloadError: MODEL_UNUSABLE,
     extras.MissingExtraError: MODEL_UNUSABLE,
     LockedError: TABLE_HELD,
     TableError: TABLE_UNWRITABLE,
@@ -45,7 +48,8 @@ _STATUSES: dict[type[Exception], int] = {
 
 
 def score(
-    config: ScoringConfig,
+    configured: Callable[[Path], ScoringConfig],
+    model: Place,
     rev: str | None,
     csv: Path | None,
     max_rejected_fraction: float,
@@ -54,13 +58,16 @@ def score(
     quiet: bool,
     as_json: bool,
 ) -> int:
-    """Score an inbox and report the run; return the exit status. The arguments are the options of the command."""
+    """Score an inbox and report the run; return the exit status. The arguments are the options of the command.
+
+    `configured` returns the settings of a run for the folder of a model bundle.
+    """
     console = Console(file=cast("TextIO", _CheckedStream(sys.stderr, "stderr")), quiet=quiet)
-    bundle = revision.bundle_of(config.model, rev) if rev else nullcontext(config.model)
     try:
-        with extras.explained("pipeline" if rev else "asr"), bundle as model, stoppable() as stop:
+        with extras.explained("pipeline" if rev else "asr"), _bundle(model, rev) as bundle, stoppable() as stop:
+            config = configured(bundle)
             with progress(config.inbox, console) as show:
-                summary = (run.preview if dry_run else run.score)(replace(config, model=model), show, stop)
+                summary = (run.preview if dry_run else run.score)(config, show, stop)
             _report(summary, console, config.table, None if dry_run else csv, as_json=as_json)
     except tuple(_STATUSES) as error:
         _print_error(str(error))
@@ -70,7 +77,20 @@ def score(
     return _status(summary, max_rejected_fraction)
 
 
-def _report(summary: Summary, console: Console, table: Path, csv: Path | None, *, as_json: bool) -> None:
+@contextmanager
+def _bundle(model: Place, rev: str | None) -> Iterator[Path]:
+    """Yield the folder of a model bundle: of a git revision if one is named, or a copy of one in an object store."""
+    if isinstance(model, Url):
+        with downloaded(model) as folder:
+            yield folder
+    elif rev:
+        with revision.bundle_of(model, rev) as folder:
+            yield folder
+    else:
+        yield model
+
+
+def _report(summary: Summary, console: Console, table: Place, csv: Path | None, *, as_json: bool) -> None:
     """Print the summary, and write the rows of the run to a file; an error has the number of committed rows."""
     try:
         if as_json:

@@ -61,4 +61,4 @@ def _is_seen(entry: Candidate | Unusable, seen: SeenFiles, *, reread: bool) -> b
     path = paths.text(entry.path)
     if isinstance(entry, Unusable):
         return seen.has_row(path, None)
-    return not reread and seen.has_stat(path, entry.size_bytes, entry.modified_ns)
+    return not reread and seen.has_stat(path, entry.size_bytes, entry.modified_ns, entry.etag)

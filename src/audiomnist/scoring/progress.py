@@ -4,10 +4,11 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from audiomnist.storage.url import Place, Url
 
 _LINE_EVERY_S = 10.0
 
@@ -20,7 +21,7 @@ def no_progress(counts: Mapping[str, int]) -> None:
 
 
 @contextmanager
-def progress(inbox: Path, console: Console) -> Iterator[Show]:
+def progress(inbox: Place, console: Console) -> Iterator[Show]:
     """Yield a function that shows the counts: as a bar if the console is a terminal, else as a line now and then."""
     start = last = time.monotonic()
 
@@ -43,8 +44,10 @@ def progress(inbox: Path, console: Console) -> Iterator[Show]:
         )
 
 
-def _entries(inbox: Path) -> int:
-    """Return the number of entries to find: files, and hidden folders, which are not entered."""
+def _entries(inbox: Place) -> int | None:
+    """Return the number of entries to find: files, and hidden folders, which are not entered; None if unknown."""
+    if isinstance(inbox, Url):
+        return None
     count = 0
     for _, folders, files in os.walk(os.fsencode(inbox)):
         entered = [name for name in folders if not name.startswith(b".")]

@@ -27,6 +27,7 @@ class FileInfo(NamedTuple):
     sample_rate_hz: int | None = None
     channels: int | None = None
     peak: float | None = None
+    etag: str | None = None
 
 
 class Outcome(NamedTuple):

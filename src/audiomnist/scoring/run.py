@@ -16,7 +16,8 @@ from uuid import uuid4
 
 from audiomnist.scoring import records
 from audiomnist.scoring.inbox import paths
-from audiomnist.scoring.inbox.discover import InboxError, check_listable, discover
+from audiomnist.scoring.inbox.discover import InboxError
+from audiomnist.scoring.inbox.inbox import inbox_at
 from audiomnist.scoring.inbox.selection import Selection
 from audiomnist.scoring.new_files import new_chunks
 from audiomnist.scoring.progress import Show, no_progress
@@ -31,6 +32,7 @@ from audiomnist.scoring.writer import TableWriter, committed_in_error
 from audiomnist.serving.cascade import Cascade, load
 from audiomnist.serving.model import Model
 from audiomnist.serving.predictor import predictor
+from audiomnist.storage.url import Place, Url
 
 # Files per chunk: enough for batches of similar length, few where each file takes long.
 _CHUNK_FILES = {"waveform": 512, "cascade": 512, "logprobs": 128, "transcript": 32}
@@ -41,8 +43,8 @@ class ScoringConfig:
     """Settings of a run.
 
     Attributes:
-        inbox: folder of the files to score.
-        table: folder of the table; neither folder may contain the other.
+        inbox: folder of the files to score, on this machine or in an object store.
+        table: folder of the table, likewise; neither folder may contain the other.
         model: folder of the model bundle.
         min_confidence: labels with a lower confidence are withheld; in [0, 1].
         batch_size: rows per commit (>= 1).
@@ -54,8 +56,8 @@ class ScoringConfig:
         wait: whether to wait for another run that holds the lock.
     """
 
-    inbox: Path
-    table: Path
+    inbox: Place
+    table: Place
     model: Path
     min_confidence: float = 0.0
     batch_size: int = 4096
@@ -96,11 +98,17 @@ def _checked_model(config: ScoringConfig) -> Model | Cascade:
     """Return the model, after checking that it can predict, and where inbox and table are."""
     model = load(config.model, threads=1)
     predictor(model)
-    inbox, table = config.inbox.resolve(), config.table.resolve()
-    if inbox == table or inbox in table.parents or table in inbox.parents:
+    if _contains(config.inbox, config.table) or _contains(config.table, config.inbox):
         raise InboxError(f"{config.inbox} and {config.table} lie one in the other: keep the table outside of the inbox")
-    check_listable(config.inbox)
+    inbox_at(config.inbox).check()
     return model
+
+
+def _contains(folder: Place, other: Place) -> bool:
+    """Return whether a folder is the other one, or has it in it."""
+    if isinstance(folder, Url) or isinstance(other, Url):
+        return isinstance(folder, Url) and isinstance(other, Url) and folder.contains(other)
+    return other.resolve().is_relative_to(folder.resolve())
 
 
 class _ScoringRun:
@@ -115,7 +123,7 @@ class _ScoringRun:
         self._header = RunHeader(
             run_id=f"{started_at:%Y%m%dT%H%M%SZ}-{uuid4().hex[:8]}",
             started_at=started_at,
-            inbox=paths.text(os.fsencode(config.inbox)),
+            inbox=str(config.inbox) if isinstance(config.inbox, Url) else paths.text(os.fsencode(config.inbox)),
             model=model.description.model,
             model_version=model.version,
             dataset=model.description.dataset.name,
@@ -134,7 +142,7 @@ class _ScoringRun:
         seen = self._seen(table)
         columns = records.run_columns(run_id, self._model.description, self._model.version)
         writer = TableWriter(table, seen, self._counters, columns, config.batch_size)
-        task = ScoringTask(config.inbox, config.model, self._model.version, config.min_confidence)
+        task = ScoringTask(inbox_at(config.inbox), config.model, self._model.version, config.min_confidence)
         scored = pool.scored_chunks(task, self._new_chunks(seen), config.workers)
         with committed_in_error(writer):
             with closing(scored):
@@ -151,7 +159,7 @@ class _ScoringRun:
     def _new_chunks(self, seen: SeenFiles) -> Iterator[Chunk]:
         config = self._config
         return new_chunks(
-            discover(config.inbox, config.selection),
+            inbox_at(config.inbox).entries(config.selection),
             seen,
             self._counters,
             self._stop,

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from audiomnist.scoring.table.table import Table
 
-_COLUMNS = ("path", "size_bytes", "modified_ns", "content_sha256")
+_COLUMNS = ("path", "size_bytes", "modified_ns", "etag", "content_sha256")
 
 
 class SeenFiles:
@@ -19,8 +19,9 @@ class SeenFiles:
         self._stats: set[bytes] = set()
         self._rows: set[bytes] = set()
         for batch in rows:
-            paths, sizes, times, contents = (batch[column].to_pylist() for column in _COLUMNS)
-            self._stats.update(map(_key, sizes, times, paths))
+            paths, sizes, times, etags, contents = (batch[column].to_pylist() for column in _COLUMNS)
+            versions = (etag or modified_ns for etag, modified_ns in zip(etags, times, strict=True))
+            self._stats.update(map(_key, sizes, versions, paths))
             self._rows.update(map(_key, contents, paths))
 
     @classmethod
@@ -32,9 +33,9 @@ class SeenFiles:
         only = {"model_version": [model_version]} if rescore else None
         return cls(table.scan(_COLUMNS, only) if table else ())
 
-    def has_stat(self, path: str, size_bytes: int, modified_ns: int) -> bool:
-        """Return whether a row has this path, size and modification time, so that the file need not be read."""
-        return _key(size_bytes, modified_ns, path) in self._stats
+    def has_stat(self, path: str, size_bytes: int, modified_ns: int, etag: str | None = None) -> bool:
+        """Return whether a row has this path and size, and this ETag or else modification time: it need not be read."""
+        return _key(size_bytes, etag or modified_ns, path) in self._stats
 
     def has_row(self, path: str, content_sha256: str | None) -> bool:
         """Return whether a row has this path and content (None for a file that was not read)."""

@@ -28,8 +28,8 @@ from score_process import AUDIOMNIST
 from table_files import create_former
 
 from audiomnist.cli import main
-from audiomnist.scoring import run as scoring_run
 from audiomnist.scoring.inbox.discover import Deferred, Entry, discover
+from audiomnist.scoring.inbox.inbox import Folder
 from audiomnist.scoring.inbox.selection import Selection
 from audiomnist.scoring.summary import Summary
 from audiomnist.scoring.table import lock
@@ -110,11 +110,11 @@ def defers(inbox: Path, monkeypatch: pytest.MonkeyPatch) -> Defer:
     one = os.fsencode(min(path.name for path in inbox.glob("good*")))
 
     def defer(reason: str) -> None:
-        def found(folder: Path, selection: Selection) -> Iterator[Entry]:
-            for item in discover(folder, selection):
+        def found(folder: Folder, selection: Selection) -> Iterator[Entry]:
+            for item in discover(folder.path, selection):
                 yield Deferred(one, reason, "is deferred") if item.path == one else item
 
-        monkeypatch.setattr(scoring_run, "discover", found)
+        monkeypatch.setattr(Folder, "entries", found)
 
     return defer
 
@@ -461,16 +461,25 @@ class TestUsage:
         assert "--into" in plain(audiomnist("score", inbox).err)
         assert audiomnist("score", inbox).status == audiomnist("score").status == 2
 
-    @pytest.mark.parametrize("place", ["s3://bucket/table", "abfss://a@b/c", "gs://x", "file://elsewhere/table"])
-    def test_a_table_that_is_not_on_this_machine_is_refused(
-        self, inbox: Path, cnn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+    @pytest.mark.parametrize(
+        ("place", "reason"),
+        [
+            ("ftp://host/table", "ftp:// is no object store that is known"),
+            ("file://elsewhere/table", "file://elsewhere/table is on another machine"),
+            ("s3://key:secret@bucket/table", "credentials and settings come from the environment"),
+            ("s3:///table", "names no folder"),
+        ],
+    )
+    def test_a_url_of_no_folder_is_refused(
+        self, inbox: Path, cnn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, reason: str
     ) -> None:
         """Nothing is left behind, be it a folder of that name."""
         monkeypatch.chdir(tmp_path)
         before = tree(tmp_path)
         ended = audiomnist("score", inbox, "--into", place, "--model", cnn)
         assert (ended.status, ended.out) == (2, "")
-        assert f"{place} is not on this machine" in plain(ended.err)
+        assert reason in plain(ended.err)
+        assert "secret" not in ended.err
         assert tree(tmp_path) == before
         assert audiomnist("table", "show", place).status == 2
 

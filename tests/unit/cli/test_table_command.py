@@ -13,12 +13,11 @@ import pytest
 import small_bundles
 from deltalake import write_deltalake
 from inbox_files import SETTLED_NS, encoded, put, put_bad, put_good, tone
-from runs import RUN_COLUMNS, Ended, Row, audiomnist, by_path, rows, score, tree
+from runs import RUN_COLUMNS, Ended, FolderConfig, Row, audiomnist, by_path, rows, score, tree
 from score_process import AUDIOMNIST
 
 from audiomnist.scoring import records
 from audiomnist.scoring.records import FileInfo, FileResult, Outcome
-from audiomnist.scoring.run import ScoringConfig
 from audiomnist.scoring.summary import Summary
 from audiomnist.scoring.table import lock
 from audiomnist.scoring.table.history import RUN, RUN_ID
@@ -35,7 +34,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Summary]]
     """A table that three runs have written to, and their summaries, the latest first; to be read only."""
     folder = tmp_path_factory.mktemp("runs")
     bundle = small_bundles.write("cnn", folder / "bundle")
-    config = ScoringConfig(folder / "inbox", folder / "table", bundle)
+    config = FolderConfig(folder / "inbox", folder / "table", bundle)
     put_good(config.inbox, 30)
     first = score(config)
     put_bad(config.inbox, 6)
@@ -282,7 +281,7 @@ class TestVacuum:
 
     def test_what_a_crash_left_is_removed_and_reported(self, table: Path, tmp_path: Path) -> None:
         """And nothing that is used: all rows are still there."""
-        config = ScoringConfig(tmp_path / "inbox", tmp_path / "table", table.parent / "bundle" / "served")
+        config = FolderConfig(tmp_path / "inbox", tmp_path / "table", table.parent / "bundle" / "served")
         put_good(config.inbox, 5)
         score(config)
         before = rows(config.table)

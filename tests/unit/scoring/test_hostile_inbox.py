@@ -11,11 +11,10 @@ import small_bundles
 import soundfile
 import wav_mutations
 from inbox_files import BAD, CHANNELS, ENCODINGS, RATES_HZ, encoded, put, put_bad, put_good, tone
-from runs import Row, answer, assert_same_answers, audiomnist, by_path, score
+from runs import FolderConfig, Row, answer, assert_same_answers, audiomnist, by_path, score
 
 from audiomnist.audio.waveform import Waveform
 from audiomnist.scoring.inbox import paths
-from audiomnist.scoring.run import ScoringConfig
 from audiomnist.scoring.table.schema import REASONS
 from audiomnist.serving import model as inference
 
@@ -44,13 +43,13 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def config(bundle: Path, tmp_path: Path) -> ScoringConfig:
+def config(bundle: Path, tmp_path: Path) -> FolderConfig:
     """Settings for an empty inbox and a table that does not exist yet."""
     (tmp_path / "inbox").mkdir()
-    return ScoringConfig(tmp_path / "inbox", tmp_path / "table", bundle)
+    return FolderConfig(tmp_path / "inbox", tmp_path / "table", bundle)
 
 
-def undisturbed(config: ScoringConfig) -> dict[str, Row]:
+def undisturbed(config: FolderConfig) -> dict[str, Row]:
     """Score what is in the inbox, into another table; return the rows by path."""
     apart = replace(config, table=config.table.with_name("apart"))
     score(apart)
@@ -64,7 +63,7 @@ def test_there_is_a_bad_file_for_every_reason_that_content_can_have() -> None:
 
 @pytest.mark.parametrize(("good", "bad", "workers"), [(200, 36, 2), pytest.param(800, 80, 1, marks=pytest.mark.long)])
 def test_bad_files_are_rejected_with_their_reasons_and_the_good_ones_are_scored(
-    config: ScoringConfig, good: int, bad: int, workers: int
+    config: FolderConfig, good: int, bad: int, workers: int
 ) -> None:
     """All of them, each with the answer that it has without bad ones beside it."""
     digits = put_good(config.inbox, good)
@@ -78,7 +77,7 @@ def test_bad_files_are_rejected_with_their_reasons_and_the_good_ones_are_scored(
     assert_same_answers({path: found[path] for path in digits}, expected)
 
 
-def test_files_of_every_accepted_kind_have_the_models_answer_to_their_sound(config: ScoringConfig) -> None:
+def test_files_of_every_accepted_kind_have_the_models_answer_to_their_sound(config: FolderConfig) -> None:
     """Encodings, rates and numbers of channels in the row are those of the file; libsndfile is the reference."""
     files = put_good(config.inbox, len(ENCODINGS) * len(CHANNELS))
     assert score(config).scored == len(files)
@@ -97,7 +96,7 @@ def test_files_of_every_accepted_kind_have_the_models_answer_to_their_sound(conf
 
 
 @pytest.mark.parametrize("count", [300, pytest.param(2_000, marks=pytest.mark.long)])
-def test_mutated_headers_disturb_nobody(config: ScoringConfig, count: int) -> None:
+def test_mutated_headers_disturb_nobody(config: FolderConfig, count: int) -> None:
     """Each file is scored or rejected, none is deferred; the good ones have the answers that they have alone."""
     put_good(config.inbox, 40)
     expected = undisturbed(config)
@@ -113,7 +112,7 @@ def test_mutated_headers_disturb_nobody(config: ScoringConfig, count: int) -> No
     assert set(summary.by_reason) <= REASONS.keys()
 
 
-def test_strange_names_have_rows_and_are_shown_safely(config: ScoringConfig, tmp_path: Path) -> None:
+def test_strange_names_have_rows_and_are_shown_safely(config: FolderConfig, tmp_path: Path) -> None:
     """Good and bad files; what the terminal gets has no character that it would obey, and CSV is read back."""
     for number, name in enumerate(STRANGE_NAMES):
         put(config.inbox, name, encoded(tone(number % 10, seed=number)))
@@ -142,7 +141,7 @@ def harmless(path: str) -> str:
     return f"\\x{ord(path[0]):02x}{path[1:]}" if path[0] in "=-" else path
 
 
-def test_a_name_gives_back_the_bytes_of_the_file_system(config: ScoringConfig) -> None:
+def test_a_name_gives_back_the_bytes_of_the_file_system(config: FolderConfig) -> None:
     """So that a program finds the file of a row."""
     for name in STRANGE_NAMES:
         put(config.inbox, name, encoded(tone(3)))

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 import small_bundles
 from inbox_files import SETTLED_NS, encoded, put, put_bad, put_good, tone
-from runs import answer, assert_same_answers, by_path, rows, score, tree
+from runs import FolderConfig, answer, assert_same_answers, by_path, rows, score, tree
 
 from audiomnist.audio import waveform
 from audiomnist.core.hashing import sha256_of
 from audiomnist.scoring import run as scoring_run
 from audiomnist.scoring.inbox.discover import Entry, InboxError, discover
+from audiomnist.scoring.inbox.inbox import Folder
 from audiomnist.scoring.inbox.selection import Selection
-from audiomnist.scoring.run import ScoringConfig, preview
+from audiomnist.scoring.run import preview
 from audiomnist.scoring.shutdown import Stop
 from audiomnist.scoring.summary import Summary
 from audiomnist.scoring.table.location import TableError
@@ -43,10 +44,10 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def config(cnn: Path, tmp_path: Path) -> ScoringConfig:
+def config(cnn: Path, tmp_path: Path) -> FolderConfig:
     """Settings for an empty inbox and a table that does not exist yet."""
     (tmp_path / "inbox").mkdir()
-    return ScoringConfig(tmp_path / "inbox", tmp_path / "table", cnn)
+    return FolderConfig(tmp_path / "inbox", tmp_path / "table", cnn)
 
 
 def content(number: int) -> bytes:
@@ -66,12 +67,12 @@ def counts(summary: Summary) -> dict[str, int]:
     return {name: files for name, files in outcomes.items() if files}
 
 
-def versions(config: ScoringConfig) -> set[str]:
+def versions(config: FolderConfig) -> set[str]:
     """Return the model versions in the table."""
     return {row["model_version"] for row in rows(config.table)}
 
 
-def test_every_column_of_a_row(config: ScoringConfig) -> None:
+def test_every_column_of_a_row(config: FolderConfig) -> None:
     """Each column matches the file, the bundle or the clock; the probabilities are those of the model."""
     path = put(config.inbox / "deep", "3.wav", encoded(tone(3, 0.25, 16_000), 16_000))
     started = datetime.now(UTC)
@@ -98,6 +99,7 @@ def test_every_column_of_a_row(config: ScoringConfig) -> None:
         "message": None,
         "answered_by": "cnn",
         "asr_token": None,
+        "etag": None,
         "duration_s": 0.25,
         "sample_rate_hz": 16_000,
         "channels": 1,
@@ -112,7 +114,7 @@ def test_every_column_of_a_row(config: ScoringConfig) -> None:
     assert list(row) == SCHEMA.names
 
 
-def test_the_summary_is_that_of_the_last_commit(config: ScoringConfig) -> None:
+def test_the_summary_is_that_of_the_last_commit(config: FolderConfig) -> None:
     """The run returns the summary that is in the history of the table."""
     put_good(config.inbox, 30)
     put_bad(config.inbox, 5)
@@ -125,7 +127,7 @@ def test_the_summary_is_that_of_the_last_commit(config: ScoringConfig) -> None:
     assert summary.started_at < summary.ended_at
 
 
-def test_an_empty_inbox_is_a_run_like_any_other(config: ScoringConfig) -> None:
+def test_an_empty_inbox_is_a_run_like_any_other(config: FolderConfig) -> None:
     """Its summary is committed, with no rows."""
     summary = score(config)
     assert counts(summary) == {}
@@ -134,7 +136,7 @@ def test_an_empty_inbox_is_a_run_like_any_other(config: ScoringConfig) -> None:
     assert rows(config.table) == []
 
 
-def test_unchanged_files_are_not_read(config: ScoringConfig) -> None:
+def test_unchanged_files_are_not_read(config: FolderConfig) -> None:
     """A second run finds nothing new, though the files' contents can no longer be had."""
     put_numbered(config.inbox, 1, 2, 3)
     put(config.inbox, "bad.wav", b"no sound")
@@ -147,7 +149,7 @@ def test_unchanged_files_are_not_read(config: ScoringConfig) -> None:
     assert len(rows(config.table)) == 4
 
 
-def test_a_run_changes_nothing_in_the_inbox(config: ScoringConfig) -> None:
+def test_a_run_changes_nothing_in_the_inbox(config: FolderConfig) -> None:
     """Nor does it leave anything there."""
     put_good(config.inbox, 10)
     put_bad(config.inbox, 40)
@@ -156,7 +158,7 @@ def test_a_run_changes_nothing_in_the_inbox(config: ScoringConfig) -> None:
     assert tree(config.inbox) == before
 
 
-def test_copies_and_renamed_files_have_rows_of_their_own_with_the_same_answer(config: ScoringConfig) -> None:
+def test_copies_and_renamed_files_have_rows_of_their_own_with_the_same_answer(config: FolderConfig) -> None:
     """In one run and over several; each row has its own name and time."""
     put_numbered(config.inbox, 1, 2)
     put(config.inbox, "copy of 1.wav", content(1), SETTLED_NS + 1)
@@ -173,7 +175,7 @@ def test_copies_and_renamed_files_have_rows_of_their_own_with_the_same_answer(co
     assert found["deep/copy of 2.wav"]["run_id"] == summary.run_id
 
 
-def test_a_changed_file_has_a_new_row_and_keeps_the_old_one(config: ScoringConfig) -> None:
+def test_a_changed_file_has_a_new_row_and_keeps_the_old_one(config: FolderConfig) -> None:
     """The table remembers what the file was."""
     put_numbered(config.inbox, 1, 2)
     score(config)
@@ -184,7 +186,7 @@ def test_a_changed_file_has_a_new_row_and_keeps_the_old_one(config: ScoringConfi
     assert (old["modified_ns"], new["modified_ns"]) == (SETTLED_NS, SETTLED_NS + 5)
 
 
-def test_a_file_that_was_corrected_has_its_label_beside_the_rejection(config: ScoringConfig) -> None:
+def test_a_file_that_was_corrected_has_its_label_beside_the_rejection(config: FolderConfig) -> None:
     """And one that was spoiled the other way round."""
     put(config.inbox, "a.wav", content(1)[:-10])
     score(config)
@@ -193,7 +195,7 @@ def test_a_file_that_was_corrected_has_its_label_beside_the_rejection(config: Sc
     assert {row["status"] for row in rows(config.table)} == {"rejected", "scored"}
 
 
-def test_a_file_that_was_only_touched_is_unchanged(config: ScoringConfig) -> None:
+def test_a_file_that_was_only_touched_is_unchanged(config: FolderConfig) -> None:
     """It is read and predicted again, and its row is not written twice."""
     put_numbered(config.inbox, 1, 2)
     score(config)
@@ -202,7 +204,7 @@ def test_a_file_that_was_only_touched_is_unchanged(config: ScoringConfig) -> Non
     assert len(rows(config.table)) == 2
 
 
-def test_rereading_finds_what_changed_behind_an_unchanged_size_and_time(config: ScoringConfig) -> None:
+def test_rereading_finds_what_changed_behind_an_unchanged_size_and_time(config: FolderConfig) -> None:
     """Otherwise size and time are believed."""
     put_numbered(config.inbox, 1, 2)
     score(config)
@@ -213,7 +215,7 @@ def test_rereading_finds_what_changed_behind_an_unchanged_size_and_time(config: 
     assert counts(score(replace(config, reread=True))) == {"found": 2, "unchanged": 2}
 
 
-def test_files_scored_by_another_model_are_scored_again_only_with_rescore(config: ScoringConfig, other: Path) -> None:
+def test_files_scored_by_another_model_are_scored_again_only_with_rescore(config: FolderConfig, other: Path) -> None:
     """Old rows stay; the new model adds one row per file; new files have rows of the new model only."""
     put_numbered(config.inbox, 1, 2)
     put_bad(config.inbox, 40)
@@ -236,7 +238,7 @@ def test_files_scored_by_another_model_are_scored_again_only_with_rescore(config
 
 
 @pytest.mark.parametrize("batch_size", [pytest.param(1, marks=pytest.mark.long), 3])
-def test_files_beyond_the_limit_remain_for_the_next_run(config: ScoringConfig, batch_size: int) -> None:
+def test_files_beyond_the_limit_remain_for_the_next_run(config: FolderConfig, batch_size: int) -> None:
     """Unchanged files do not count towards it; in the end all have their row."""
     put_numbered(config.inbox, *range(10))
     limited = replace(config, limit=4, batch_size=batch_size)
@@ -250,7 +252,7 @@ def test_files_beyond_the_limit_remain_for_the_next_run(config: ScoringConfig, b
 
 
 @pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.long), 2])
-def test_the_limit_counts_files_that_are_taken_whatever_becomes_of_them(config: ScoringConfig, workers: int) -> None:
+def test_the_limit_counts_files_that_are_taken_whatever_becomes_of_them(config: FolderConfig, workers: int) -> None:
     """Those whose times alone have changed have to be read before they count as unchanged, and use it up."""
     put_numbered(config.inbox, *range(3))
     score(config)
@@ -265,7 +267,7 @@ def test_the_limit_counts_files_that_are_taken_whatever_becomes_of_them(config: 
     ]
 
 
-def test_a_file_from_beyond_the_years_that_64_bits_hold_is_a_file_like_others(config: ScoringConfig) -> None:
+def test_a_file_from_beyond_the_years_that_64_bits_hold_is_a_file_like_others(config: FolderConfig) -> None:
     """Senders set the times of files. The row has the latest possible time, by which the file is recognized later."""
     path = put(config.inbox, "a.wav", content(1))
     put_numbered(config.inbox, 2)
@@ -277,7 +279,7 @@ def test_a_file_from_beyond_the_years_that_64_bits_hold_is_a_file_like_others(co
 
 
 def test_a_model_that_fails_during_a_run_is_reported_with_the_committed_rows(
-    config: ScoringConfig, monkeypatch: pytest.MonkeyPatch
+    config: FolderConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that takes the place of one that died opens the model anew, and may find another."""
     put_numbered(config.inbox, *range(6))
@@ -297,7 +299,7 @@ def test_a_model_that_fails_during_a_run_is_reported_with_the_committed_rows(
         score(score_again)
 
 
-def test_a_preview_says_what_is_new_and_writes_nothing(config: ScoringConfig, tmp_path: Path) -> None:
+def test_a_preview_says_what_is_new_and_writes_nothing(config: FolderConfig, tmp_path: Path) -> None:
     """It makes no table, and adds nothing to one, not even a lock."""
     put_numbered(config.inbox, 1, 2)
     put(config.inbox, "a.part", content(1))
@@ -317,7 +319,7 @@ def test_a_preview_says_what_is_new_and_writes_nothing(config: ScoringConfig, tm
     assert tree(tmp_path) == before
 
 
-def test_unsure_labels_are_withheld(config: ScoringConfig) -> None:
+def test_unsure_labels_are_withheld(config: FolderConfig) -> None:
     """Neither more nor fewer than are below the threshold; all probabilities are there."""
     put_numbered(config.inbox, *range(20))
     score(config)
@@ -332,7 +334,7 @@ def test_unsure_labels_are_withheld(config: ScoringConfig) -> None:
         assert answer(row).sum() == pytest.approx(1, abs=1e-5)
 
 
-def test_a_file_with_the_name_of_an_unfinished_one_waits_for_its_name(config: ScoringConfig) -> None:
+def test_a_file_with_the_name_of_an_unfinished_one_waits_for_its_name(config: FolderConfig) -> None:
     """It has no row, is listed, and is taken once it is renamed."""
     path = put(config.inbox, "a.wav.part", content(1))
     summary = score(config)
@@ -356,16 +358,16 @@ def touched(path: Path) -> None:
 
 @pytest.mark.parametrize(("change", "reason"), [(grown, "changing"), (touched, "changing"), (Path.unlink, "vanished")])
 def test_a_file_that_changes_between_listing_and_reading_is_taken_by_the_next_run(
-    config: ScoringConfig, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None], reason: str
+    config: FolderConfig, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None], reason: str
 ) -> None:
     """It has no row, and is listed; the others have theirs."""
     put_numbered(config.inbox, 1, 2, 3)
 
-    def listed(inbox: Path, selection: Selection) -> Iterator[Entry]:
-        yield from discover(inbox, selection)
-        change(inbox / "002.wav")
+    def listed(inbox: Folder, selection: Selection) -> Iterator[Entry]:
+        yield from discover(inbox.path, selection)
+        change(inbox.path / "002.wav")
 
-    monkeypatch.setattr(scoring_run, "discover", listed)
+    monkeypatch.setattr(Folder, "entries", listed)
     summary = score(config)
     assert counts(summary) == {"found": 3, "scored": 2, "deferred": 1}
     assert [(item.path, item.reason) for item in summary.deferred_files] == [("002.wav", reason)]
@@ -390,7 +392,7 @@ class Stopping:
 
 @pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.long), 2])
 def test_a_stopped_run_commits_what_is_done_and_the_next_does_the_rest(
-    config: ScoringConfig, monkeypatch: pytest.MonkeyPatch, workers: int
+    config: FolderConfig, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
     """Its summary has `interrupted`, and its counts add up."""
     monkeypatch.setitem(scoring_run._CHUNK_FILES, "waveform", 3)  # noqa: SLF001 - no option sets it
@@ -407,7 +409,7 @@ def test_a_stopped_run_commits_what_is_done_and_the_next_does_the_rest(
     assert len(by_path(config.table)) == 40
 
 
-def test_progress_is_updated_during_the_run(config: ScoringConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_updated_during_the_run(config: FolderConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     """After each chunk."""
     monkeypatch.setitem(scoring_run._CHUNK_FILES, "waveform", 3)  # noqa: SLF001 - no option sets it
     put_numbered(config.inbox, *range(9))
@@ -417,7 +419,7 @@ def test_progress_is_updated_during_the_run(config: ScoringConfig, monkeypatch: 
 
 
 @pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.long), 2])
-def test_how_the_work_is_cut_up_changes_nothing(config: ScoringConfig, tmp_path: Path, workers: int) -> None:
+def test_how_the_work_is_cut_up_changes_nothing(config: FolderConfig, tmp_path: Path, workers: int) -> None:
     """Rows of a commit, and processes: the same rows, but for the run and its time."""
     put_good(config.inbox, 60)
     put_bad(config.inbox, 36)
@@ -429,7 +431,7 @@ def test_how_the_work_is_cut_up_changes_nothing(config: ScoringConfig, tmp_path:
 
 
 @pytest.mark.parametrize("place", ["absent", "file", "file/below"])
-def test_what_is_no_folder_is_no_inbox(config: ScoringConfig, tmp_path: Path, place: str) -> None:
+def test_what_is_no_folder_is_no_inbox(config: FolderConfig, tmp_path: Path, place: str) -> None:
     """Nothing is written."""
     put(tmp_path, "file", b"")
     with pytest.raises(InboxError, match=place):
@@ -437,7 +439,7 @@ def test_what_is_no_folder_is_no_inbox(config: ScoringConfig, tmp_path: Path, pl
     assert not config.table.exists()
 
 
-def test_inbox_and_table_lie_beside_each_other(config: ScoringConfig, tmp_path: Path) -> None:
+def test_inbox_and_table_lie_beside_each_other(config: FolderConfig, tmp_path: Path) -> None:
     """Neither in the other nor in its place, by whatever name; nothing is written."""
     (tmp_path / "alias").symlink_to(config.inbox)
     before = tree(tmp_path)
@@ -453,7 +455,7 @@ def test_inbox_and_table_lie_beside_each_other(config: ScoringConfig, tmp_path: 
     assert tree(tmp_path) == before
 
 
-def test_a_folder_of_other_things_is_no_table(config: ScoringConfig, tmp_path: Path) -> None:
+def test_a_folder_of_other_things_is_no_table(config: FolderConfig, tmp_path: Path) -> None:
     """It is not changed."""
     put(tmp_path / "thesis", "chapter.odt", b"")
     before = tree(tmp_path)

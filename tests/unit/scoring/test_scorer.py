@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 from inbox_files import BAD, SETTLED_NS, encoded, put, put_bad, tone, wave
-from runs import RUN_COLUMNS, Row, answer, rows_of
+from runs import RUN_COLUMNS, Row, answer, folder_of, rows_of
 
 from audiomnist.audio.waveform import Waveform
 from audiomnist.scoring.decoding import checks
 from audiomnist.scoring.inbox import discover
 from audiomnist.scoring.inbox.discover import Candidate, Unusable
+from audiomnist.scoring.inbox.inbox import Folder
 from audiomnist.scoring.workers import scorer
 from audiomnist.scoring.workers.scorer import ScoredChunk, Scorer, ScoringTask
 from audiomnist.serving.predictor import Prediction
@@ -68,7 +69,7 @@ def loud(level: float, seconds: float = 0.3, seed: int = 0) -> bytes:
 
 def task(folder: Path, **changes: Any) -> ScoringTask:
     """Return a task."""
-    return replace(ScoringTask(folder, folder / "no bundle", RUN_COLUMNS["model_version"], 0.0), **changes)
+    return replace(ScoringTask(Folder(folder), folder / "no bundle", RUN_COLUMNS["model_version"], 0.0), **changes)
 
 
 def candidates(folder: Path) -> list[Candidate | Unusable]:
@@ -80,7 +81,7 @@ def scored(
     the_task: ScoringTask, predictor: Loudness, files: Sequence[Candidate | Unusable] | None = None
 ) -> ScoredChunk:
     """Score some files, or all of the inbox."""
-    return Scorer(the_task, predictor).score(candidates(the_task.inbox) if files is None else files)
+    return Scorer(the_task, predictor).score(candidates(folder_of(the_task)) if files is None else files)
 
 
 def by_path(done: ScoredChunk) -> dict[str, Row]:
@@ -114,6 +115,7 @@ def test_every_column_of_a_row(folder: Path, predictor: Loudness) -> None:
         "reason": None,
         "message": None,
         "answered_by": "cnn",
+        "etag": None,
         "asr_token": None,
         "duration_s": 0.25,
         "sample_rate_hz": 16_000,

@@ -13,11 +13,12 @@ import crashing_reader
 import pytest
 import small_bundles
 from inbox_files import put, put_bad, put_good
-from runs import Row, assert_same_answers, rows_of
+from runs import Row, assert_same_answers, folder_of, rows_of
 from score_process import DEADLINE_S, is_asleep, wait_until
 
 from audiomnist.scoring.inbox import discover
 from audiomnist.scoring.inbox.discover import Candidate
+from audiomnist.scoring.inbox.inbox import Folder
 from audiomnist.scoring.workers import pool, worker
 from audiomnist.scoring.workers.scorer import Chunk, ScoredChunk, ScoringTask
 from audiomnist.scoring.workers.worker import Worker
@@ -43,7 +44,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def task(folder: Path, bundle: Path) -> ScoringTask:
     """A scoring task for the inbox."""
     version = model.load(bundle, threads=1).version
-    return ScoringTask(folder, bundle, version, 0.0)
+    return ScoringTask(Folder(folder), bundle, version, 0.0)
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def libsndfile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def chunks(task: ScoringTask, size: int) -> list[Chunk]:
     """Return what there is to be read in the inbox, in chunks."""
-    files = [item for item in discover.discover(task.inbox) if isinstance(item, Candidate)]
+    files = [item for item in discover.discover(folder_of(task)) if isinstance(item, Candidate)]
     return [files[start : start + size] for start in range(0, len(files), size)]
 
 
@@ -115,7 +116,7 @@ def test_no_chunks_no_work(task: ScoringTask, workers: int) -> None:
 def test_a_file_that_ends_its_process_is_deferred_and_no_other(task: ScoringTask, act: str) -> None:
     """A crash of the decoder, SIGKILL, lack of memory: all others have their rows, in the order of the chunks."""
     expected = rows(together([*pool.scored_chunks(task, chunks(task, 24), 1)]))
-    put(task.inbox, "good-0003 deadly.flac", act.encode())
+    put(folder_of(task), "good-0003 deadly.flac", act.encode())
     parts = chunks(task, 2)[2:5]
     done = list(pool.scored_chunks(task, parts, 2))
     (lost,) = [item for part in done for item in part.deferred]
@@ -134,7 +135,7 @@ def test_a_file_that_its_process_hangs_on_is_deferred_and_no_other(
     """The process is killed once its answer is overdue, though the decoder lets no signal through to Python."""
     expected = rows(together([*pool.scored_chunks(task, chunks(task, 24), 1)]))
     monkeypatch.setattr(worker, "_START_LIMIT_S", 4.0)
-    put(task.inbox, "good-0000 deadly.flac", b"hang")
+    put(folder_of(task), "good-0000 deadly.flac", b"hang")
     (part,) = [part for part in chunks(task, 2) if b"good-0000 deadly.flac" in {item.path for item in part}]
     (done,) = pool.scored_chunks(task, [part], 1)
     (lost,) = done.deferred
@@ -190,7 +191,7 @@ def test_a_worker_that_is_closed_starts_no_other_process(task: ScoringTask) -> N
 @pytest.mark.usefixtures("libsndfile")
 def test_an_error_that_nobody_foresaw_is_raised_here(task: ScoringTask) -> None:
     """With what the process knows of it; it is not taken for the fault of a file."""
-    put(task.inbox, "good-0003.flac", b"fail")
+    put(folder_of(task), "good-0003.flac", b"fail")
     with pytest.raises(ZeroDivisionError) as caught:
         list(pool.scored_chunks(task, chunks(task, 12), 2))
     assert "in decode_flac" in "".join(caught.value.__notes__)

@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 import small_bundles
 from inbox_files import encoded, put, put_bad, tone
-from runs import answer, by_path, score
+from runs import FolderConfig, answer, by_path, score
 
 from audiomnist.asr import registry
 from audiomnist.asr.params import from_record
 from audiomnist.audio import waveform
 from audiomnist.corpus.manifest import Recording
 from audiomnist.scoring import run
-from audiomnist.scoring.run import ScoringConfig
 from audiomnist.serving import cascade
 from audiomnist.serving import model as inference
 from audiomnist.serving.bundle import description as bundle
@@ -25,19 +24,19 @@ from audiomnist.synthesis.corpus import SyntheticParams, write_corpus
 
 
 @pytest.fixture
-def config(tmp_path: Path, served: Path) -> ScoringConfig:
+def config(tmp_path: Path, served: Path) -> FolderConfig:
     """Settings to score an empty inbox with the cnn."""
     (tmp_path / "inbox").mkdir()
-    return ScoringConfig(tmp_path / "inbox", tmp_path / "table", served / "cnn")
+    return FolderConfig(tmp_path / "inbox", tmp_path / "table", served / "cnn")
 
 
-def with_model(config: ScoringConfig, model: Path) -> ScoringConfig:
+def with_model(config: FolderConfig, model: Path) -> FolderConfig:
     """Return the settings with another model."""
-    return ScoringConfig(config.inbox, config.table, model)
+    return FolderConfig(config.inbox, config.table, model)
 
 
 @pytest.mark.parametrize("model", ["cnn", "rnn"])
-def test_models_of_waveforms_recognize_the_digits(config: ScoringConfig, served: Path, model: str) -> None:
+def test_models_of_waveforms_recognize_the_digits(config: FolderConfig, served: Path, model: str) -> None:
     """In files of several rates, channels and encodings, and between bad ones."""
     for digit, (rate_hz, subtype) in enumerate([(8000, "PCM_16"), (16_000, "FLOAT"), (44_100, "PCM_24")] * 3):
         sound = np.tile(tone(digit, 0.3, rate_hz)[:, None], 1 + digit % 2)
@@ -53,9 +52,7 @@ def test_models_of_waveforms_recognize_the_digits(config: ScoringConfig, served:
 
 @pytest.mark.parametrize("model", ["cnn", "rnn"])
 @pytest.mark.parametrize("rate_hz", [4000, 8000, 192_000])
-def test_sounds_of_any_accepted_length_are_scored(
-    config: ScoringConfig, served: Path, model: str, rate_hz: int
-) -> None:
+def test_sounds_of_any_accepted_length_are_scored(config: FolderConfig, served: Path, model: str, rate_hz: int) -> None:
     """From two windows to ten times the longest input of the model, silence at the ends included."""
     for seconds in (0.05, 0.1, 1.0, 1.001, 10.0):
         noise = np.random.default_rng(0).normal(0, 0.1, round(seconds * rate_hz))
@@ -73,7 +70,7 @@ def test_sounds_of_any_accepted_length_are_scored(
 @pytest.mark.long
 @pytest.mark.parametrize("model", ["rnn"])
 def test_labels_depend_neither_on_workers_nor_on_chunks_nor_on_the_order_of_files(
-    config: ScoringConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
+    config: FolderConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
 ) -> None:
     """A model forms batches by length: the other files do not change the predictions."""
     bundle = small_bundles.write(model, tmp_path / "model")
@@ -84,7 +81,7 @@ def test_labels_depend_neither_on_workers_nor_on_chunks_nor_on_the_order_of_file
     for workers, chunk in ((1, 512), (1, 7), (2, 30), (3, 1)):
         monkeypatch.setitem(run._CHUNK_FILES, "waveform", chunk)  # noqa: SLF001 - no option sets it
         table = tmp_path / f"{workers}-{chunk}"
-        summary = score(ScoringConfig(config.inbox, table, bundle, workers=workers, batch_size=50))
+        summary = score(FolderConfig(config.inbox, table, bundle, workers=workers, batch_size=50))
         assert summary.scored == 120
         found = by_path(table)
         first = first or found
@@ -94,7 +91,7 @@ def test_labels_depend_neither_on_workers_nor_on_chunks_nor_on_the_order_of_file
             assert row["ood_score"] == pytest.approx(first[path]["ood_score"], abs=1e-3)
     for number in range(120):
         (config.inbox / f"{number:03}.wav").rename(config.inbox / f"{(number * 77 + 5) % 120:03}-again.wav")
-    score(ScoringConfig(config.inbox, tmp_path / "renamed", bundle))
+    score(FolderConfig(config.inbox, tmp_path / "renamed", bundle))
     for row in by_path(tmp_path / "renamed").values():
         (same,) = [other for other in first.values() if other["content_sha256"] == row["content_sha256"]]
         assert row["digit"] == same["digit"]
@@ -121,7 +118,7 @@ def transcript_bundle(served: Path, tmp_path: Path) -> Path:
 
 
 def test_the_model_of_transcripts_scores_recognized_speech(
-    config: ScoringConfig, transcript_bundle: Path, tmp_path: Path
+    config: FolderConfig, transcript_bundle: Path, tmp_path: Path
 ) -> None:
     """Spoken digits, through the speech recognizer: in a batch as each by hand."""
     spoken = put_spoken(config.inbox, tmp_path)
@@ -138,9 +135,7 @@ def test_the_model_of_transcripts_scores_recognized_speech(
     assert sum(found[recording.file]["digit"] == recording.digit for recording in spoken) >= 5
 
 
-def test_the_model_of_log_probabilities_scores_first_tokens(
-    config: ScoringConfig, served: Path, tmp_path: Path
-) -> None:
+def test_the_model_of_log_probabilities_scores_first_tokens(config: FolderConfig, served: Path, tmp_path: Path) -> None:
     """Spoken digits, through Whisper: in a batch as each by hand."""
     spoken = put_spoken(config.inbox, tmp_path)
     put_bad(config.inbox, 20)
@@ -155,7 +150,7 @@ def test_the_model_of_log_probabilities_scores_first_tokens(
         assert expected.asr_token
 
 
-def test_a_cascade_scores_with_one_model_or_both(config: ScoringConfig, served: Path, tmp_path: Path) -> None:
+def test_a_cascade_scores_with_one_model_or_both(config: FolderConfig, served: Path, tmp_path: Path) -> None:
     """The tones of its first model, and speech, which is strange to that: in a chunk as each by itself."""
     put_spoken(config.inbox, tmp_path)
     for digit in range(10):

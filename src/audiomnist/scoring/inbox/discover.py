@@ -22,12 +22,13 @@ from audiomnist.scoring.inbox.selection import Selection
 
 _UNFINISHED = (b".part", b".partial", b".tmp", b".crdownload", b".filepart", b"~")
 _OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | os.O_NOFOLLOW
-_CHANGING = ("changing", "is not as it was found: it may still be written to")
-_NO_PERMISSION = ("no_permission", "may not be read by this user: give the permission")
+CHANGING = ("changing", "is not as it was found: it may still be written to")
+NO_PERMISSION = ("no_permission", "may not be read by this user: give the permission")
+VANISHED = ("vanished", "is no longer there")
 _DEFERRED = {
-    **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), ("vanished", "is no longer there")),
-    **dict.fromkeys((errno.EACCES, errno.EPERM), _NO_PERMISSION),
-    errno.ELOOP: _CHANGING,
+    **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), VANISHED),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), NO_PERMISSION),
+    errno.ELOOP: CHANGING,
 }
 
 
@@ -38,18 +39,21 @@ class InboxError(AudiomnistError):
 class Candidate(NamedTuple):
     """A regular file, with its size and modification time when it was found.
 
-    `path` is relative to the inbox, `modified_ns` is in ns since 1970 UTC, clipped to 64 bits (1677 to 2262).
+    `path` is relative to the inbox, `modified_ns` is in ns since 1970 UTC, clipped to 64 bits (1677 to 2262). `etag` is
+    that of an object store, another one after each change of the content; a file of a folder has none.
     """
 
     path: bytes
     size_bytes: int
     modified_ns: int
+    etag: str | None = None
 
 
 class Deferred(NamedTuple):
     """An entry that a later run may be able to read.
 
-    `reason` is unfinished_name, changing, vanished, no_permission or io_error; `detail` explains it without the path.
+    `reason` is unfinished_name, changing, vanished, no_permission, io_error or, in an object store, unusable_key;
+    `detail` explains it without the path.
     """
 
     path: bytes
@@ -152,20 +156,36 @@ def _walk(base: bytes, top: list[bytes], selection: Selection) -> Iterator[Entry
 
 def _entry(path: bytes, status: os.stat_result, selection: Selection) -> Entry | None:
     """Return the entry of a path; None for a folder to list."""
-    name, mode = path.rpartition(b"/")[2], status.st_mode
-    if selection.excludes(path, is_folder=stat.S_ISDIR(mode)):
-        return Excluded(path)
+    mode = status.st_mode
+    if left_out := left_out_by_name(path, selection, is_folder=stat.S_ISDIR(mode)):
+        return left_out
     if stat.S_ISDIR(mode):
-        hidden = "is a hidden folder and not entered: rename it if it holds recordings"
-        return Deferred(path, "unfinished_name", hidden) if name.startswith(b".") else None
-    if name.startswith(b".") or name.lower().endswith(_UNFINISHED):
-        return Deferred(path, "unfinished_name", "has the name of an unfinished file: rename it when it is whole")
+        return None
     file = Candidate(path, status.st_size, _modified_ns(status))
     if stat.S_ISREG(mode):
         return file
     if stat.S_ISLNK(mode):
-        return Unusable(*file, "link", "is a symbolic link, which is not followed: put the file itself there")
-    return Unusable(*file, "not_regular_file", "is no file but a pipe, a socket or a device")
+        return Unusable(*file[:3], "link", "is a symbolic link, which is not followed: put the file itself there")
+    return Unusable(*file[:3], "not_regular_file", "is no file but a pipe, a socket or a device")
+
+
+def left_out_by_name(path: bytes, selection: Selection, *, is_folder: bool) -> Excluded | Deferred | None:
+    """Return the entry of a path that is excluded, or has the name of a hidden folder or of an unfinished file."""
+    name = path.rpartition(b"/")[2]
+    if selection.excludes(path, is_folder=is_folder):
+        return Excluded(path)
+    if is_folder:
+        hidden = "is a hidden folder and not entered: rename it if it holds recordings"
+        return Deferred(path, "unfinished_name", hidden) if name.startswith(b".") else None
+    if name.startswith(b".") or name.lower().endswith(_UNFINISHED):
+        return Deferred(path, "unfinished_name", "has the name of an unfinished file: rename it when it is whole")
+    return None
+
+
+def too_large(file: Candidate, max_bytes: int) -> Unusable:
+    """Return the entry of a file that has more bytes than are read."""
+    detail = f"holds {file.size_bytes} bytes, more than the {max_bytes} that are read"
+    return Unusable(*file[:3], "too_large", detail)
 
 
 def _deferred(path: bytes, error: OSError) -> Deferred:
@@ -174,17 +194,17 @@ def _deferred(path: bytes, error: OSError) -> Deferred:
 
 def _content(descriptor: int, file: Candidate, max_bytes: int) -> bytes | Deferred | Unusable:
     if not _is_unchanged(descriptor, file):
-        return Deferred(file.path, *_CHANGING)
+        return Deferred(file.path, *CHANGING)
     if file.size_bytes > max_bytes:
-        return Unusable(*file, "too_large", f"holds {file.size_bytes} bytes, more than the {max_bytes} that are read")
+        return too_large(file, max_bytes)
     content = _bytes(descriptor, file.size_bytes)
     unchanged = len(content) == file.size_bytes and _is_unchanged(descriptor, file)
-    return content if unchanged else Deferred(file.path, *_CHANGING)
+    return content if unchanged else Deferred(file.path, *CHANGING)
 
 
 def _is_unchanged(descriptor: int, file: Candidate) -> bool:
     status = os.fstat(descriptor)
-    return stat.S_ISREG(status.st_mode) and (status.st_size, _modified_ns(status)) == file[1:]
+    return stat.S_ISREG(status.st_mode) and (status.st_size, _modified_ns(status)) == file[1:3]
 
 
 def _modified_ns(status: os.stat_result) -> int:

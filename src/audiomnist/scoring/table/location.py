@@ -7,6 +7,8 @@ from urllib.parse import unquote
 from audiomnist.core.errors import AudiomnistError
 from audiomnist.core.text import listed
 from audiomnist.scoring.table.delta_files import LOG
+from audiomnist.storage import store
+from audiomnist.storage.url import Place, Url
 
 
 class TableError(AudiomnistError):
@@ -43,27 +45,31 @@ def check_empty(path: Path) -> None:
         raise TableError(f"{path} is not a table, and holds {listed(others)}: name an empty or a new folder")
 
 
-def unreadable(path: Path, error: Exception) -> TableError:
+def unreadable(place: Place, error: Exception) -> TableError:
     """Return the error for a table that cannot be read."""
-    return TableError(f"{path} cannot be read as a table: {_reason(error)}")
+    return TableError(f"{place} cannot be read as a table: {_reason(place, error)}")
 
 
-def damaged(path: Path, error: Exception, recovery: str) -> TableError:
+def damaged(path: Place, error: Exception, recovery: str) -> TableError:
     """Return the error for a table whose log cannot be read; `recovery` says how rows of a removed commit come back."""
+    if isinstance(path, Url):
+        return unreadable(path, error)
     return TableError(
         f"{unreadable(path, error)}. If a power cut damaged the newest entry or the newest checkpoint in {path / LOG}, "
         f"remove it, and with a checkpoint _last_checkpoint too: {recovery}"
     )
 
 
-def unwritable(path: Path, error: Exception) -> TableWriteError:
+def unwritable(place: Place, error: Exception) -> TableWriteError:
     """Return the error for a table that cannot be written."""
     return TableWriteError(
-        f"{path} cannot be written: {_reason(error)}. Fix that and run again: what was committed before is safe"
+        f"{place} cannot be written: {_reason(place, error)}. Fix that and run again: what was committed before is safe"
     )
 
 
-def _reason(error: Exception) -> str:
+def _reason(place: Place, error: Exception) -> str:
     """Return the message of an error in one line, without the colours and the call stack that Delta Lake adds."""
+    if isinstance(place, Url):
+        return store.reason(error, place.scheme)
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).partition("\n   0: ")[0]
     return " ".join(text.replace("\N{DOWNWARDS ARROW WITH TIP RIGHTWARDS}", " ").split())

@@ -18,6 +18,7 @@ from pathlib import Path
 from audiomnist.core.errors import AudiomnistError
 from audiomnist.scoring.shutdown import Stop
 from audiomnist.scoring.table.location import unwritable
+from audiomnist.storage.url import Place, Url
 
 _NAME = "_audiomnist.lock"
 _RETRY_EVERY_S = 0.2
@@ -28,8 +29,10 @@ class LockedError(AudiomnistError):
 
 
 @contextmanager
-def held(table: Path, *, wait: bool, stop: Stop | None = None) -> Iterator[None]:
+def held(table: Place, *, wait: bool, stop: Stop | None = None) -> Iterator[None]:
     """Hold the lock of a table; its folder, which `Table.find` accepts, is created if it does not exist.
+
+    A table in an object store has no lock: two runs at once are safe there, but one of them works in vain.
 
     With `wait`, wait until another run releases the lock, or raise KeyboardInterrupt once `stop` is requested.
 
@@ -37,6 +40,9 @@ def held(table: Path, *, wait: bool, stop: Stop | None = None) -> Iterator[None]
         LockedError: another run holds the lock; the message names it.
         TableWriteError: the folder cannot be written.
     """
+    if isinstance(table, Url):
+        yield
+        return
     try:
         table.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(table / _NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

@@ -74,6 +74,7 @@ SCHEMA = pa.schema(
         _required("scored_at", pa.timestamp("us", "UTC"), "when the row was made"),
         _column("answered_by", pa.string(), "the models that the label is from, joined by +"),
         _column("asr_token", pa.string(), "most likely first token of the speech recognizer, where it was asked"),
+        _column("etag", pa.string(), "version of the object, if the inbox is in an object store"),
     ]
 )
 
@@ -84,7 +85,7 @@ LABELS = TableKind(
     schema=SCHEMA,
     identity=IDENTITY,
     selective="model_version",
-    newer=("answered_by", "asr_token"),
+    newer=("answered_by", "asr_token", "etag"),
     made_at="scored_at",
     name="audiomnist",
     description="Spoken digits: one row per path, content and model version",

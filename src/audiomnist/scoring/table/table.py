@@ -21,26 +21,18 @@ from uuid import uuid4
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction, WriterProperties
-from deltalake.exceptions import DeltaError
+from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
-from audiomnist.core.atomic import sync
 from audiomnist.core.text import listed
-from audiomnist.scoring.table import delta_files, formats, history
+from audiomnist.scoring.table import formats, history
 from audiomnist.scoring.table.formats import OutputError
 from audiomnist.scoring.table.history import CommittedRun
 from audiomnist.scoring.table.kind import TableKind
-from audiomnist.scoring.table.location import (
-    TableError,
-    TableWriteError,
-    check_empty,
-    damaged,
-    exists,
-    unreadable,
-    unwritable,
-    uri_of,
-)
+from audiomnist.scoring.table.location import TableError, TableWriteError, damaged, unreadable, unwritable
 from audiomnist.scoring.table.schema import LABELS
+from audiomnist.scoring.table.storage import storage_of
+from audiomnist.storage.url import Place
 
 _APPLICATION = "audiomnist"
 _MARK = "audiomnist.commit"
@@ -55,27 +47,28 @@ _WRITER = WriterProperties(compression="ZSTD", max_row_group_size=16_384)
 class Table:
     """A table at the version at which it was opened, plus the commits of this object."""
 
-    def __init__(self, path: Path, delta: DeltaTable, kind: TableKind = LABELS) -> None:
+    def __init__(self, path: Place, delta: DeltaTable, kind: TableKind = LABELS) -> None:
         self.path = path
+        self._storage = storage_of(path)
         self._delta = delta
         self._kind = kind
         self._is_only_writer = True
 
     @classmethod
-    def find(cls, path: Path, kind: TableKind = LABELS) -> "Table | None":
+    def find(cls, path: Place, kind: TableKind = LABELS) -> "Table | None":
         """Return the table in a folder, or None if the folder is absent or empty.
 
         The table may lack columns that are newer than it. Raises TableError if the folder has other content, a table
         with other columns, or one that cannot be read.
         """
-        uri = uri_of(path)
-        if not exists(path):
+        storage = storage_of(path)
+        if not storage.exists():
             return None
         try:
-            if not DeltaTable.is_deltatable(uri):
-                check_empty(path)
+            if not DeltaTable.is_deltatable(storage.uri, storage.options):
+                storage.check_empty()
                 return None
-            delta = DeltaTable(uri)
+            delta = DeltaTable(storage.uri, storage_options=storage.options)
         except (DeltaError, OSError) as error:
             raise damaged(path, error, kind.recovery) from error
         different = kind.differences(pa.schema(delta.schema().to_arrow()))
@@ -84,7 +77,7 @@ class Table:
         return cls(path, delta, kind)
 
     @classmethod
-    def open(cls, path: Path, kind: TableKind = LABELS) -> "Table":
+    def open(cls, path: Place, kind: TableKind = LABELS) -> "Table":
         """Return the table in a folder; raises TableError if there is none, or for the reasons of `find`."""
         table = cls.find(path, kind)
         if table is None:
@@ -92,25 +85,26 @@ class Table:
         return table
 
     @classmethod
-    def create(cls, path: Path, kind: TableKind = LABELS) -> "Table":
+    def create(cls, path: Place, kind: TableKind = LABELS) -> "Table":
         """Return the table in a folder; create an empty one if there is none.
 
         Raises TableError for the reasons of `find`, and TableWriteError if the folder cannot be written.
         """
-        if table := cls.find(path, kind):
-            return table
+        storage, table = storage_of(path), cls.find(path, kind)
         with _writing(path):
-            path.mkdir(parents=True, exist_ok=True)
+            storage.make()
+            if table:
+                return table
             DeltaTable.create(
-                uri_of(path),
+                storage.uri,
                 kind.schema,
                 mode="ignore",
                 name=kind.name,
                 description=kind.description,
                 configuration={"delta.logRetentionDuration": kind.log_retention},
+                storage_options=storage.options,
             )
-            delta_files.sync_commit(path, 0)
-            sync(path.parent)
+            storage.sync_commit(0)
         return cls.open(path, kind)
 
     @property
@@ -136,6 +130,16 @@ class Table:
                 return self.version
             self._is_only_writer = False
         raise TableWriteError(f"{self.path} cannot be written: others write to it all the time. Try again later")
+
+    def sync_since(self, version: int) -> None:
+        """Return once the commits after a version would survive a power cut.
+
+        Raises:
+            TableWriteError: they may not.
+        """
+        with _writing(self.path):
+            for later in range(version + 1, self.version + 1):
+                self._storage.sync_commit(later)
 
     def scan(
         self, columns: Sequence[str] | None = None, only: Mapping[str, Collection[str]] | None = None
@@ -181,7 +185,7 @@ class Table:
         Raises OutputError if the suffix is another, the file lies in the table, or it cannot be written; TableError if
         the table cannot be read.
         """
-        if target.resolve().is_relative_to(self.path.resolve()):
+        if isinstance(self.path, Path) and target.resolve().is_relative_to(self.path.resolve()):
             raise OutputError(f"{target} lies in the table {self.path}: name another place")
         formats.write(target, self._kind.schema, self.scan())
 
@@ -192,28 +196,29 @@ class Table:
             sizes = pa.table(self._delta.get_add_actions())["size_bytes"].to_pylist()
             if sum(size < _SMALL_BYTES for size in sizes) < _SMALL_FILES:
                 return 0
-            metrics = self._delta.optimize.compact(
-                target_size=_LARGE_BYTES, max_concurrent_tasks=1, writer_properties=_WRITER
-            )
-            delta_files.sync_commit(self.path, self.version)
+            try:
+                metrics = self._delta.optimize.compact(
+                    target_size=_LARGE_BYTES, max_concurrent_tasks=1, writer_properties=_WRITER
+                )
+            except CommitFailedError:  # another run has merged the same files
+                return 0
+            self._storage.sync_commit(self.version)
         return int(metrics["numFilesRemoved"])
 
     def vacuum(self) -> list[str]:
         """Remove every file that the current version of the table does not use; return their names.
 
-        These are left by crashes and replaced by `compact`. The caller must hold the lock, because files that a writer
-        has not yet committed are removed too.
+        These are left by crashes and replaced by `compact`. The caller must hold the lock of a folder, because files
+        that a writer has not yet committed are removed too; in an object store, files younger than a week are kept.
         """
-        before = delta_files.names(self.path)
         with _writing(self.path):
+            before = self._storage.names()
             self._delta.update_incremental()
-            used = {Path(uri).name for uri in self._delta.file_uris()}
-            unused = [path for path in self.path.glob("part-*.parquet") if path.name not in used]
-            for path in (*unused, *delta_files.half_written(self.path)):
-                path.unlink()  # before Delta Lake does, which needs free disk space
-            self._delta.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False, full=True)
+            self._storage.remove_unused({Path(uri).name for uri in self._delta.file_uris()})
+            hours = self._storage.retention_hours
+            self._delta.vacuum(retention_hours=hours, enforce_retention_duration=False, dry_run=False, full=True)
             self._delta.update_incremental()
-        return sorted(before - delta_files.names(self.path))
+            return sorted(before - self._storage.names())
 
     @property
     def _absent_columns(self) -> list[pa.Field]:
@@ -232,33 +237,33 @@ class Table:
                     if self.version == before:
                         raise
                 self._is_only_writer &= self.version == before + 1
-                for version in range(before + 1, self.version + 1):
-                    delta_files.sync_commit(self.path, version)
+                self.sync_since(before)
 
     def _commit(self, rows: pa.Table, metadata: Mapping[str, str]) -> bool:
         """Try to commit rows; return False if another writer committed first."""
         mark, before = str(uuid4()), self.version
-        data = self.path / f"part-{mark}.parquet"
+        data = f"part-{mark}.parquet"
         with _writing(self.path):
-            if len(rows):
-                delta_files.write_rows(data, rows)
-            error = self._add_entry(_add_actions(data, len(rows)), {**metadata, _MARK: mark})
+            actions = [_add_action(data, len(rows), *self._storage.write_rows(data, rows))] if len(rows) else []
+            error = self._add_entry(actions, {**metadata, _MARK: mark})
             if error is None or self._has(mark, before):
-                for version in range(before + 1, self.version + 1):
-                    delta_files.sync_commit(self.path, version)
+                self.sync_since(before)
                 return True
-            data.unlink(missing_ok=True)
+            if actions:
+                self._storage.remove(data)
             if self.version == before:
                 raise error
             return False
 
-    def _add_entry(self, actions: list[AddAction | RemoveAction], metadata: dict[str, str]) -> Exception | None:
+    def _add_entry(self, actions: Sequence[AddAction | RemoveAction], metadata: dict[str, str]) -> Exception | None:
         """Add an entry to the log and update to its last entry; return an error, after which the entry may exist."""
         number = (self._delta.transaction_version(_APPLICATION) or 0) + 1
         properties = CommitProperties(metadata, app_transactions=[Transaction(_APPLICATION, number)])
         failure = None
         try:
-            self._delta.create_write_transaction(actions, "append", self._delta.schema(), commit_properties=properties)
+            self._delta.create_write_transaction(
+                [*actions], "append", self._delta.schema(), commit_properties=properties
+            )
         except (DeltaError, OSError) as error:
             failure = error
         self._delta.update_incremental()
@@ -279,13 +284,9 @@ class Table:
         return rows.filter(pa.array([identity not in present for identity in own], pa.bool_()))
 
 
-def _add_actions(data: Path, rows: int) -> list[AddAction | RemoveAction]:
-    """Return the actions that add a data file to the log; none without rows."""
-    if rows == 0:
-        return []
-    status = data.stat()
-    statistics = json.dumps({"numRecords": rows})
-    return [AddAction(data.name, status.st_size, {}, status.st_mtime_ns // 10**6, data_change=True, stats=statistics)]
+def _add_action(name: str, rows: int, size_bytes: int, modified_ms: int) -> AddAction:
+    """Return the action that adds a data file to the log."""
+    return AddAction(name, size_bytes, {}, modified_ms, data_change=True, stats=json.dumps({"numRecords": rows}))
 
 
 def _sql_condition(only: Mapping[str, Collection[str]]) -> str | None:
@@ -297,7 +298,7 @@ def _sql_condition(only: Mapping[str, Collection[str]]) -> str | None:
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def _writing(path: Place) -> Iterator[None]:
     try:
         yield
     except (DeltaError, OSError) as error:

@@ -18,8 +18,9 @@ from audiomnist.core.errors import FaultError
 from audiomnist.scoring import records
 from audiomnist.scoring.decoding import checks
 from audiomnist.scoring.decoding.decoder import decode_flac
-from audiomnist.scoring.inbox import discover, paths
+from audiomnist.scoring.inbox import paths
 from audiomnist.scoring.inbox.discover import Candidate, Deferred, Unusable
+from audiomnist.scoring.inbox.inbox import Inbox
 from audiomnist.scoring.records import FileInfo, FileResult
 from audiomnist.serving.predictor import Predict
 
@@ -36,12 +37,12 @@ _PORTION_BYTES = 64 * 2**20
 
 @dataclass(frozen=True)
 class ScoringTask:
-    """Everything that scoring needs besides the files, whose paths are relative to `inbox`; picklable, for workers.
+    """Everything that scoring needs besides the files, which are in `inbox`; picklable, for workers.
 
     Labels with a confidence below `min_confidence` are withheld; `model_version` is the one that the run is for.
     """
 
-    inbox: Path
+    inbox: Inbox
     bundle: Path
     model_version: str
     min_confidence: float
@@ -63,7 +64,7 @@ class _ReadFile(NamedTuple):
     """A file that was read, with its audio or the fault in it.
 
     `read_at` is in seconds since 1970; `seconds` is the time that reading and decoding took. `may_be_unfinished` says
-    that the content may be the beginning of a longer one.
+    that the content may be the beginning of a longer one, as in a folder; an object appears whole.
     """
 
     candidate: Candidate | Unusable
@@ -90,8 +91,7 @@ class Scorer:
         """Read files; yield them in portions of bounded memory."""
         portion: list[_ReadFile | Deferred] = []
         size_bytes = 0
-        for candidate in files:
-            file = self._read(candidate)
+        for file in self._read(files):
             portion.append(file)
             if isinstance(file, _ReadFile) and isinstance(file.audio, Waveform):
                 size_bytes += file.audio.samples.nbytes
@@ -101,27 +101,24 @@ class Scorer:
         if portion:
             yield portion
 
-    def _read(self, candidate: Candidate | Unusable) -> _ReadFile | Deferred:
-        read_at, start = time.time(), time.perf_counter()
-        info = FileInfo(paths.text(candidate.path), candidate.size_bytes, candidate.modified_ns)
-        content = discover.read(self._task.inbox, candidate, checks.MAX_BYTES)
-        if isinstance(content, Deferred):
-            return content
-        audio: Waveform | FaultError
-        if isinstance(content, Unusable):
-            audio, may_be_unfinished = FaultError(content.reason, content.detail), False
-        else:
-            info, audio, may_be_unfinished = _decoded(info, content)
-        return _ReadFile(candidate, info, audio, may_be_unfinished, read_at, time.perf_counter() - start)
+    def _read(self, files: Chunk) -> Iterator[_ReadFile | Deferred]:
+        """Yield each file with its audio or the fault in it, unless it cannot be read now."""
+        contents = self._task.inbox.read(files, checks.MAX_BYTES)
+        for candidate in files:
+            read_at, start = time.time(), time.perf_counter()
+            content = next(contents)
+            if isinstance(content, Deferred):
+                yield content
+            else:
+                info, audio, may_be_unfinished = _decoded(_found(candidate), content)
+                yield _ReadFile(candidate, info, audio, may_be_unfinished, read_at, time.perf_counter() - start)
 
     def _settled(self, portion: list[_ReadFile | Deferred]) -> list[_ReadFile | Deferred]:
         """Wait, then read those files again that may be unfinished and were modified a moment ago."""
         if any(map(_is_suspect, portion)):
             time.sleep(_SETTLED_S)
-        return [
-            self._read(file.candidate) if isinstance(file, _ReadFile) and _is_suspect(file) else file
-            for file in portion
-        ]
+        again = self._read([file.candidate for file in portion if isinstance(file, _ReadFile) and _is_suspect(file)])
+        return [next(again) if _is_suspect(file) else file for file in portion]
 
     def _scored(self, portion: list[_ReadFile | Deferred]) -> ScoredChunk:
         """Return the results for files that were read; the model is called once."""
@@ -144,8 +141,16 @@ class Scorer:
         return ScoredChunk(results, deferred)
 
 
-def _decoded(info: FileInfo, content: bytes) -> tuple[FileInfo, Waveform | FaultError, bool]:
+def _found(candidate: Candidate | Unusable) -> FileInfo:
+    """Return what is known of a file that was not read."""
+    etag = candidate.etag if isinstance(candidate, Candidate) else None
+    return FileInfo(paths.text(candidate.path), candidate.size_bytes, candidate.modified_ns, etag=etag)
+
+
+def _decoded(info: FileInfo, content: bytes | Unusable) -> tuple[FileInfo, Waveform | FaultError, bool]:
     """Return the file information as far as it is known, the audio or its fault, and whether it may be unfinished."""
+    if isinstance(content, Unusable):
+        return info, FaultError(content.reason, content.detail), False
     info = info._replace(content_sha256=hashlib.sha256(content).hexdigest())
     decode = wav.parse if wav.is_riff(content) else decode_flac
     is_stream = False
@@ -164,8 +169,8 @@ def _decoded(info: FileInfo, content: bytes) -> tuple[FileInfo, Waveform | Fault
         if info.channels != 1:
             checks.check_mixture(mixture)
     except FaultError as fault:
-        return info, fault, is_stream or fault.reason in _UNFINISHED
-    return info, mixture, is_stream
+        return info, fault, not info.etag and (is_stream or fault.reason in _UNFINISHED)
+    return info, mixture, not info.etag and is_stream
 
 
 def _is_suspect(file: _ReadFile | Deferred) -> bool:

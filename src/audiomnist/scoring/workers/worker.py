@@ -72,7 +72,7 @@ class Worker:
             return self._bisect(chunk[:half]).joined(self._bisect(chunk[half:]))
 
     def _request(self, chunk: Chunk) -> ScoredChunk:
-        limit_s = _START_LIMIT_S + _FILE_LIMIT_S * len(chunk)
+        limit_s = _START_LIMIT_S + self._task.inbox.read_limit_s + _FILE_LIMIT_S * len(chunk)
         try:
             pipe = self._pipe or self._start()
             pipe.send(chunk)
