@@ -1,5 +1,6 @@
 """The command `audiomnist score`."""
 
+from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,9 +12,17 @@ from audiomnist.core.processes import available_cores
 from audiomnist.storage.url import Place, Url
 
 if TYPE_CHECKING:
+    from audiomnist.scoring.cluster.engine import Cluster
     from audiomnist.scoring.inbox.selection import Selection
 
 _IN_REPOSITORY = Path("models/selected")
+
+
+class Engine(StrEnum):
+    """What runs the workers."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 def served_model() -> Path:
@@ -62,7 +71,20 @@ def score(
         int,
         typer.Option(min=1, help="Rows per commit; a crash costs at most this much work, and the files in progress."),
     ] = 4096,
-    workers: Annotated[int | None, typer.Option(min=1, help="Scoring processes; by default one per core.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Scoring processes; by default one per core, of all nodes of a cluster.")
+    ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="What runs the workers: this program, or Ray, on this machine or on a cluster.")
+    ] = Engine.LOCAL,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|HOST:PORT",
+            help="The Ray cluster, of which this machine must be a node; by default a Ray that starts and ends with "
+            "the run.",
+        ),
+    ] = None,
     include: Annotated[
         list[str] | None, typer.Option(help="Only files that match this pattern of .gitignore files; repeatable.")
     ] = None,
@@ -86,8 +108,8 @@ def score(
     is wrong, or the folder cannot be read. 3: more files were rejected than allowed; the rows are committed. 4: the
     model cannot be used. 5: another run holds the lock of the table. 6: the table, the file of --csv, stdout or stderr
     cannot be written, or the table cannot be read; the message says what was committed. 7: deferred files need
-    attention, because of missing permissions or memory, for example; all others have their rows. 130: interrupted;
-    finished rows are committed.
+    attention, because of missing permissions or memory, for example; all others have their rows. 8: the Ray cluster
+    cannot be used. 130: interrupted; finished rows are committed.
     """
     from audiomnist.scoring import command  # noqa: PLC0415 - keeps --help quick
     from audiomnist.scoring.run import ScoringConfig  # noqa: PLC0415
@@ -98,6 +120,8 @@ def score(
         raise typer.BadParameter("it is of a folder in this repository, not of an object store", param_hint="--rev")
     if csv is not None:
         _check_target(csv, inbox, into)
+    if address is not None and engine != Engine.RAY:
+        raise typer.BadParameter("it needs --engine ray", param_hint="--address")
     selection = _selection(include or [], exclude or [])
 
     def configured(bundle: Path) -> ScoringConfig:
@@ -113,6 +137,7 @@ def score(
             rescore,
             reread,
             wait,
+            _cluster(address, workers) if engine == Engine.RAY else None,
         )
 
     bundle = model or (_IN_REPOSITORY if rev else served_model())
@@ -121,6 +146,12 @@ def score(
             configured, bundle, rev, csv, max_rejected_fraction, dry_run=dry_run, quiet=quiet, as_json=as_json
         )
     )
+
+
+def _cluster(address: str | None, workers: int | None) -> "Cluster":
+    from audiomnist.scoring.cluster.engine import LOCAL, Cluster  # noqa: PLC0415 - keeps --help quick
+
+    return Cluster(address or LOCAL, workers)
 
 
 def _selection(include: list[str], exclude: list[str]) -> "Selection":

@@ -12,6 +12,7 @@ from rich.console import Console
 from audiomnist.asr.recognizer import RecognitionError
 from audiomnist.core import extras
 from audiomnist.scoring import run
+from audiomnist.scoring.cluster.remote import ClusterError
 from audiomnist.scoring.inbox.discover import InboxError
 from audiomnist.scoring.progress import progress
 from audiomnist.scoring.run import ScoringConfig
@@ -34,12 +35,14 @@ MODEL_UNUSABLE = 4
 TABLE_HELD = 5
 TABLE_UNWRITABLE = 6
 NEEDS_ATTENTION = 7
+CLUSTER_UNUSABLE = 8
 _STATUSES: dict[type[Exception], int] = {
     InboxError: USAGE,
     BundleError: MODEL_UNUSABLE,
     RecognitionError: MODEL_UNUSABLE,
     DownloadError: MODEL_UNUSABLE,
     extras.MissingExtraError: MODEL_UNUSABLE,
+    ClusterError: CLUSTER_UNUSABLE,
     LockedError: TABLE_HELD,
     TableError: TABLE_UNWRITABLE,
     TableWriteError: TABLE_UNWRITABLE,

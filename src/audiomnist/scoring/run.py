@@ -7,14 +7,17 @@ done: see `scoring.table.table` for why every row is written exactly once.
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 from audiomnist.scoring import records
+from audiomnist.scoring.cluster import engine
+from audiomnist.scoring.cluster.engine import Cluster
 from audiomnist.scoring.inbox import paths
 from audiomnist.scoring.inbox.discover import InboxError
 from audiomnist.scoring.inbox.inbox import inbox_at
@@ -27,7 +30,7 @@ from audiomnist.scoring.summary import Counters, RunHeader, Summary
 from audiomnist.scoring.table import lock
 from audiomnist.scoring.table.table import Table
 from audiomnist.scoring.workers import pool
-from audiomnist.scoring.workers.scorer import Chunk, ScoringTask
+from audiomnist.scoring.workers.scorer import Chunk, ScoredChunk, ScoringTask
 from audiomnist.scoring.writer import TableWriter, committed_in_error
 from audiomnist.serving.cascade import Cascade, load
 from audiomnist.serving.model import Model
@@ -48,12 +51,13 @@ class ScoringConfig:
         model: folder of the model bundle.
         min_confidence: labels with a lower confidence are withheld; in [0, 1].
         batch_size: rows per commit (>= 1).
-        workers: number of scoring processes (>= 1).
+        workers: number of scoring processes (>= 1), unless there is a cluster.
         selection: which files are taken; the others have no row.
         limit: maximum number of new files, whatever their outcome; None for all.
         rescore: whether files that only other models have scored are new.
         reread: whether to read files whose size and modification time are in the table.
         wait: whether to wait for another run that holds the lock.
+        cluster: where files are scored; None for processes of this machine.
     """
 
     inbox: Place
@@ -67,6 +71,7 @@ class ScoringConfig:
     rescore: bool = False
     reread: bool = False
     wait: bool = False
+    cluster: Cluster | None = None
 
 
 def score(config: ScoringConfig, show: Show = no_progress, stop: Stop | None = None) -> Summary:
@@ -76,6 +81,7 @@ def score(config: ScoringConfig, show: Show = no_progress, stop: Stop | None = N
     rows and returns.
 
     Raises:
+        ClusterError: the cluster cannot be used; the message has the number of committed rows, if any.
         BundleError, RecognitionError: the model cannot be used; the message has the number of committed rows, if any.
         InboxError: the inbox cannot be listed, or the table lies in it; nothing was written.
         LockedError: another run holds the lock of the table.
@@ -142,8 +148,9 @@ class _ScoringRun:
         seen = self._seen(table)
         columns = records.run_columns(run_id, self._model.description, self._model.version)
         writer = TableWriter(table, seen, self._counters, columns, config.batch_size)
-        task = ScoringTask(inbox_at(config.inbox), config.model, self._model.version, config.min_confidence)
-        scored = pool.scored_chunks(task, self._new_chunks(seen), config.workers)
+        inbox = config.inbox.absolute() if isinstance(config.inbox, Path) else config.inbox
+        task = ScoringTask(inbox_at(inbox), config.model, self._model.version, config.min_confidence)
+        scored = self._scored_chunks(task, self._new_chunks(seen))
         with committed_in_error(writer):
             with closing(scored):
                 for chunk in scored:
@@ -152,6 +159,11 @@ class _ScoringRun:
             summary = self._summary()
             writer.end(summary)
         return summary
+
+    def _scored_chunks(self, task: ScoringTask, chunks: Iterator[Chunk]) -> Generator[ScoredChunk, None, None]:
+        if (cluster := self._config.cluster) is None:
+            return pool.scored_chunks(task, chunks, self._config.workers)
+        return engine.scored_chunks(task, chunks, cluster, self._stop, partial(self._counters.add, "remaining"))
 
     def _seen(self, table: Table | None) -> SeenFiles:
         return SeenFiles.read(table, self._model.version, rescore=self._config.rescore)

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from audiomnist.asr.recognizer import RecognitionError
 from audiomnist.scoring import records
+from audiomnist.scoring.cluster.remote import ClusterError
 from audiomnist.scoring.inbox import paths
 from audiomnist.scoring.inbox.discover import InboxError
 from audiomnist.scoring.seen import SeenFiles
@@ -69,10 +70,10 @@ class TableWriter:
 
 @contextmanager
 def committed_in_error(writer: TableWriter) -> Iterator[None]:
-    """Add the number of committed rows to the message of an error; to one of the model only if there are any."""
+    """Add the number of committed rows to the message of an error; to another one only if there are any."""
     try:
         yield
-    except (BundleError, InboxError, RecognitionError, TableWriteError) as error:
+    except (BundleError, ClusterError, InboxError, RecognitionError, TableWriteError) as error:
         if not writer.committed and not isinstance(error, TableWriteError):
             raise
         raise type(error)(f"{error} (this run has committed {writer.committed:,} rows)") from error
