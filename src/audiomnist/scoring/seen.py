@@ -1,13 +1,21 @@
-"""Index of the files in the table: two 16-byte hashes per row, long enough to rule out collisions."""
+"""Index of the files in the table: two 16-byte hashes per row, long enough to rule out collisions.
+
+The hashes are sorted in temporary files that are mapped into memory: the system keeps there what is in use, as long as there
+is room.
+"""
 
 from collections.abc import Iterable
 from hashlib import blake2b
+from tempfile import TemporaryFile
 from typing import Self
 
+import numpy as np
 import pyarrow as pa
 
 from audiomnist.scoring.table.table import Table
 
+_KEY_BYTES = 16
+_KEY = np.dtype(f"S{_KEY_BYTES}")
 _COLUMNS = ("path", "size_bytes", "modified_ns", "etag", "content_sha256")
 
 
@@ -16,13 +24,14 @@ class SeenFiles:
 
     def __init__(self, rows: Iterable[pa.RecordBatch]) -> None:
         """Index rows of the table, which need only the columns that identify the file."""
-        self._stats: set[bytes] = set()
-        self._rows: set[bytes] = set()
+        self._stats, self._rows = _KeyFile(), _KeyFile()
         for batch in rows:
             paths, sizes, times, etags, contents = (batch[column].to_pylist() for column in _COLUMNS)
             versions = (etag or modified_ns for etag, modified_ns in zip(etags, times, strict=True))
-            self._stats.update(map(_key, sizes, versions, paths))
-            self._rows.update(map(_key, contents, paths))
+            self._stats.add(map(_key, sizes, versions, paths))
+            self._rows.add(map(_key, contents, paths))
+        self._stats.sort()
+        self._rows.sort()
 
     @classmethod
     def read(cls, table: Table | None, model_version: str, *, rescore: bool = False) -> Self:
@@ -42,6 +51,27 @@ class SeenFiles:
         return _key(content_sha256, path) in self._rows
 
 
+class _KeyFile:
+    """Keys in a temporary file, which is deleted with this object. First all are added, then they are sorted."""
+
+    def __init__(self) -> None:
+        self._file = TemporaryFile()
+        self._keys = np.empty(0, _KEY)
+
+    def add(self, keys: Iterable[bytes]) -> None:
+        self._file.write(b"".join(keys))
+
+    def sort(self) -> None:
+        self._file.flush()
+        if self._file.tell():
+            self._keys = np.asarray(np.memmap(self._file, _KEY))
+            self._keys.sort()
+
+    def __contains__(self, key: bytes) -> bool:
+        place = self._keys.searchsorted(np.array(key, _KEY))
+        return self._keys[place : place + 1].tobytes() == key
+
+
 def _key(*parts: object) -> bytes:
     """Return the hash of some values; only the last one may contain spaces."""
-    return blake2b(" ".join(map(str, parts)).encode(), digest_size=16).digest()
+    return blake2b(" ".join(map(str, parts)).encode(), digest_size=_KEY_BYTES).digest()

@@ -1,5 +1,6 @@
 """The index has what the table has, and nothing else."""
 
+import tracemalloc
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -94,6 +95,26 @@ def test_another_models_files_are_new_only_when_everything_is_scored_again(table
         assert files.has_row(path, content(path))
         assert again.has_stat(path, SIZE_BYTES, MODIFIED_NS) == by_this
         assert again.has_row(path, content(path)) == by_this
+
+
+def test_each_of_many_rows_is_found_and_no_other() -> None:
+    """Whatever the bytes of their hashes are, and however many batches they come in."""
+    paths = [f"{number}.wav" for number in range(3_000)]
+    files = SeenFiles(rows(*paths).to_batches(max_chunksize=700))
+    assert all(files.has_stat(path, SIZE_BYTES, MODIFIED_NS) and files.has_row(path, content(path)) for path in paths)
+    others = [f"{number}.flac" for number in range(3_000)]
+    assert not any(files.has_stat(path, SIZE_BYTES, MODIFIED_NS) or files.has_row(path, None) for path in others)
+
+
+def test_memory_does_not_grow_with_the_table() -> None:
+    """What is known of the rows is in a file."""
+    batch = rows(*(f"{number}.wav" for number in range(20_000))).to_batches()
+    tracemalloc.start()
+    files = SeenFiles(batch * 2)
+    remaining, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert files.has_stat("19999.wav", SIZE_BYTES, MODIFIED_NS)
+    assert remaining < 200_000
 
 
 @given(first=st.text(), second=st.text(), size_bytes=st.integers(0, 2**40), modified_ns=st.integers(-(2**62), 2**62))
