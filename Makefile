@@ -71,6 +71,10 @@ check: $(VENV)/installed-test  ## ruff, mypy --strict, import-linter
 benchmark: $(VENV)/installed  ## how fast it is beside its peers, under ten minutes: reports/benchmark.json, docs/performance.md
 	python -m benchmarks
 
+.PHONY: cluster-demo
+cluster-demo: $(VENV)/installed-test  ## five thousand files scored by three Ray nodes, one of which is killed, in under three minutes
+	python -m benchmarks.cluster_demo
+
 .PHONY: clean
 clean:  ## remove the environment and the work in progress, not the data
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .hypothesis

@@ -32,9 +32,7 @@ class SmallCluster:
 
     def __init__(self, folder: Path) -> None:
         """Start the head; its files go into a folder with a short path."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         self.address = f"127.0.0.1:{port}"
         self.environment = os.environ | {
             "PYTHONPATH": os.pathsep.join([_SOURCES, os.environ.get("PYTHONPATH", "")]),
@@ -90,6 +88,13 @@ def small_cluster(nodes: int) -> Iterator[SmallCluster]:
         for _ in range(nodes):
             cluster.add_node()
         yield cluster
+
+
+def free_port() -> int:
+    """Return a port of this machine that nothing listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def session(process: Process) -> list[int]:

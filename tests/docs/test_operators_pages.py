@@ -13,6 +13,7 @@ from audiomnist.audio import wav
 from audiomnist.cli import main
 from audiomnist.scoring import drift
 from audiomnist.scoring.command import (
+    CLUSTER_UNUSABLE,
     MODEL_UNUSABLE,
     NEEDS_ATTENTION,
     TABLE_HELD,
@@ -31,7 +32,10 @@ COMMANDS, SCORING, RUNBOOK = (
 )
 # Typer's own copy of click, or click: no type says which.
 COMMAND: Any = typer.main.get_command(main.app)
-STATUSES = [0, USAGE, TOO_MANY_REJECTED, MODEL_UNUSABLE, TABLE_HELD, TABLE_UNWRITABLE, NEEDS_ATTENTION, INTERRUPTED]
+STATUSES = [
+    *(0, USAGE, TOO_MANY_REJECTED, MODEL_UNUSABLE, TABLE_HELD, TABLE_UNWRITABLE, NEEDS_ATTENTION, CLUSTER_UNUSABLE),
+    INTERRUPTED,
+]
 DEFERRED = {
     "changing",
     "io_error",

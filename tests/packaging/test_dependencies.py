@@ -17,9 +17,10 @@ PAGE = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
 
 SCORER = ("audiomnist.cli.score", "audiomnist.cli.table")
 RECOGNIZERS = "audiomnist.asr"
-# What the scorer imports for `--rev`, for `table report`, for `table verify`, for models behind a recognizer, and for
-# object stores.
+# What the scorer imports for `--engine ray`, `--rev`, `table report`, `table verify`, for models behind a recognizer, and
+# for object stores.
 OPTIONAL = (
+    ("audiomnist.scoring.cluster.engine", "audiomnist.scoring.cluster.ray_pool"),
     ("audiomnist.scoring.command", "audiomnist.serving.revision"),
     ("audiomnist.cli.table", "audiomnist.night.page"),
     ("audiomnist.cli.table", "audiomnist.cli.verify_table"),
@@ -68,11 +69,19 @@ def test_the_extra_review_is_what_the_review_imports(graph: grimp.ImportGraph) -
     assert required("review") == imported_by(graph, ["audiomnist.cli.review"]) - required()
 
 
+def test_the_extra_cluster_is_what_its_workers_import(graph: grimp.ImportGraph) -> None:
+    """Beside the base install."""
+    for importer, imported in OPTIONAL[1:]:
+        graph.remove_import(importer=importer, imported=imported)
+    assert required("cluster") == imported_by(graph, SCORER) - required()
+
+
 def test_the_extra_pipeline_has_the_rest(graph: grimp.ImportGraph) -> None:
     """All that is imported anywhere else, and one package that is not."""
     everything = imported_by(graph, ["audiomnist", *graph.find_descendants("audiomnist")])
     only_for_review = required("review") - required("pipeline")
-    others = required() | required("asr") | required("cloud") | required("microphone") | only_for_review
+    extras = ("asr", "cloud", "cluster", "microphone")
+    others = required().union(only_for_review, *map(required, extras))
     assert required("pipeline") == everything - others | NOT_IMPORTED
 
 

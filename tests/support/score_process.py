@@ -15,7 +15,7 @@ from table_files import commits
 
 from audiomnist.scoring.summary import Summary
 
-DEADLINE_S = 60
+DEADLINE_S = 180
 TRIALS = 20
 AUDIOMNIST = (sys.executable, str(Path(__file__).with_name("base_install.py")))
 LET_DOWN = (sys.executable, str(Path(__file__).with_name("fault_injection.py")))

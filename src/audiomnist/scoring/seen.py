@@ -1,7 +1,7 @@
 """Index of the files in the table: two 16-byte hashes per row, long enough to rule out collisions.
 
-The hashes are sorted in temporary files that are mapped into memory: the system keeps there what is in use, as long as there
-is room.
+The hashes are sorted in temporary files that are mapped into memory: the system keeps there what is in use, as long as
+there is room.
 """
 
 from collections.abc import Iterable
@@ -55,7 +55,7 @@ class _KeyFile:
     """Keys in a temporary file, which is deleted with this object. First all are added, then they are sorted."""
 
     def __init__(self) -> None:
-        self._file = TemporaryFile()
+        self._file = TemporaryFile()  # noqa: SIM115 - closed, and so deleted, with this object
         self._keys = np.empty(0, _KEY)
 
     def add(self, keys: Iterable[bytes]) -> None:

@@ -156,18 +156,25 @@ def test_the_cron_file_has_the_shape_of_etc_cron_d() -> None:
     assert CRON.endswith(cron_line())
 
 
-def test_the_image_is_made_of_files_that_are_there_and_runs_as_nobody_special() -> None:
+@pytest.mark.parametrize("name", ["Dockerfile", "Dockerfile.ray"])
+def test_the_image_is_made_of_files_that_are_there_and_runs_as_nobody_special(name: str) -> None:
     """What the Dockerfile copies exists and gets past the ignore file; the program is not started by root."""
-    dockerfile = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
-    admitted = re.findall(r"^!(\S+)", (DEPLOY / "Dockerfile.dockerignore").read_text(encoding="utf-8"), re.MULTILINE)
+    dockerfile = (DEPLOY / name).read_text(encoding="utf-8")
+    admitted = re.findall(r"^!(\S+)", (DEPLOY / f"{name}.dockerignore").read_text(encoding="utf-8"), re.MULTILINE)
     copied = [
-        name for line in re.findall(r"^COPY (?!--from)(.+)", dockerfile, re.MULTILINE) for name in line.split()[:-1]
+        file
+        for line in re.findall(r"^COPY (?:--chown=\w+ )?(?!--from)(.+)", dockerfile, re.MULTILINE)
+        for file in line.split()[:-1]
     ]
     assert sorted(copied) == sorted(admitted)
     assert [name for name in copied if not (ROOT / name).exists()] == []
     last_stage = dockerfile.rpartition("\nFROM ")[2]
     assert re.search(r"^USER [1-9]\d*:[1-9]\d*$", last_stage, re.MULTILINE)
-    assert last_stage.endswith('ENTRYPOINT ["audiomnist"]\n')
+
+
+def test_the_image_of_the_scorer_is_the_command() -> None:
+    """What follows its name on the command line are words after `audiomnist`."""
+    assert (DEPLOY / "Dockerfile").read_text(encoding="utf-8").endswith('ENTRYPOINT ["audiomnist"]\n')
 
 
 def verified(units: list[Path]) -> tuple[int, str]:

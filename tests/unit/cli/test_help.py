@@ -64,5 +64,5 @@ def test_every_command_has_help(command: tuple[str, ...]) -> None:
 def test_the_statuses_are_in_the_help() -> None:
     """For operators."""
     text = " ".join(audiomnist("score", "--help").out.split())
-    for status in ("Status 0:", "2:", "3:", "4:", "5:", "6:", "130:"):
+    for status in ("Status 0:", "2:", "3:", "4:", "5:", "6:", "7:", "8:", "130:"):
         assert status in text
