@@ -17,8 +17,8 @@ PAGE = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
 
 SCORER = ("audiomnist.cli.score", "audiomnist.cli.table")
 RECOGNIZERS = "audiomnist.asr"
-# What the scorer imports for `--engine ray`, `--rev`, `table report`, `table verify`, for models behind a recognizer, and
-# for object stores.
+# What the scorer imports for `--engine ray`, `--rev`, `table report`, `table verify`, for models behind a recognizer,
+# and for object stores.
 OPTIONAL = (
     ("audiomnist.scoring.cluster.engine", "audiomnist.scoring.cluster.ray_pool"),
     ("audiomnist.scoring.command", "audiomnist.serving.revision"),

@@ -15,8 +15,9 @@ from runs import assert_same_answers, rows_of
 from audiomnist.scoring.cluster import bundle_files, engine, remote
 from audiomnist.scoring.cluster.engine import Cluster
 from audiomnist.scoring.cluster.remote import ClusterError, RemoteScorer
-from audiomnist.scoring.inbox import discover
 from audiomnist.scoring.inbox.discover import Candidate, Deferred, InboxError
+from audiomnist.scoring.inbox.inbox import Folder
+from audiomnist.scoring.inbox.selection import Selection
 from audiomnist.scoring.shutdown import Stop
 from audiomnist.scoring.workers.scorer import Chunk, ScoredChunk, ScoringTask
 from audiomnist.scoring.workers.worker import Worker
@@ -137,7 +138,7 @@ from audiomnist.cli import main
 main.main()
 """
     options = ["--into", str(tmp_path / "table"), "--model", str(task.bundle), "--workers", "1", "--quiet"]
-    command = [sys.executable, "-c", program, "score", str(task.inbox), *options]
+    command = [sys.executable, "-c", program, "score", str(tmp_path / "inbox"), *options]
     local, ray = (
         subprocess.run([*command, "--engine", name], capture_output=True, text=True, check=False)
         for name in ("local", "ray")
@@ -165,13 +166,13 @@ def task(tmp_path: Path, bundle: Path) -> ScoringTask:
     """A scoring task for an inbox of ten good files and four bad ones."""
     put_good(tmp_path / "inbox", 10)
     put_bad(tmp_path / "inbox", 4)
-    return ScoringTask(tmp_path / "inbox", bundle, model.load(bundle, threads=1).version, 0.0)
+    return ScoringTask(Folder(tmp_path / "inbox"), bundle, model.load(bundle, threads=1).version, 0.0)
 
 
 @pytest.fixture
 def files(task: ScoringTask) -> Chunk:
     """All files of that inbox."""
-    return [file for file in discover.discover(task.inbox) if isinstance(file, Candidate)]
+    return [file for file in task.inbox.entries(Selection()) if isinstance(file, Candidate)]
 
 
 def answer(task: ScoringTask, files: Chunk, revision: str = code_version.revision()) -> Any:
@@ -220,6 +221,6 @@ def test_a_node_with_another_program_scores_nothing(task: ScoringTask, files: Ch
 
 def test_a_node_that_cannot_list_the_inbox_scores_nothing(task: ScoringTask, files: Chunk) -> None:
     """All its files would count as vanished."""
-    error = answer(replace(task, inbox=Path("/nowhere")), files)
+    error = answer(replace(task, inbox=Folder(Path("/nowhere"))), files)
     assert isinstance(error, InboxError)
     assert str(error).startswith("on the node ")
