@@ -124,7 +124,7 @@ def scored_with_a_loss(cluster: SmallCluster) -> dict[str, Any]:
             raise DemoError("the node was killed too late: the run had ended")
         print("a node that was at work is killed, with all its processes", flush=True)
         out, _ = process.communicate(timeout=_DEADLINE_S)
-    if process.returncode:
+    if process.returncode or not out:
         raise DemoError(f"the run ended with status {process.returncode}")
     return dict(json.loads(out))
 

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -159,7 +160,7 @@ def test_a_node_that_is_killed_takes_no_file_with_it(
             try:
                 with in_mid_run(scorer, process, 2):
                     cluster.kill_node()
-                assert_complete(scorer, process, undisturbed_many)
+                assert_complete(scorer, process, undisturbed_many)  # what Ray says of its loss is not in the output
             finally:
                 cluster.add_node()
 
@@ -234,6 +235,7 @@ def test_a_second_signal_ends_a_run_at_once(pair: Scorer, undisturbed_many: pa.T
         wait_until(lambda: of_kind(process, b"gcs_server"))
         for _ in range(2):
             process.send_signal(signal.SIGINT)
+            time.sleep(1)  # two that arrive at once are one
         ended = end_of(process)
         wait_for_the_last(process)
     assert (ended.status, ended.out) == (130, ""), ended

@@ -35,8 +35,8 @@ _WINDOW_FILES = 2_000_000
 _FIRST_CHUNKS = 16
 _GROWTH = 8
 
-# Ray reports nothing to its makers; its own messages are in its log files.
-_ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+# Ray reports nothing to its makers, keeps its messages in its log files, and does not start again where it was ended.
+_ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_ENABLE_AUTO_CONNECT": "0"}
 # One per process, because Ray reads it once.
 _SECRET = secrets.token_hex(32)
 

@@ -6,8 +6,9 @@ import signal
 import socket
 import warnings
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from functools import partial
+from pathlib import Path
 from queue import Empty, Full, Queue
 from tempfile import TemporaryDirectory
 from threading import Event, Thread
@@ -74,9 +75,10 @@ def connected(task: ScoringTask, address: str, workers: int | None) -> Iterator[
         ClusterError: the cluster cannot be reached, or has no CPU.
     """
     _silence()
-    with TemporaryDirectory(prefix="ray-") as folder, _own_signal_handlers():
+    with TemporaryDirectory(prefix="ray-") as folder, _discarded_stdout(), _own_signal_handlers():
         try:
-            _connect(address, workers, folder)
+            with _own_signal_handlers():
+                _connect(address, workers, folder)
         except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
             ray.shutdown()
             raise ClusterError(f"Ray at {address} cannot be used: {_first_line(error)}") from error
@@ -119,6 +121,13 @@ def _silence() -> None:
 
 
 @contextmanager
+def _discarded_stdout() -> Iterator[None]:
+    """Discard what Ray prints when it has lost a process; the command prints its result later."""
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+        yield
+
+
+@contextmanager
 def _discarded_stderr() -> Iterator[None]:
     """Discard what Ray's library writes to the file descriptor, past Python, while it starts."""
     kept, nowhere = os.dup(_STDERR), os.open(os.devnull, os.O_WRONLY)
@@ -133,11 +142,13 @@ def _discarded_stderr() -> Iterator[None]:
 
 @contextmanager
 def _own_signal_handlers() -> Iterator[None]:
-    """Undo what Ray does to the handlers of signals, when it starts and when it ends."""
+    """Undo what Ray does to the handlers of signals, also below Python, when it starts or ends."""
     handlers = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
-    yield
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def _first_line(error: Exception) -> str:
