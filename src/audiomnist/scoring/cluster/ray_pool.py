@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import socket
+import time
 import warnings
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
@@ -29,7 +30,7 @@ from audiomnist.serving.bundle import code_version
 
 _STDERR = 2
 _CONNECT_S = 20.0
-_POLL_S = 0.2
+_POLL_S, _PULSE_S = 0.2, 1.0
 # Blocks of results that wait for the command, each of one chunk.
 _WAITING = 4
 
@@ -40,6 +41,7 @@ class RayPool:
     def __init__(self, task: ScoringTask, workers: int) -> None:
         """Store the bundle in the cluster."""
         self.workers = workers
+        self._pulse = _Pulse()
         bundle = partial(ray.get, ray.put(bundle_files.read(task.bundle)))
         self._arguments = (task, code_version.revision(), bundle)
 
@@ -49,7 +51,7 @@ class RayPool:
 
     def scored(self, chunks: list[Any], stop: Stop) -> Generator[ScoredChunk, None, None]:
         """Score stored chunks, in order; fewer of them once a stop is requested."""
-        for answers in _blocks(self._dataset(chunks), stop):
+        for answers in _blocks(self._dataset(chunks), stop, self._pulse):
             for answer in contents(answers):
                 if isinstance(answer, AudiomnistError):
                     raise answer
@@ -155,13 +157,35 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]
 
 
-def _blocks(dataset: Dataset, stop: Stop) -> Iterator[pa.Table]:
+class _Pulse:
+    """Notices that the head of the cluster, or Ray's process on this machine, is gone: without them Ray exits."""
+
+    def __init__(self) -> None:
+        here = ray.get_runtime_context()
+        (node,) = (node for node in ray.nodes() if node["NodeID"] == here.get_node_id())  # type: ignore[no-untyped-call]
+        self._addresses = [here.gcs_address, f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"]
+        self._checked_at = time.monotonic()
+
+    def check(self) -> None:
+        """Raise ClusterError if one does not answer; look now and then only."""
+        if time.monotonic() - self._checked_at < _PULSE_S:
+            return
+        try:
+            for address in self._addresses:
+                _check_answers(address)
+        except OSError as error:
+            raise ClusterError(f"Ray does not answer any more at {address}: {error}") from error
+        self._checked_at = time.monotonic()
+
+
+def _blocks(dataset: Dataset, stop: Stop, pulse: _Pulse) -> Iterator[pa.Table]:
     """Yield the blocks of results, which a thread waits for: Ray does not let a request to stop through."""
     waiting: Queue[pa.Table | BaseException | None] = Queue(_WAITING)
     closed = Event()
     Thread(target=_fetch, args=(dataset, waiting, closed), daemon=True).start()
     try:
         while not stop.requested:
+            pulse.check()
             with suppress(Empty):
                 found = waiting.get(timeout=_POLL_S)
                 if isinstance(found, BaseException):
