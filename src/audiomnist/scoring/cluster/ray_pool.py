@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 import ray
 from ray.data import ActorPoolStrategy, DataContext, Dataset
+from ray.exceptions import RayError, RayTaskError
 
 from audiomnist.core.errors import AudiomnistError
 from audiomnist.core.processes import ENDING_SIGNALS, available_cores
@@ -81,7 +82,7 @@ def connected(task: ScoringTask, address: str, workers: int | None) -> Iterator[
         try:
             with _own_signal_handlers():
                 _connect(address, workers, folder)
-        except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
+        except (ConnectionError, RuntimeError, ValueError, OSError, RayError) as error:
             ray.shutdown()
             raise ClusterError(f"Ray at {address} cannot be used: {_first_line(error)}") from error
         try:
@@ -188,6 +189,8 @@ def _blocks(dataset: Dataset, stop: Stop, pulse: _Pulse) -> Iterator[pa.Table]:
             pulse.check()
             with suppress(Empty):
                 found = waiting.get(timeout=_POLL_S)
+                if isinstance(found, RayError) and not isinstance(found, RayTaskError):
+                    raise ClusterError(f"Ray cannot go on: {_first_line(found)}") from found
                 if isinstance(found, BaseException):
                     raise found
                 if found is None:
