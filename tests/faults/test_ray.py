@@ -249,8 +249,11 @@ def test_a_second_signal_ends_a_run_at_once(pair: Scorer, undisturbed_many: pa.T
     ("address", "words"),
     [("127.0.0.1:1", "refused"), ("auto", "Could not find any running Ray instance"), ("nonsense", "address")],
 )
-def test_a_cluster_that_cannot_be_reached_is_a_sentence(address: str, words: str, pair: Scorer) -> None:
+def test_a_cluster_that_cannot_be_reached_is_a_sentence(
+    address: str, words: str, pair: Scorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Status 8, soon; nothing is committed."""
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))  # where Ray notes the cluster of a machine
     ended = pair.ended(*ENGINE, "--address", address, "--quiet")
     assert_sentence(ended, 8, f"Ray at {address} cannot be used", words)
     assert len(rows(pair.table)) == 0
@@ -279,7 +282,7 @@ def test_a_run_whose_ray_is_gone_ends_with_a_sentence(victim: bytes, pair: Score
 def test_a_cluster_with_another_secret_is_a_sentence(cluster: SmallCluster, pair: Scorer) -> None:
     """Who does not know it cannot run anything there."""
     ended = pair.ended(*ENGINE, "--address", cluster.address, "--quiet")
-    assert_sentence(ended, 8, f"Ray at {cluster.address} cannot be used", "oken")
+    assert_sentence(ended, 8, f"Ray at {cluster.address} cannot be used", "check RAY_AUTH_MODE and RAY_AUTH_TOKEN")
 
 
 @pytest.mark.long

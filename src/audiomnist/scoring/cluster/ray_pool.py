@@ -84,7 +84,7 @@ def connected(task: ScoringTask, address: str, workers: int | None) -> Iterator[
                 _connect(address, workers, folder)
         except (ConnectionError, RuntimeError, ValueError, OSError, RayError) as error:
             ray.shutdown()
-            raise ClusterError(f"Ray at {address} cannot be used: {_first_line(error)}") from error
+            raise ClusterError(f"Ray at {address} cannot be used: {_first_line(error)}{_hint(error)}") from error
         try:
             yield RayPool(task, workers or _cpus(address))
         finally:
@@ -152,6 +152,11 @@ def _own_signal_handlers() -> Iterator[None]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+def _hint(error: Exception) -> str:
+    """Return what Ray does not say when the cluster does not accept the token."""
+    return ". If it runs there, check RAY_AUTH_MODE and RAY_AUTH_TOKEN" if type(error) is ConnectionError else ""
 
 
 def _first_line(error: Exception) -> str:
