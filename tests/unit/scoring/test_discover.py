@@ -294,6 +294,12 @@ def test_a_pattern_that_matches_nothing_is_refused(pattern: str) -> None:
         Selection([pattern])
 
 
+def test_what_is_no_pattern_is_refused_with_its_text() -> None:
+    """And the reason."""
+    with pytest.raises(PatternError, match=r"^'!' is not a pattern of \.gitignore files: .*!"):
+        Selection(["!"])
+
+
 def test_entries_come_depth_first_in_the_order_of_their_bytes(folder: Path) -> None:
     """The files of a folder are sorted at the position of its name."""
     names = [b"B", b"a", b"b/a", b"b/c/z", b"b/d", b"b!", b"c", b"\xff"]
