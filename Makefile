@@ -69,12 +69,13 @@ check: $(VENV)/installed-test  ## ruff, mypy --strict, import-linter
 
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
-LOCKS := requirements/build.lock requirements/scorer.lock requirements/asr.lock requirements/pipeline.lock
+LOCKS := $(patsubst %,requirements/%.lock,build scorer cloud asr pipeline)
 
 .PHONY: lock
 lock: $(VENV)/installed-tools  ## requirements/*.lock again from pyproject.toml; UPGRADE=1 for the newest releases
 	$(LOCK) requirements/build.txt --output-file requirements/build.lock
 	$(LOCK) pyproject.toml --output-file requirements/scorer.lock
+	$(LOCK) pyproject.toml --extra cloud --output-file requirements/cloud.lock
 	$(LOCK) pyproject.toml --extra asr --output-file requirements/asr.lock
 	$(LOCK) pyproject.toml --extra pipeline --output-file requirements/pipeline.lock
 

@@ -82,7 +82,7 @@ def asked_for(lock: str) -> list[Requirement]:
 
 def test_there_is_one_for_each_thing_that_is_deployed() -> None:
     """And one for what builds the project."""
-    assert LOCKS.keys() == {"build", "scorer", "asr", "pipeline"}
+    assert LOCKS.keys() == {"build", "scorer", "cloud", "asr", "pipeline"}
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -109,7 +109,7 @@ def test_no_lock_says_where_packages_come_from(lock: str) -> None:
     assert re.findall(r"\w+://\S+|(?:^|\s)--(?!hash=)\S+|\s@\s.*|file:\S*", text) == []
 
 
-@pytest.mark.parametrize("lock", ["asr", "pipeline"])
+@pytest.mark.parametrize("lock", ["cloud", "asr", "pipeline"])
 def test_the_locks_of_extras_have_the_scorers_releases(lock: str) -> None:
     """So the scorer is the same one wherever it is installed."""
     for python in PYTHONS:
