@@ -246,10 +246,23 @@ def test_what_is_no_sound_is_not_audio(content: bytes) -> None:
     )
 
 
-@pytest.mark.parametrize("content", [b"", encoded(noise()[:0])])
-def test_a_file_without_sound_is_empty(content: bytes) -> None:
-    """Be it that it has no bytes, or a header only."""
-    assert refusal(content).reason == "empty"
+def test_a_file_without_bytes_is_empty() -> None:
+    """Soundfile writes none for no samples."""
+    error = refusal(encoded(noise()[:0]))
+    assert (error.reason, error.detail) == ("empty", "holds no bytes")
+
+
+def test_a_file_without_sound_is_empty(good: bytes) -> None:
+    """A header that leaves the length open, and nothing behind it."""
+    header = good[: good.index(b"\xff\xf8")]
+    error = refusal(with_stream_info(header, frames=0))
+    assert (error.reason, error.detail) == ("empty", "holds no samples")
+
+
+def test_a_sound_of_one_sample_is_decoded() -> None:
+    """Whether it is long enough is for others to say."""
+    content = encoded(noise()[:1])
+    assert_decoded(decoded(content), content)
 
 
 def mutated(content: bytes, rng: np.random.Generator) -> bytes:
