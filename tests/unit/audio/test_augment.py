@@ -293,6 +293,15 @@ def test_reverberation_falls_by_60_db_in_its_time(noise: Samples, rt60_s: float)
     assert 10 * np.log10(early / late) == pytest.approx(30, abs=4)
 
 
+def test_the_echo_of_white_noise_is_white(noise: Samples) -> None:
+    """A room has no colour of its own."""
+    dry = only(noise, **NO_NOISE)
+    wet = only(noise, reverb_prob=1.0, reverb_rt60_s=(0.3, 0.3), **NO_NOISE)
+    frequencies_hz, power = spectrum(difference(wet, dry))
+    low, high = (power[(frequencies_hz > hz) & (frequencies_hz < hz + 1500)].mean() for hz in (0, 2500))
+    assert 10 * np.log10(low / high) == pytest.approx(0, abs=3)
+
+
 def test_a_room_is_weaker_than_the_sound_and_rooms_differ(noise: Samples) -> None:
     """The echo of noise has 0.1 to 0.5 of its amplitude."""
     dry = only(noise, **NO_NOISE)

@@ -47,9 +47,9 @@ def with_padding(content: bytes, size: int) -> bytes:
     return content[:42] + b"\x01" + size.to_bytes(3, "big") + bytes(size) + content[42:]
 
 
-def with_application_data(content: bytes, size: int) -> bytes:
-    """Return a FLAC file with a block that programs keep their own data in."""
-    return content[:42] + b"\x02" + size.to_bytes(3, "big") + b"\xff" * size + content[42:]
+def with_application_data_alone(content: bytes, size: int) -> bytes:
+    """Return a FLAC file that ends with a block that programs keep their own data in."""
+    return content[:42] + b"\x82" + size.to_bytes(3, "big") + b"\xff" * size
 
 
 def assert_decoded(sound: PcmAudio, content: bytes) -> None:
@@ -120,6 +120,11 @@ def test_a_file_cut_anywhere_is_truncated(seconds: float) -> None:
 def test_a_file_cut_in_its_header_says_so(good: bytes, cut: int) -> None:
     """Its metadata, with 60 bytes of padding, end later."""
     assert refusal(with_padding(good, 60)[:cut]).detail == "ends within its FLAC header"
+
+
+def test_a_file_cut_in_a_large_block_of_its_header_is_truncated(good: bytes) -> None:
+    """All three bytes of the block's size count."""
+    assert refusal(with_application_data_alone(good, 70_000)[:5_000]).reason == "truncated"
 
 
 def test_a_file_that_ends_with_a_frame_is_truncated_where_more_are_promised() -> None:
@@ -206,7 +211,9 @@ def test_bits_that_libsndfile_does_not_read_are_named(good: bytes) -> None:
     "dress",
     [
         pytest.param(lambda content: content[:4] + b"\x80" + content[5:42], id="no other block, and no sound"),
-        pytest.param(lambda content: with_application_data(content, 70_000), id="a block of more than 65,535 bytes"),
+        pytest.param(
+            lambda content: with_application_data_alone(content, 70_000), id="a block of more than 65,535 bytes"
+        ),
         pytest.param(lambda content: with_stream_info(content, rate_hz=1, bits=20), id="the lowest rate"),
         pytest.param(lambda content: with_stream_info(content, rate_hz=65_536, bits=20), id="a rate of one high bit"),
     ],
