@@ -67,6 +67,31 @@ check: $(VENV)/installed-test  ## ruff, mypy --strict, import-linter
 	mypy
 	lint-imports
 
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+LOCKS := $(patsubst %,requirements/%.lock,build scorer cloud asr pipeline)
+
+.PHONY: lock
+lock: $(VENV)/installed-tools  ## requirements/*.lock again from pyproject.toml; UPGRADE=1 for the newest releases
+	$(LOCK) requirements/build.txt --output-file requirements/build.lock
+	$(LOCK) pyproject.toml --output-file requirements/scorer.lock
+	$(LOCK) pyproject.toml --extra cloud --output-file requirements/cloud.lock
+	$(LOCK) pyproject.toml --extra asr --output-file requirements/asr.lock
+	$(LOCK) pyproject.toml --extra pipeline --output-file requirements/pipeline.lock
+
+.PHONY: audit
+audit: $(VENV)/installed-tools  ## known vulnerabilities of what requirements/*.lock name
+	python requirements/audit.py $(LOCKS)
+
+.PHONY: sbom
+sbom: $(VENV)/installed-tools  ## the scorer's packages as CycloneDX: requirements/scorer.cdx.json
+	cyclonedx-py requirements requirements/scorer.lock --pyproject pyproject.toml --short-PURLs --output-reproducible \
+		--output-file requirements/scorer.cdx.json
+
+.PHONY: mutants
+mutants: $(VENV)/installed-test $(VENV)/installed-tools  ## mutation tests of audio and scoring, an hour: docs/notes/mutation-testing.md
+	OMP_NUM_THREADS=1 nice -n 19 mutmut run --max-children 1
+
 .PHONY: benchmark
 benchmark: $(VENV)/installed  ## how fast it is beside its peers, under ten minutes: reports/benchmark.json, docs/performance.md
 	python -m benchmarks
@@ -77,10 +102,14 @@ cluster-demo: $(VENV)/installed-test  ## five thousand files scored by three Ray
 
 .PHONY: clean
 clean:  ## remove the environment and the work in progress, not the data
-	rm -rf $(VENV) build .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build mutants .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed-tools: requirements/tools.txt | $(VENV)/bin/python
+	@python -m pip install --quiet --requirement requirements/tools.txt
+	@touch $@
 
 $(VENV)/installed: pyproject.toml | $(VENV)/bin/python
 	$(call install,audiomnist and its pipeline,.[pipeline])

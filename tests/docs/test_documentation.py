@@ -13,7 +13,10 @@ from audiomnist.report import tables
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
+PAGES = (
+    *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+)
 
 
 def table_in_git(page: str, command: str) -> str:
@@ -61,6 +64,15 @@ def test_every_make_target_named_in_the_docs_exists() -> None:
 def test_links_between_the_pages_lead_somewhere() -> None:
     """Every relative link is a file in the checkout, and its fragment a heading of that page."""
     assert [f"{page.name}: {target}" for page, target, there in links() if not there] == []
+
+
+def test_the_modules_and_tests_that_the_threat_model_names_are_there() -> None:
+    """Modules relative to the package, tests relative to their folder."""
+    page = texts()[ROOT / "SECURITY.md"]
+    named = re.findall(r"`((?:\w+/)+\w+(?:\.py)?)`", page)
+    assert len(named) > 30
+    folders = (ROOT / "src" / "audiomnist", ROOT / "tests", ROOT)
+    assert [name for name in named if not any((folder / name).exists() for folder in folders)] == []
 
 
 def texts() -> dict[Path, str]:

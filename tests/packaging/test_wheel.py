@@ -28,7 +28,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel from the files that the image is built from; install it. Return the environment's folder."""
+    """Build the wheel from the files that the image is built from; install it after its lock. Return its folder."""
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     for name in re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE):
@@ -38,8 +38,10 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(pip, check=True)
     (wheel,) = folder.glob("audiomnist-*.whl")
     subprocess.run([sys.executable, "-m", "venv", str(folder / "environment")], check=True)
-    install = ["-m", "pip", "--quiet", "install", "--no-compile", str(wheel)]
-    subprocess.run([folder / "environment/bin/python", *install], check=True, env=plain())
+    install = [str(folder / "environment/bin/python"), "-m", "pip", "--quiet", "install", "--no-compile"]
+    lock = str(source / "requirements" / "scorer.lock")
+    subprocess.run([*install, "--require-hashes", "--requirement", lock], check=True, env=plain())
+    subprocess.run([*install, "--no-deps", str(wheel)], check=True, env=plain())
     return folder / "environment"
 
 

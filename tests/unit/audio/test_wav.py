@@ -228,6 +228,14 @@ def test_rf64_without_a_size_in_ds64_is_a_stream(first: bytes) -> None:
     assert sound.is_stream
 
 
+def test_the_shortest_ds64_chunk_has_the_two_sizes() -> None:
+    """What may follow them is not needed."""
+    shortest = chunk(b"ds64", struct.pack("<QQ", 0, 4))
+    sound = wav.parse(rf64(shortest, fmt(), data(HALF + QUARTER, UNKNOWN), b"abc"))
+    np.testing.assert_array_equal(sound.samples, [[0.5], [0.25]])
+    assert not sound.is_stream
+
+
 @pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT"])
 def test_rf64_is_read_as_soundfile_reads_it(subtype: str) -> None:
     """Which writes it too."""
@@ -286,6 +294,9 @@ FAULTS = {
     "no data, something behind": (riff(fmt()) + b"TAG", "not_audio", "no data chunk"),
     "no data in RF64": (rf64(ds64(80), fmt()), "truncated", "ends before any sound: copy it again"),
     "an ID3 tag alone": (id3(b"TIT2"), "truncated", "after 14 bytes, with or within its ID3 tag"),
+    "an empty ID3 tag alone": (id3(b""), "truncated", "after 10 bytes, with or within its ID3 tag"),
+    "an ID3 tag of another version": (b"ID3\x09" + id3(b"")[4:] + riff(fmt(), data()), "not_audio", "with 'ID3\\t'"),
+    "another tag": (b"XYZ" + id3(b"")[3:] + riff(fmt(), data()), "not_audio", "begins with 'XYZ\\x04'"),
     "an ID3 tag cut": (id3(bytes(300))[:100], "truncated", "after 100 bytes, with or within its ID3 tag"),
     "an ID3 tag and text": (id3(b"TIT2") + b"hello, world", "not_audio", "begins with 'hell'"),
     "an ID3 tag and half a header": (id3(b"TIT2") + b"RIFF\0", "truncated", "after 5 bytes of its header"),
@@ -311,6 +322,13 @@ FAULTS = {
     "fmt cut": (riff(fmt(), data())[:30], "truncated", "ends within its 'fmt ' chunk, before any sound"),
     "a chunk before the data cut": (riff(fmt(), chunk(b"LIST", b"", 999), data()), "truncated", "its 'LIST' chunk"),
     "RIFF too long, no data": (riff(fmt(), size=200), "truncated", "ends before any sound: copy it again"),
+    "RIFF a little too long, no data": (riff(fmt(), size=30), "truncated", "ends before any sound"),
+    "RIFF longer than the pad byte": (
+        riff(fmt(), chunk(b"LIST", b"abc"), size=41)[:-1],
+        "truncated",
+        "ends before any sound",
+    ),
+    "no data, an unpadded chunk": (riff(fmt(), chunk(b"LIST", b"abc"))[:-1], "not_audio", "no data chunk"),
     "a recorder died": (
         riff(fmt(), chunk(b"FLLR", bytes(400)), data(size=0), size=436),
         "inconsistent_header",
@@ -401,6 +419,20 @@ def test_a_sound_that_is_too_long_is_refused_before_memory_is_taken_for_it() -> 
     finally:
         tracemalloc.stop()
     assert caught.value.reason == "too_long"
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("subtype", BITS)
+def test_the_longest_duration_is_one_of_time(subtype: str, channels: int) -> None:
+    """Whatever a frame takes: a tenth of a second is read, and one frame more is too long."""
+    for frames in (800, 801):
+        sound = bytes(frames * channels * BITS[subtype] // 8)
+        content = riff(fmt(TAGS[subtype], channels, bits=BITS[subtype]), data(sound))
+        if frames == 800:
+            assert len(wav.parse(content, 0.1).samples) == 800
+        else:
+            with pytest.raises(WavError, match=r"lasts 0\.1 s, more than 0\.1 s"):
+                wav.parse(content, 0.1)
 
 
 @pytest.mark.parametrize("subtype", BITS)

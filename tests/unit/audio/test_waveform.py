@@ -1,5 +1,6 @@
 """Reading WAV files, and preparing waveforms for a model."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,15 @@ def test_channels_are_mixed_to_their_mean(tmp_path: Path, tone: Samples) -> None
     np.testing.assert_array_equal(samples, tone / 2)
 
 
+def test_the_mean_of_channels_is_that_of_exact_sums() -> None:
+    """Rounded once, to float32; the rate stays."""
+    channels = np.random.default_rng(2).uniform(-1, 1, (1000, 7)).astype(np.float32)
+    mixture = audio.mixed(PcmAudio(channels, 11_025))
+    assert mixture.samples.dtype == np.float32
+    np.testing.assert_array_equal(mixture.samples, channels.astype(np.float64).mean(axis=1).astype(np.float32))
+    assert mixture.sample_rate_hz == 11_025
+
+
 def test_decoding_keeps_the_channels_apart(tmp_path: Path, tone: Samples) -> None:
     """Levels are measured on each channel."""
     both = np.stack([tone, -0.5 * tone], axis=1)
@@ -103,7 +113,16 @@ def test_an_absent_file_and_a_folder_are_unreadable(tmp_path: Path) -> None:
     for path in (tmp_path / "absent.wav", tmp_path):
         with pytest.raises(BadAudioError) as caught:
             audio.read(path)
-        assert caught.value.reason == "unreadable"
+        assert (caught.value.path, caught.value.reason) == (path, "unreadable")
+        assert str(caught.value).startswith(f"{path}: cannot be read (")
+
+
+def test_an_error_passes_from_process_to_process(tmp_path: Path) -> None:
+    """With all that it says."""
+    error = BadAudioError(tmp_path / "bad.wav", "empty", "holds no bytes")
+    received = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+    assert isinstance(received, BadAudioError)
+    assert (received.path, received.reason, received.detail) == (error.path, error.reason, error.detail)
 
 
 def test_a_file_without_samples_is_empty(tmp_path: Path) -> None:
@@ -131,6 +150,14 @@ def test_silence_at_both_ends_is_cut_down_to_a_margin_of_80_ms(tone: Samples) ->
     assert len(tone) + 2 * 640 <= len(trimmed) <= len(tone) + 2 * LONGEST_MARGIN
 
 
+def test_each_side_keeps_its_margin(tone: Samples) -> None:
+    """Not one at the other's expense."""
+    trimmed = audio.trim_silence(padded(tone + 1, 2400, 4000), 8000, 40.0)  # no sample of the sound is 0
+    loud = np.flatnonzero(trimmed)
+    assert 640 <= loud[0] <= LONGEST_MARGIN
+    assert 640 <= len(trimmed) - 1 - loud[-1] <= LONGEST_MARGIN
+
+
 def test_silence_within_the_margin_stays(tone: Samples) -> None:
     """A sound that begins and ends at once loses nothing."""
     short = padded(tone, 240, 400)
@@ -153,6 +180,15 @@ def test_of_two_utterances_the_louder_one_stays(tone: Samples, gain: float) -> N
     assert np.abs(trimmed).max() == np.abs(tone).max()
 
 
+def test_a_hum_is_no_utterance(tone: Samples) -> None:
+    """Though it has more power than the digit before it, it is not speech."""
+    hum = (0.9 * np.sin(2 * np.pi * 60 * np.arange(4000) / 8000)).astype(np.float32)
+    silence = np.zeros(4000, dtype=np.float32)
+    trimmed = audio.trim_silence(np.concatenate([silence, tone, silence, hum, silence]), 8000, 40.0)
+    assert loudest_hz(trimmed, 8000) == pytest.approx(400, abs=5)
+    assert len(trimmed) <= len(tone) + 2 * LONGEST_MARGIN
+
+
 @pytest.mark.parametrize("level", [0.01, 0.3])
 @pytest.mark.parametrize("before_s", [0.06, 0.1, 0.25])
 def test_a_click_near_the_digit_neither_sets_its_level_nor_is_taken_for_it(
@@ -164,7 +200,27 @@ def test_a_click_near_the_digit_neither_sets_its_level_nor_is_taken_for_it(
         with_click = sound.copy()
         start = 4000 - round(before_s * 8000)
         with_click[start : start + 8] = sign
-        np.testing.assert_allclose(audio.without_clicks(with_click, 8000), sound, atol=1e-7)
+        cleaned = audio.without_clicks(with_click, 8000)
+        np.testing.assert_allclose(cleaned, sound, atol=1e-7)
+        assert cleaned.dtype == np.float32
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("at", [1800, 2200])
+def test_what_has_a_tenth_of_its_magnitude_around_it_is_no_click(sign: int, at: int) -> None:
+    """On one side, with one sign; with less it is a click."""
+    sound = np.zeros(4000, dtype=np.float32)
+    sound[2000], sound[at] = 1, sign * np.float32(0.1)
+    np.testing.assert_array_equal(audio.without_clicks(sound, 8000), sound)
+    sound[at] = sign * np.float32(0.0999)
+    assert audio.without_clicks(sound, 8000)[2000] == 0
+
+
+def test_the_first_sample_counts_as_one_before_a_click() -> None:
+    """At the very start of a sound."""
+    sound = np.zeros(4000, dtype=np.float32)
+    sound[0], sound[200] = 0.5, 1
+    np.testing.assert_array_equal(audio.without_clicks(sound, 8000), sound)
 
 
 def test_several_clicks_and_a_header_at_the_start_are_removed(tone: Samples) -> None:
@@ -207,6 +263,14 @@ def test_the_threshold_is_relative_to_the_loudest_frame(tone: Samples, trim_top_
     for gain in (1.0, 1e-2):
         trimmed = audio.trim_silence((gain * sound).astype(np.float32), 8000, trim_top_db)
         assert (len(trimmed) > 1.8 * len(tone)) == has_tail
+
+
+@pytest.mark.parametrize(("trim_top_db", "has_tail"), [(19.5, False), (20.5, True)])
+def test_the_threshold_is_one_in_db(tone: Samples, trim_top_db: float, *, has_tail: bool) -> None:
+    """To half of one: a tail at a tenth of the amplitude lies 20 dB below."""
+    silence = np.zeros(8000, dtype=np.float32)
+    sound = np.concatenate([silence, tone, 0.1 * tone, silence]).astype(np.float32)
+    assert (len(audio.trim_silence(sound, 8000, trim_top_db)) > 1.8 * len(tone)) == has_tail
 
 
 @pytest.mark.parametrize("count", [3, 79, 80, 4321])
@@ -272,6 +336,12 @@ def test_the_loudest_stretch_is_at_most_as_long_as_asked_and_no_other_has_more_e
     assert energy == pytest.approx(max(energies), rel=1e-6, abs=1e-12)
 
 
+def test_the_first_of_the_loudest_stretches_is_taken_at_any_level() -> None:
+    """Also at the start, and of quiet sounds."""
+    quiet = np.array([0.1, 0.2, 0, 0, 0.05, 0, 0.2, 0.1], dtype=np.float32)
+    np.testing.assert_array_equal(audio.loudest(quiet, 2), quiet[:2])
+
+
 def test_preparing_cuts_after_trimming(tone: Samples) -> None:
     """Leading silence does not count towards the longest duration."""
     prepared = audio.prepare(Waveform(padded(tone, 8000, 0), 8000), 8000, 40.0, 1000)
@@ -297,6 +367,9 @@ def test_a_recording_of_less_than_ten_milliseconds_is_too_short(tmp_path: Path, 
     with pytest.raises(BadAudioError, match=r"less than 0\.01 s") as caught:
         audio.read(tmp_path / "click.wav")
     assert caught.value.reason == "too_short"
+    assert f"holds {rate_hz // 100 - 1} samples at {rate_hz} Hz" in caught.value.detail
+    soundfile.write(tmp_path / "enough.wav", np.full(rate_hz // 100, 0.5), rate_hz)
+    assert len(audio.read(tmp_path / "enough.wav").samples) == rate_hz // 100
 
 
 @pytest.mark.parametrize("value", [8.01, -32_768.0, 1e30, -3e38])

@@ -1,6 +1,7 @@
 """Decoding FLAC: exact where the file is good, a reason where it is not."""
 
 import io
+import re
 import tracemalloc
 from collections.abc import Callable
 
@@ -44,6 +45,11 @@ def with_stream_info(content: bytes, *, rate_hz: int = 8000, bits: int = 16, fra
 def with_padding(content: bytes, size: int) -> bytes:
     """Return a FLAC file with one more metadata block, as taggers leave them for later."""
     return content[:42] + b"\x01" + size.to_bytes(3, "big") + bytes(size) + content[42:]
+
+
+def with_application_data_alone(content: bytes, size: int) -> bytes:
+    """Return a FLAC file that ends with a block that programs keep their own data in."""
+    return content[:42] + b"\x82" + size.to_bytes(3, "big") + b"\xff" * size
 
 
 def assert_decoded(sound: PcmAudio, content: bytes) -> None:
@@ -110,6 +116,17 @@ def test_a_file_cut_anywhere_is_truncated(seconds: float) -> None:
     assert {refusal(content[:cut]).reason for cut in cuts} == {"truncated"}
 
 
+@pytest.mark.parametrize("cut", [4, 20, 60, 100])
+def test_a_file_cut_in_its_header_says_so(good: bytes, cut: int) -> None:
+    """Its metadata, with 60 bytes of padding, end later."""
+    assert refusal(with_padding(good, 60)[:cut]).detail == "ends within its FLAC header"
+
+
+def test_a_file_cut_in_a_large_block_of_its_header_is_truncated(good: bytes) -> None:
+    """All three bytes of the block's size count."""
+    assert refusal(with_application_data_alone(good, 70_000)[:5_000]).reason == "truncated"
+
+
 def test_a_file_that_ends_with_a_frame_is_truncated_where_more_are_promised() -> None:
     """What is there decodes without any error of the library."""
     content = encoded(noise(5))
@@ -132,12 +149,14 @@ def test_a_file_damaged_in_the_middle_is_undecodable() -> None:
     content[len(content) // 2] ^= 1
     error = refusal(bytes(content))
     assert error.reason == "undecodable"
-    assert "is damaged: libsndfile cannot decode it" in error.detail
+    assert re.fullmatch(r"is damaged: libsndfile cannot decode it \(.*[^.]\)", error.detail)
 
 
-def test_a_damaged_header_is_undecodable(good: bytes) -> None:
+@pytest.mark.parametrize("subtype", ["PCM_S8", "PCM_16", "PCM_24"])
+def test_a_damaged_header_is_undecodable(subtype: str) -> None:
     """The file is whole, but the comments in its second block claim to be longer than the block."""
-    assert refusal(good[:46] + b"\xff" * 4 + good[50:]).reason == "undecodable"
+    content = encoded(noise(), subtype=subtype)
+    assert refusal(content[:46] + b"\xff" * 4 + content[50:]).reason == "undecodable"
 
 
 @pytest.mark.parametrize("frames", [2**36 - 1, MAX_DURATION_S * 8000 + 1])
@@ -178,7 +197,7 @@ def test_an_absurd_rate_is_named(good: bytes, rate_hz: int) -> None:
     """The error comes before anything is decoded."""
     error = refusal(with_stream_info(good, rate_hz=rate_hz, frames=4000))
     assert error.reason == "bad_rate"
-    assert f"{rate_hz} Hz" in error.detail
+    assert error.detail == f"has a rate of {rate_hz} Hz: 4000 to 192000 Hz are read"
 
 
 def test_bits_that_libsndfile_does_not_read_are_named(good: bytes) -> None:
@@ -186,6 +205,22 @@ def test_bits_that_libsndfile_does_not_read_are_named(good: bytes) -> None:
     error = refusal(with_stream_info(good, bits=20, frames=4000))
     assert error.reason == "unsupported_encoding"
     assert error.detail == "is FLAC of 20 bits: convert it to FLAC of 16 or 24 bits"
+
+
+@pytest.mark.parametrize(
+    "dress",
+    [
+        pytest.param(lambda content: content[:4] + b"\x80" + content[5:42], id="no other block, and no sound"),
+        pytest.param(
+            lambda content: with_application_data_alone(content, 70_000), id="a block of more than 65,535 bytes"
+        ),
+        pytest.param(lambda content: with_stream_info(content, rate_hz=1, bits=20), id="the lowest rate"),
+        pytest.param(lambda content: with_stream_info(content, rate_hz=65_536, bits=20), id="a rate of one high bit"),
+    ],
+)
+def test_bits_are_named_whatever_else_is_in_the_header(good: bytes, dress: Callable[[bytes], bytes]) -> None:
+    """The header is whole, and its rate is not 0."""
+    assert refusal(dress(with_stream_info(good, bits=20, frames=4000))).reason == "unsupported_encoding"
 
 
 @pytest.mark.parametrize(
@@ -216,13 +251,30 @@ def test_other_formats_are_named(container: str, subtype: str, name: str) -> Non
 )
 def test_what_is_no_sound_is_not_audio(content: bytes) -> None:
     """Neither are bytes that only begin like Ogg or MP3."""
-    assert refusal(content).reason == "not_audio"
+    error = refusal(content)
+    assert (error.reason, error.detail) == (
+        "not_audio",
+        "is neither WAV nor FLAC, nor of any other format known here",
+    )
 
 
-@pytest.mark.parametrize("content", [b"", encoded(noise()[:0])])
-def test_a_file_without_sound_is_empty(content: bytes) -> None:
-    """Be it that it has no bytes, or a header only."""
-    assert refusal(content).reason == "empty"
+def test_a_file_without_bytes_is_empty() -> None:
+    """Soundfile writes none for no samples."""
+    error = refusal(encoded(noise()[:0]))
+    assert (error.reason, error.detail) == ("empty", "holds no bytes")
+
+
+def test_a_file_without_sound_is_empty(good: bytes) -> None:
+    """A header that leaves the length open, and nothing behind it."""
+    header = good[: good.index(b"\xff\xf8")]
+    error = refusal(with_stream_info(header, frames=0))
+    assert (error.reason, error.detail) == ("empty", "holds no samples")
+
+
+def test_a_sound_of_one_sample_is_decoded() -> None:
+    """Whether it is long enough is for others to say."""
+    content = encoded(noise()[:1])
+    assert_decoded(decoded(content), content)
 
 
 def mutated(content: bytes, rng: np.random.Generator) -> bytes:

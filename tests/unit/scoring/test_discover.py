@@ -278,6 +278,14 @@ def test_patterns_are_those_of_gitignore_files(
     assert {type(item) for item in found} <= {Candidate, Excluded}
 
 
+def test_a_folder_that_is_excluded_is_one_entry(folder: Path) -> None:
+    """It is not entered; a file of its name is not meant."""
+    for path in (b"old/a.wav", b"old/b.wav", b"new/old"):
+        place(folder, path).write_bytes(b"sound")
+    found = list(discover.discover(folder, Selection(exclude=["old/"])))
+    assert [(item.path, type(item)) for item in found] == [(b"new/old", Candidate), (b"old", Excluded)]
+
+
 @pytest.mark.parametrize("name", STRANGE_NAMES)
 def test_patterns_match_any_name(folder: Path, name: bytes) -> None:
     """Be it text or not."""
@@ -292,6 +300,12 @@ def test_a_pattern_that_matches_nothing_is_refused(pattern: str) -> None:
     """It is no doubt a mistake."""
     with pytest.raises(PatternError, match="matches no file"):
         Selection([pattern])
+
+
+def test_what_is_no_pattern_is_refused_with_its_text() -> None:
+    """And the reason."""
+    with pytest.raises(PatternError, match=r"^'!' is not a pattern of \.gitignore files: .*!"):
+        Selection(["!"])
 
 
 def test_entries_come_depth_first_in_the_order_of_their_bytes(folder: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from runs import REFERENCE, RUN_COLUMNS
 
 from audiomnist.scoring import records
-from audiomnist.scoring.inbox.discover import Candidate, Deferred, Entry, Unusable
+from audiomnist.scoring.inbox.discover import Candidate, Deferred, Entry, Excluded, Unusable
 from audiomnist.scoring.new_files import new_chunks
 from audiomnist.scoring.records import FileInfo, FileResult, Outcome
 from audiomnist.scoring.seen import SeenFiles
@@ -118,6 +118,13 @@ def test_what_is_deferred_is_not_handed_on_and_what_cannot_be_read_is() -> None:
     done = Sorted([*files("a.wav"), PART, PIPE, *files("b.wav")])
     assert done.chunks == [["a.wav", "pipe", "b.wav"]]
     assert done.counts == {"found": 4, "deferred": 1}
+
+
+def test_what_is_excluded_is_counted_and_not_handed_on() -> None:
+    """It does not use up the limit either."""
+    done = Sorted([Excluded(b"old"), *files("a.wav", "b.wav")], limit=1)
+    assert done.chunks == [["a.wav"]]
+    assert done.counts == {"found": 3, "excluded": 1, "remaining": 1}
 
 
 def test_what_cannot_be_read_is_known_once_it_has_its_row() -> None:

@@ -143,8 +143,13 @@ def test_a_file_that_is_not_both_found_and_ended_is_a_contradiction(spoil: objec
     counters = full_run()
     assert callable(spoil)
     spoil(counters)
-    with pytest.raises(AudiomnistError, match=r"counts of run 20260301T020000Z do not add up: found 2,21[45] = 1,99"):
+    with pytest.raises(
+        AudiomnistError, match=r"counts of run 20260301T020000Z do not add up: found 2,21[45] = 1,99"
+    ) as caught:
         ended(counters).check()
+    assert str(caught.value).endswith(
+        "This is a bug in audiomnist: please report it, and check the table with audiomnist table verify"
+    )
 
 
 @pytest.mark.parametrize(
@@ -271,6 +276,57 @@ def test_an_empty_run_has_no_mean_and_no_drift() -> None:
         "model cnn, version 0123456789ab, trained on Free Spoken Digit Dataset 1.0.10",
         "found 0 = 0 scored + 0 abstained + 0 rejected + 0 unchanged + 0 deferred + 0 remaining + 0 excluded",
     ]
+
+
+def test_sections_have_a_line_between_them() -> None:
+    """And none is there for nothing."""
+    counters = Counters(REFERENCE)
+    counters.add("found", 2)
+    score(counters, "a.wav", 7, seconds=0.25)
+    counters.add_deferred("b.wav", "vanished", "is gone")
+    assert lines(ended(counters, interrupted=True))[1:] == [
+        "interrupted: finished rows are in the table, the next run continues",
+        "inbox /srv/inbox",
+        "model cnn, version 0123456789ab, trained on Free Spoken Digit Dataset 1.0.10",
+        "found 2 = 1 scored + 0 abstained + 0 rejected + 0 unchanged + 1 deferred + 0 remaining + 0 excluded",
+        "deferred 1 = 1 vanished",
+        "",
+        "label     0     1     2     3     4     5     6       7     8     9",
+        "files     0     0     0     0     0     0     0       1     0     0",
+        "share  0.0%  0.0%  0.0%  0.0%  0.0%  0.0%  0.0%  100.0%  0.0%  0.0%",
+        "",
+        "mean confidence 90.0%; drift from training (population stability index)",
+        "  labels       0.165  fewer than 200 files: not rated",
+        "  confidence   0.275  fewer than 200 files: not rated",
+        "  duration     0.275  fewer than 200 files: not rated",
+        "",
+        "slowest",
+        "      0.250 s  a.wav",
+        "",
+        "least certain",
+        "   90.00%         7  a.wav",
+        "",
+        "deferred to the next run",
+        "  vanished              b.wav: is gone",
+    ]
+
+
+def test_headings_are_bold_on_a_terminal() -> None:
+    """And an interruption is yellow."""
+    output = printed(ended(full_run(), interrupted=True), colours=True, width=200).splitlines()
+    bold = [line.removeprefix("\x1b[1m").removesuffix("\x1b[0m") for line in output if line.startswith("\x1b[1m")]
+    assert [line.split(" ")[0] for line in bold] == [
+        *("run", "found", "label", "mean", "slowest", "least", "rejected", "deferred"),
+    ]
+    assert [line[:16] for line in output if line.startswith("\x1b[33m")] == ["\x1b[33minterrupted"]
+
+
+def test_where_more_than_ten_files_are_deferred_it_says_where_the_others_are() -> None:
+    """In the summary, up to a hundred."""
+    counters = Counters(REFERENCE)
+    for index in range(12):
+        counters.add_deferred(f"{index}.wav", "vanished", "is gone")
+    assert lines(ended(counters))[-1] == "  and 2 more: the summary in JSON names the first 100"
 
 
 def test_the_counts_are_in_one_line_and_the_reasons_in_one_each() -> None:
