@@ -235,6 +235,7 @@ def test_a_summary_comes_back_from_json_as_it_was(counters: Counters) -> None:
     text = summary.to_json()
     assert Summary.model_validate_json(text) == summary
     assert "\n" not in text
+    assert '": ' not in text  # no spaces but those of sentences
     assert json.loads(text, parse_constant=pytest.fail)["schema_version"] == 4
 
 
