@@ -89,7 +89,7 @@ sbom: $(VENV)/installed-tools  ## the scorer's packages as CycloneDX: requiremen
 		--output-file requirements/scorer.cdx.json
 
 .PHONY: mutants
-mutants: $(VENV)/installed-test $(VENV)/installed-tools  ## mutation tests of audio and scoring, an hour: docs/notes/mutation-testing.md
+mutants: $(VENV)/installed-test $(VENV)/installed-tools  ## mutation tests, an hour: docs/notes/mutation-testing.md
 	OMP_NUM_THREADS=1 nice -n 19 mutmut run --max-children 1
 
 .PHONY: benchmark

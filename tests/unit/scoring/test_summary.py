@@ -113,6 +113,7 @@ def test_the_counts_of_a_run_add_up() -> None:
     assert summary.by_deferred_reason == {"unfinished_name": 1, "vanished": 1}
     assert summary.mean_confidence == pytest.approx((1990 * 0.75 + 10 * 0.25) / 2000)
     assert summary.files_per_s == 2200 / 4
+    assert ended(full_run(), seconds=0.5).files_per_s == 4400
 
 
 def test_the_drift_is_that_of_the_files_with_a_prediction() -> None:
