@@ -254,14 +254,14 @@ def test_a_cluster_that_cannot_be_reached_is_a_sentence(address: str, words: str
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("victim", [b"gcs_server/gcs_server", b"raylet/raylet"], ids=["head", "node"])
+@pytest.mark.parametrize("victim", [b"gcs/gcs_server", b"raylet/raylet"], ids=["head", "node"])
 def test_a_run_whose_ray_is_gone_ends_with_a_sentence(victim: bytes, pair: Scorer, undisturbed_many: pa.Table) -> None:
     """The head of the cluster, or Ray's process on the machine of the run: status 8, and the next run does the rest."""
 
     def orphaned(scorer: Scorer) -> Scorer:
         with scorer.started(*ENGINE, "--quiet") as process:
             wait_until(lambda: of_kind(process, CHILD) or process.poll() is not None)
-            kill(of_kind(process, victim))
+            assert kill(of_kind(process, victim)) == 1
             ended = end_of(process)
             wait_for_the_last(process)
         if ended.status == 0:
