@@ -245,29 +245,23 @@ def test_a_second_signal_ends_a_run_at_once(pair: Scorer, undisturbed_many: pa.T
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    ("address", "words"),
-    [("127.0.0.1:1", "refused"), ("auto", "Could not find any running Ray instance"), ("nonsense", "address")],
-)
-def test_a_cluster_that_cannot_be_reached_is_a_sentence(
-    address: str, words: str, pair: Scorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(("address", "words"), [("127.0.0.1:1", "refused"), ("nonsense", "address")])
+def test_a_cluster_that_cannot_be_reached_is_a_sentence(address: str, words: str, pair: Scorer) -> None:
     """Status 8, soon; nothing is committed."""
-    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))  # where Ray notes the cluster of a machine
     ended = pair.ended(*ENGINE, "--address", address, "--quiet")
     assert_sentence(ended, 8, f"Ray at {address} cannot be used", words)
     assert len(rows(pair.table)) == 0
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("victim", [b"gcs_server/gcs_server", b"raylet/raylet"], ids=["head", "node"])
+@pytest.mark.parametrize("victim", [b"gcs/gcs_server", b"raylet/raylet"], ids=["head", "node"])
 def test_a_run_whose_ray_is_gone_ends_with_a_sentence(victim: bytes, pair: Scorer, undisturbed_many: pa.Table) -> None:
     """The head of the cluster, or Ray's process on the machine of the run: status 8, and the next run does the rest."""
 
     def orphaned(scorer: Scorer) -> Scorer:
         with scorer.started(*ENGINE, "--quiet") as process:
             wait_until(lambda: of_kind(process, CHILD) or process.poll() is not None)
-            kill(of_kind(process, victim))
+            assert kill(of_kind(process, victim)) == 1
             ended = end_of(process)
             wait_for_the_last(process)
         if ended.status == 0:
