@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from deltalake import DeltaTable
 
+from audiomnist.scoring.table.location import TableWriteError
 from audiomnist.scoring.table.table import Table
 
 PATHS: dict[str, Callable[[Path], str]] = {
@@ -59,3 +60,14 @@ def test_vacuum_removes_a_link_and_not_the_file_that_it_leads_to(folder: Path, v
     Table.open(folder).vacuum()
     assert victim.exists()
     assert not link.is_symlink()
+
+
+def test_vacuum_removes_nothing_where_a_link_leads_to_another_folder(folder: Path, tmp_path: Path) -> None:
+    """Delta Lake would follow it; the error names it."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "part-other.parquet").touch()
+    (folder / "more").symlink_to(elsewhere)
+    with pytest.raises(TableWriteError, match="more leads to another folder"):
+        Table.open(folder).vacuum()
+    assert (elsewhere / "part-other.parquet").exists()
