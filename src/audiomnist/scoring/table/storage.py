@@ -93,9 +93,7 @@ class FolderStorage:
 
     def remove_unused(self, used: set[str]) -> None:  # noqa: D102
         if links := sorted(path.name for path in self._path.rglob("*") if path.is_symlink() and path.is_dir()):
-            raise OSError(
-                f"{listed(links)} leads to another folder, whose files would be removed too: remove the link"
-            )
+            raise OSError(f"{listed(links)} leads to another folder, whose files would be removed too: remove the link")
         unused = [path for path in self._path.glob("part-*.parquet") if path.name not in used]
         for path in (*unused, *delta_files.half_written(self._path)):
             path.unlink()  # before Delta Lake does, which needs free disk space
