@@ -87,6 +87,7 @@ def test_a_disk_without_space_for_compaction(inbox: Path, bundle: Path, undistur
     assert_same(scorer.table, undisturbed)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("left_over", ["part-orphan.parquet", "_delta_log/00000000000000000099.json#1"])
 def test_vacuum_makes_room_on_a_full_disk(disk: SmallDisk, inbox: Path, bundle: Path, left_over: str) -> None:
     """What a crash left is removed first, because Delta Lake needs disk space to log its removals."""
@@ -101,6 +102,7 @@ def test_vacuum_makes_room_on_a_full_disk(disk: SmallDisk, inbox: Path, bundle: 
     assert vacuum.stdout == f"{left_over}\n1 files removed\n"
 
 
+@pytest.mark.long
 def test_a_csv_on_a_full_disk(
     disk: SmallDisk, inbox: Path, bundle: Path, undisturbed: pa.Table, tmp_path: Path
 ) -> None:

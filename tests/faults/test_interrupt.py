@@ -76,12 +76,13 @@ def assert_completed(scorer: Scorer, committed: int, expected: pa.Table) -> None
     assert_same(scorer.table, expected)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "number",
     [
         signal.SIGINT,
-        pytest.param(signal.SIGTERM, marks=pytest.mark.long),
-        pytest.param(signal.SIGHUP, marks=pytest.mark.long),
+        signal.SIGTERM,
+        signal.SIGHUP,
     ],
 )
 def test_a_signal_ends_a_run_after_what_it_has_in_hand(
@@ -129,6 +130,7 @@ def test_ctrl_c_reaches_all_processes_and_loses_nothing(least: int, pair: Scorer
     assert_completed(fresh, committed, undisturbed_many)
 
 
+@pytest.mark.long
 def test_a_second_signal_ends_a_run_at_once(
     many: Path, bundle: Path, undisturbed_many: pa.Table, tmp_path: Path
 ) -> None:

@@ -47,6 +47,7 @@ def permit(folder: Path, mode: int) -> None:
     folder.chmod(mode)
 
 
+@pytest.mark.long
 def test_a_table_that_may_only_be_read(scorer: Scorer) -> None:
     """The run ends with status 6 and changes nothing."""
     assert scorer.summary().scored == SOUNDS
@@ -93,6 +94,7 @@ def test_a_table_that_may_no_longer_be_written(scorer: Scorer, many: Path, undis
     assert_same(fresh.table, undisturbed_many)
 
 
+@pytest.mark.long
 def test_an_inbox_that_may_not_be_read(scorer: Scorer) -> None:
     """The run ends with status 2, and there is no table."""
     scorer.inbox.chmod(0o000)
@@ -102,6 +104,7 @@ def test_an_inbox_that_may_not_be_read(scorer: Scorer) -> None:
     assert not scorer.table.exists()
 
 
+@pytest.mark.long
 def test_a_bundle_that_may_not_be_read(scorer: Scorer) -> None:
     """The run ends with status 4, and there is no table."""
     scorer.bundle.chmod(0o000)

@@ -89,6 +89,7 @@ def assert_made_up_for(scorer: Scorer, expected: pa.Table) -> None:
     assert_same(scorer.table, expected)
 
 
+@pytest.mark.long
 def test_ray_makes_the_rows_of_the_other_engine(pair: Scorer, undisturbed_many: pa.Table, tmp_path: Path) -> None:
     """It prints nothing of its own, and neither a process nor a file of it is left."""
     folder = Path(tempfile.mkdtemp(prefix="t"))

@@ -115,12 +115,13 @@ def test_one_run_makes_up_for_one_that_was_killed(
     assert_made_up_for(scorer, undisturbed)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("moment", "of_compaction", "left_over"),
     [
-        pytest.param("before", 0, 0, marks=pytest.mark.long),
+        ("before", 0, 0),
         ("within", 0, 1),
-        pytest.param("after", 1, ROWS, marks=pytest.mark.long),
+        ("after", 1, ROWS),
     ],
 )
 def test_sigkill_in_compaction(
@@ -144,12 +145,13 @@ def test_sigkill_in_compaction(
     assert len(list(scorer.table.glob("*.parquet"))) == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("moment", "committed", "left_over"),
     [
-        pytest.param("before", 0, 0, marks=pytest.mark.long),
+        ("before", 0, 0),
         ("within", 0, 1),
-        pytest.param("after", 1, 0, marks=pytest.mark.long),
+        ("after", 1, 0),
     ],
 )
 def test_sigkill_while_a_table_of_the_earlier_version_gets_its_columns(

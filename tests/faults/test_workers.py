@@ -73,6 +73,7 @@ def pair(many: Path, bundle: Path, tmp_path: Path) -> Scorer:
     return Scorer(many, tmp_path / "table", bundle, batch_size=15, workers=2)
 
 
+@pytest.mark.long
 def test_a_process_that_is_killed_in_mid_work_takes_no_file_with_it(
     pair: Scorer, undisturbed_many: pa.Table, tmp_path: Path
 ) -> None:

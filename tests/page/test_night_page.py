@@ -256,7 +256,7 @@ class TestInChromium:
         assert view.page.locator("#uncertain .play").first.evaluate(press) == ["true", "false"]
         assert played(view.page) == pytest.approx(0.4, abs=0.11)
 
-    @pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), (PHONE, "dark")])
+    @pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), pytest.param(PHONE, "dark", marks=pytest.mark.long)])
     def test_no_error_no_request_and_nothing_serious_for_axe(
         self, browser: Browser, folder: Path, size: tuple[int, int], scheme: Scheme
     ) -> None:

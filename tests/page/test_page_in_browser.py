@@ -120,7 +120,7 @@ def test_headings_are_in_order(view: Opened) -> None:
     assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
-@pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), (PHONE, "dark")])
+@pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), pytest.param(PHONE, "dark", marks=pytest.mark.long)])
 def test_no_error_and_no_request(browser: Browser, index: Path, size: tuple[int, int], scheme: Scheme) -> None:
     """Nothing is wider than the window; no text of the data has run as a script."""
     view = opened(browser, index, size, scheme)
@@ -147,6 +147,7 @@ def test_the_policy_of_the_page_forbids_requests(browser: Browser, index: Path) 
     assert any("Content Security Policy" in error for error in view.errors)
 
 
+@pytest.mark.long
 def test_the_page_prints(browser: Browser, index: Path) -> None:
     """Charts and pictures are on paper, buttons are not."""
     view = opened(browser, index)

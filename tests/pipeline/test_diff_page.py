@@ -338,7 +338,7 @@ class TestInChromium:
         expect(matrix.locator(".clips li")).to_have_text(["3_ada_0.wav"])
         expect(matrix.locator(".clips .play")).to_be_enabled()
 
-    @pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), (PHONE, "dark")])
+    @pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), pytest.param(PHONE, "dark", marks=pytest.mark.long)])
     def test_no_error_no_request_and_nothing_serious_for_axe(
         self, browser: Browser, index: Path, size: tuple[int, int], scheme: Scheme
     ) -> None:

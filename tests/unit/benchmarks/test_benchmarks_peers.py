@@ -115,6 +115,7 @@ def test_the_served_graph_gives_mfccs_up_to_rounding(tmp_path: Path) -> None:
     assert 0 < np.abs(rounded - exact).mean() < TOLERANCE_OF_ROUNDING_DB
 
 
+@pytest.mark.long
 def test_the_network_of_the_peers_is_that_of_the_bundle(tmp_path: Path, files: list[Path]) -> None:
     """In evaluation mode, with the bundle's settings."""
     description, _ = describe(small_bundles.write("cnn", tmp_path / "cnn", channels=(5, 7)))

@@ -589,12 +589,12 @@ class TestWriters:
         assert len(again.vacuum()) == (0 if there else 1)
         assert paths(Table.open(folder_of(table))) == ["new", "old"]
 
-    @pytest.mark.parametrize("kills", [5, pytest.param(15, marks=pytest.mark.long)])
-    def test_sigkill_at_random_instants_costs_and_doubles_nothing(self, folder: Path, kills: int) -> None:
+    @pytest.mark.long
+    def test_sigkill_at_random_instants_costs_and_doubles_nothing(self, folder: Path) -> None:
         """What was reported as committed stays, and the last run adds what is missing."""
-        draw = random.Random(kills)
+        draw = random.Random(15)
         Table.create(folder)
-        for _ in range(kills):
+        for _ in range(15):
             with started("append_missing", folder, 1000) as process:
                 assert process.stdout is not None
                 done = [process.stdout.readline() for _ in range(draw.randint(1, 8))]

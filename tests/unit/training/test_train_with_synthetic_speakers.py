@@ -211,6 +211,7 @@ def with_synthetic(toy_with_voices: Path, tmp_path_factory: pytest.TempPathFacto
     return trained_bundle("cnn", toy_with_voices, tmp_path_factory.mktemp("with_synthetic") / "cnn")
 
 
+@pytest.mark.long
 def test_a_bundle_says_which_synthetic_speakers_it_was_trained_on(with_synthetic: Path) -> None:
     """All that they were drawn by, and the synthesizer."""
     synthetic = description.describe_training(with_synthetic).synthetic_voices
