@@ -21,7 +21,7 @@ from uuid import uuid4
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction, WriterProperties
-from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
 from audiomnist.core.text import listed
@@ -65,10 +65,12 @@ class Table:
         if not storage.exists():
             return None
         try:
-            if not DeltaTable.is_deltatable(storage.uri, storage.options):
+            # is_deltatable() would hold up all threads, and with them signals, while a store does not answer.
+            try:
+                delta = DeltaTable(storage.uri, storage_options=storage.options)
+            except TableNotFoundError:
                 storage.check_empty()
                 return None
-            delta = DeltaTable(storage.uri, storage_options=storage.options)
         except (DeltaError, OSError) as error:
             raise damaged(path, error, kind.recovery) from error
         different = kind.differences(pa.schema(delta.schema().to_arrow()))
