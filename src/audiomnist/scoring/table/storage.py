@@ -106,7 +106,7 @@ class BucketStorage:
 
     def __init__(self, url: Url) -> None:
         self.uri = str(url)
-        self.options = {"aws_conditional_put": "etag"} if url.scheme == "s3" else {}
+        self.options = store.DELTA_RETRIES | ({"aws_conditional_put": "etag"} if url.scheme == "s3" else {})
         self._url = url
         self._store = store.opened(url)
 
@@ -133,13 +133,15 @@ class BucketStorage:
 
         name = f"_audiomnist-probe-{uuid4()}"
         try:
-            with store.requests(self._url):
-                obstore.put(self._store, name, b"", mode="create")
-            obstore.put(self._store, name, b"", mode="create")
+            for _ in range(2):
+                obstore.put(store.opened_to_probe(self._url), name, b"", mode="create")
         except AlreadyExistsError:
             return
         except NotSupportedError:
             pass
+        except store.errors() as error:
+            if not store.is_unsupported(error):
+                raise store.StoreError(store.reason(error, self._url.scheme)) from error
         finally:
             self.remove(name)
         raise TableWriteError(
