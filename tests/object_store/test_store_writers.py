@@ -106,6 +106,16 @@ def test_a_commit_whose_answer_is_lost_is_not_made_twice(
     assert len(runs.table().runs()) == 1
 
 
+def test_writers_that_create_the_table_at_once_have_one(bucket: Bucket) -> None:
+    """Whoever comes first."""
+    for number in range(4):
+        url = Url("s3", bucket.name, f"table{number}")
+        with ThreadPoolExecutor(6) as threads:
+            list(threads.map(Table.create, [url] * 6))
+        assert Table.open(url).runs() == []
+        assert all("_delta_log" in key for key in bucket.keys(f"table{number}"))
+
+
 @pytest.mark.long
 def test_six_writers_append_to_one_table(bucket: Bucket) -> None:
     """Each appends five times; no row is lost, and none doubled."""

@@ -97,15 +97,19 @@ class Table:
             storage.make()
             if table:
                 return table
-            DeltaTable.create(
-                storage.uri,
-                kind.schema,
-                mode="ignore",
-                name=kind.name,
-                description=kind.description,
-                configuration={"delta.logRetentionDuration": kind.log_retention},
-                storage_options=storage.options,
-            )
+            try:
+                DeltaTable.create(
+                    storage.uri,
+                    kind.schema,
+                    mode="ignore",
+                    name=kind.name,
+                    description=kind.description,
+                    configuration={"delta.logRetentionDuration": kind.log_retention},
+                    storage_options=storage.options,
+                )
+            except (DeltaError, OSError):  # also where another writer has created it since it was looked for
+                if not cls.find(path, kind):
+                    raise
             storage.sync_commit(0)
         return cls.open(path, kind)
 
