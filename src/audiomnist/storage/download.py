@@ -33,11 +33,12 @@ def downloaded(url: Url) -> Iterator[Path]:
 
 def _download(url: Url, folder: Path) -> int:
     """Copy the objects; return their number."""
+    store.probe(url)
     import obstore  # noqa: PLC0415 - in an extra
 
-    store.probe(url)
     with store.requests(url):
-        names = [found["path"] for page in obstore.list(store.opened(url)) for found in page]
+        # Without the empty objects that consoles make to mark a folder.
+        names = [found["path"] for page in obstore.list(store.opened(url)) for found in page if found["size"]]
         for name in names:
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)

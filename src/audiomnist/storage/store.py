@@ -17,8 +17,22 @@ from audiomnist.core import extras
 from audiomnist.storage.url import Url
 
 RETRY_S = 180
-_RETRIES = {"max_retries": 10, "retry_timeout": timedelta(seconds=RETRY_S)}
-_PROBE_RETRIES = {"max_retries": 2, "retry_timeout": timedelta(seconds=20)}
+# As many as there is time for. The client waits at random: 0.1 s at least, three times as long as before at most.
+_MAX_RETRIES, _BASE = 1000, 3
+_RETRIES = {
+    "max_retries": _MAX_RETRIES,
+    "retry_timeout": timedelta(seconds=RETRY_S),
+    "backoff": {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=15), "base": _BASE},
+}
+# The same for Delta Lake.
+DELTA_RETRIES = {
+    "max_retries": f"{_MAX_RETRIES}",
+    "retry_timeout": f"{RETRY_S}s",
+    "backoff_config.init_backoff": "100ms",
+    "backoff_config.max_backoff": "15s",
+    "backoff_config.base": f"{_BASE}",
+}
+_PROBE_RETRIES = {"max_retries": 6, "retry_timeout": timedelta(seconds=20)}
 
 _CREDENTIALS = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
@@ -62,13 +76,25 @@ def opened(url: Url) -> Any:
     return _client(url, _RETRIES)
 
 
+@lru_cache
+def opened_to_probe(url: Url) -> Any:
+    """Return the store of a folder as `opened` does, but one that gives up within 20 s."""
+    return _client(url, _PROBE_RETRIES)
+
+
 def probe(url: Url) -> None:
-    """List the beginning of a folder, giving up within 20 s; raises StoreError if it cannot be listed."""
+    """List the beginning of a folder, giving up within 20 s.
+
+    Raises:
+        StoreError: it cannot be listed.
+        MissingExtraError: the client is not installed.
+    """
+    opened = opened_to_probe(url)  # explains a missing client
     import obstore  # noqa: PLC0415 - in an extra
     from obstore.exceptions import InvalidPathError  # noqa: PLC0415
 
     with requests(url), suppress(InvalidPathError):  # that was listed, with a key that the client cannot read
-        next(iter(obstore.list(_client(url, _PROBE_RETRIES))), None)
+        next(iter(obstore.list(opened)), None)
 
 
 @contextmanager
@@ -87,6 +113,11 @@ def errors() -> tuple[type[Exception], ...]:
     from obstore.exceptions import BaseError  # noqa: PLC0415 - in an extra
 
     return BaseError, OSError, ValueError
+
+
+def is_unsupported(error: Exception) -> bool:
+    """Return whether an error of the client says that the store does not know what a request asks for."""
+    return re.search("501 Not Implemented|<Code>NotImplemented<", str(error)) is not None
 
 
 def _client(url: Url, retries: Any) -> Any:

@@ -10,6 +10,7 @@ from audiomnist.core.errors import AudiomnistError
 SCHEMES = ("s3", "gs", "az")
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_BUCKET = re.compile("[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class UrlError(AudiomnistError):
@@ -44,6 +45,8 @@ def place_of(text: str) -> Place:
     """
     if not _URL.match(text):
         return Path(text)
+    if not text.isprintable() or set(text) & set("[]"):  # which urlsplit removes, or takes for an address
+        raise UrlError("a URL has no control characters and no [ and ]: correct it")
     url = urlsplit(text)
     scheme = url.scheme.lower()
     if scheme == "file":
@@ -59,7 +62,7 @@ def place_of(text: str) -> Place:
             "environment variables of the store, not from the URL"
         )
     key = url.path.strip("/")
-    if not url.netloc or (key and not all(map(_is_name, key.split("/")))):
+    if not _BUCKET.fullmatch(url.netloc) or (key and not all(map(_is_name, key.split("/")))):
         raise UrlError(
             f"{text!r} names no folder: it is written as {scheme}://BUCKET/FOLDER, without \\, %, .. and control "
             "characters"

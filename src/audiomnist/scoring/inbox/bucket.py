@@ -2,9 +2,11 @@
 
 Objects are listed in the order of their keys, and an object is read only with the ETag with which it was listed. The
 client lists no key that has an empty part, `.`, `..` or a control character: the folder with such a key is deferred,
-and all other folders are listed.
+and all other folders are listed. It lists a key that ends with `/` without the `/`, and cannot read the object; an
+empty one marks a folder, as consoles make them, and is left out.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar
 
+from audiomnist.scoring.inbox import paths
 from audiomnist.scoring.inbox.discover import (
     CHANGING,
     NO_PERMISSION,
@@ -32,8 +35,8 @@ from audiomnist.storage.url import Url
 # Requests at a time of one process. Most of a request is waiting: some 20 ms in a nearby store.
 _REQUESTS = 16
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_UNUSABLE_KEY = "has an object whose key has an empty part, ., .. or a control character: rename it, or delete it"
-_OUT_OF_ORDER = "is listed twice or out of order: rename an object whose key ends with /"
+_UNUSABLE_KEY = "has an empty part, ., .. or a control character in the key of an object{key}: rename it, or delete it"
+_ENDS_WITH_SLASH = ("unusable_key", "has a key that ends with /: rename it, or delete it")
 
 
 @dataclass(frozen=True)
@@ -58,19 +61,23 @@ class Bucket:
     def entries(self, selection: Selection) -> Iterator[Entry]:
         """Yield every object once, in the order of the keys; a folder that is left out by its name is one entry.
 
+        An empty object that marks a folder is no entry, if that can be told without reading it.
+
         Raises:
             InboxError: the listing breaks off.
         """
-        last_key = last_path = b""
+        last_key = b""
+        last: Entry | None = None
         try:
-            for found in self._listed(""):
+            for found in _without_markers(self._listed("")):
                 if isinstance(found, Candidate) and found.path <= last_key:
-                    yield Deferred(found.path, "unusable_key", _OUT_OF_ORDER)
+                    if found.size_bytes:
+                        yield Deferred(found.path or b".", *_ENDS_WITH_SLASH)
                     continue
                 entry = found if isinstance(found, Deferred) else _left_out(found.path, selection) or found
-                if entry.path != last_path:
+                if entry is found or entry != last:
                     yield entry
-                last_key, last_path = max(last_key, found.path), entry.path
+                last_key, last = max(last_key, found.path), entry
         except store.errors() as error:
             raise self._unlistable(error) from error
 
@@ -91,7 +98,9 @@ class Bucket:
                     yield found
                     last_path = found.path
         except InvalidPathError:
-            yield from (found for found in self._folder_by_folder(folder) if found.path > last_path)
+            for entry in self._folder_by_folder(folder):
+                if isinstance(entry, Deferred) or entry.path > last_path:
+                    yield entry
 
     def _folder_by_folder(self, folder: str) -> Iterator[Candidate | Deferred]:
         """Yield what `_listed` yields, where the key of one of the objects is unusable."""
@@ -100,8 +109,8 @@ class Bucket:
 
         try:
             level = obstore.list_with_delimiter(store.opened(self.url), prefix=folder or None)
-        except InvalidPathError:
-            yield Deferred(folder.encode() or b".", "unusable_key", _UNUSABLE_KEY)
+        except InvalidPathError as error:
+            yield Deferred(folder.encode() or b".", "unusable_key", _UNUSABLE_KEY.format(key=_key_in(error)))
             return
         objects = {found["path"]: found for found in level["objects"]}
         folders = {f"{name}/": name for name in level["common_prefixes"]}
@@ -122,17 +131,49 @@ class Bucket:
         try:
             return bytes(obstore.get(store.opened(self.url), file.path.decode(), options=unchanged).bytes())
         except store.errors() as error:
-            return Deferred(file.path, *self._deferral(error))
+            return Deferred(file.path, *self._deferral(file, error))
 
-    def _deferral(self, error: Exception) -> tuple[str, str]:
+    def _deferral(self, file: Candidate, error: Exception) -> tuple[str, str]:
         """Return the reason for which an object was not read, and its explanation."""
         from obstore.exceptions import PermissionDeniedError, PreconditionError  # noqa: PLC0415 - in an extra
 
-        expected = {FileNotFoundError: VANISHED, PreconditionError: CHANGING, PermissionDeniedError: NO_PERMISSION}
-        return expected.get(type(error), ("io_error", f"cannot be read: {store.reason(error, self.url.scheme)}"))
+        if isinstance(error, FileNotFoundError):
+            return _ENDS_WITH_SLASH if file.size_bytes and self._ends_with_slash(file) else VANISHED
+        if isinstance(error, PreconditionError):
+            return CHANGING
+        reason = NO_PERMISSION[0] if isinstance(error, PermissionDeniedError) else "io_error"
+        return reason, f"cannot be read: {store.reason(error, self.url.scheme)}"
+
+    def _ends_with_slash(self, file: Candidate) -> bool:
+        """Return whether there is an object whose key is that of a file with a `/` after it."""
+        import obstore  # noqa: PLC0415 - in an extra
+
+        try:
+            first = next(iter(obstore.list(store.opened(self.url), prefix=file.path.decode())), [])
+        except store.errors():
+            return False
+        return any(found["path"].encode() == file.path for found in first)
 
     def _unlistable(self, error: Exception) -> InboxError:
         return InboxError(f"{self} cannot be listed: {store.reason(error, self.url.scheme)}")
+
+
+def _without_markers(entries: Iterator[Candidate | Deferred]) -> Iterator[Candidate | Deferred]:
+    """Leave out an empty object that is followed by one in the folder of its name, or has no name."""
+    found = next(entries, None)
+    while found:
+        following = next(entries, None)
+        name = found.path and found.path + b"/"
+        is_empty = isinstance(found, Candidate) and not found.size_bytes
+        if not (is_empty and (not name or (following and following.path.startswith(name)))):
+            yield found
+        found = following
+
+
+def _key_in(error: Exception) -> str:
+    """Return the key that a message of the client is about, as it is put into a sentence; nothing if it has none."""
+    found = re.search('Path "(.*?)"(?:: | contained)', str(error), re.DOTALL)
+    return f" ({paths.shown(found[1])})" if found else ""
 
 
 def _candidate(found: Any) -> Candidate:

@@ -20,7 +20,7 @@ from audiomnist.storage.url import Place, Url
 
 
 class TableStorage(Protocol):
-    """The folder of a table; `uri` and `options` are those for Delta Lake.
+    """The folder of a table; `uri` and `options` are those for Delta Lake. `has_lock`: runs hold a lock on it.
 
     Files that the table does not use are removed once they are `retention_hours` old: until then a writer in another
     process may be about to commit them.
@@ -29,6 +29,7 @@ class TableStorage(Protocol):
     uri: str
     options: dict[str, str]
     retention_hours: int
+    has_lock: bool
 
     def exists(self) -> bool:
         """Return whether the folder exists; raises TableError if it cannot be listed."""
@@ -59,6 +60,7 @@ class FolderStorage:
     """The folder of a table on this machine."""
 
     retention_hours = 0  # whoever removes files holds the lock of the table
+    has_lock = True
 
     def __init__(self, path: Path) -> None:
         """Raise TableError if Delta Lake would resolve the name to another folder."""
@@ -103,10 +105,11 @@ class BucketStorage:
     """The folder of a table in an object store."""
 
     retention_hours = 168
+    has_lock = False
 
     def __init__(self, url: Url) -> None:
         self.uri = str(url)
-        self.options = {"aws_conditional_put": "etag"} if url.scheme == "s3" else {}
+        self.options = store.DELTA_RETRIES | ({"aws_conditional_put": "etag"} if url.scheme == "s3" else {})
         self._url = url
         self._store = store.opened(url)
 
@@ -133,13 +136,15 @@ class BucketStorage:
 
         name = f"_audiomnist-probe-{uuid4()}"
         try:
-            with store.requests(self._url):
-                obstore.put(self._store, name, b"", mode="create")
-            obstore.put(self._store, name, b"", mode="create")
+            for _ in range(2):
+                obstore.put(store.opened_to_probe(self._url), name, b"", mode="create")
         except AlreadyExistsError:
             return
         except NotSupportedError:
             pass
+        except store.errors() as error:
+            if not store.is_unsupported(error):
+                raise store.StoreError(store.reason(error, self._url.scheme)) from error
         finally:
             self.remove(name)
         raise TableWriteError(

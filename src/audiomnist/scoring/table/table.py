@@ -21,7 +21,7 @@ from uuid import uuid4
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction, WriterProperties
-from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
 from audiomnist.core.text import listed
@@ -65,10 +65,12 @@ class Table:
         if not storage.exists():
             return None
         try:
-            if not DeltaTable.is_deltatable(storage.uri, storage.options):
+            # is_deltatable() would hold up all threads, and with them signals, while a store does not answer.
+            try:
+                delta = DeltaTable(storage.uri, storage_options=storage.options)
+            except TableNotFoundError:
                 storage.check_empty()
                 return None
-            delta = DeltaTable(storage.uri, storage_options=storage.options)
         except (DeltaError, OSError) as error:
             raise damaged(path, error, kind.recovery) from error
         different = kind.differences(pa.schema(delta.schema().to_arrow()))
@@ -95,15 +97,19 @@ class Table:
             storage.make()
             if table:
                 return table
-            DeltaTable.create(
-                storage.uri,
-                kind.schema,
-                mode="ignore",
-                name=kind.name,
-                description=kind.description,
-                configuration={"delta.logRetentionDuration": kind.log_retention},
-                storage_options=storage.options,
-            )
+            try:
+                DeltaTable.create(
+                    storage.uri,
+                    kind.schema,
+                    mode="ignore",
+                    name=kind.name,
+                    description=kind.description,
+                    configuration={"delta.logRetentionDuration": kind.log_retention},
+                    storage_options=storage.options,
+                )
+            except (DeltaError, OSError):  # also where another writer has created it since it was looked for
+                if not cls.find(path, kind):
+                    raise
             storage.sync_commit(0)
         return cls.open(path, kind)
 
@@ -190,7 +196,12 @@ class Table:
         formats.write(target, self._kind.schema, self.scan())
 
     def compact(self) -> int:
-        """Merge small files once there are many; return how many were replaced. `vacuum` removes them."""
+        """Merge small files once there are many; return how many were replaced. `vacuum` removes them.
+
+        Where there is no lock nothing is merged: Delta Lake lets two writers merge the same files, which doubles rows.
+        """
+        if not self._storage.has_lock:
+            return 0
         with _writing(self.path):
             self._delta.update_incremental()
             sizes = pa.table(self._delta.get_add_actions())["size_bytes"].to_pylist()
