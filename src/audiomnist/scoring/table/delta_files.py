@@ -15,11 +15,18 @@ from audiomnist.core.atomic import sync
 
 LOG = "_delta_log"
 
+_ROW_GROUP_ROWS = 16_384
+
+
+def write_parquet(rows: pa.Table, target: Path | pa.BufferOutputStream) -> None:
+    """Write rows as Parquet, in row groups that a reader can hold in memory."""
+    pq.write_table(rows, target, compression="zstd", row_group_size=_ROW_GROUP_ROWS)
+
 
 def write_rows(path: Path, rows: pa.Table) -> None:
     """Write rows to a Parquet file and sync it to disk; an OSError leaves no file."""
     try:
-        pq.write_table(rows, path.absolute(), compression="zstd")  # with a colon, a relative one is taken for a URL
+        write_parquet(rows, path.absolute())  # with a colon, a relative one is taken for a URL
         sync(path)
     except OSError:
         path.unlink(missing_ok=True)

@@ -20,7 +20,7 @@ from audiomnist.storage.url import Place, Url
 
 
 class TableStorage(Protocol):
-    """The folder of a table; `uri` and `options` are those for Delta Lake. `has_lock`: runs hold a lock on it.
+    """The folder of a table; `uri` and `options` are those for Delta Lake.
 
     Files that the table does not use are removed once they are `retention_hours` old: until then a writer in another
     process may be about to commit them.
@@ -29,7 +29,6 @@ class TableStorage(Protocol):
     uri: str
     options: dict[str, str]
     retention_hours: int
-    has_lock: bool
 
     def exists(self) -> bool:
         """Return whether the folder exists; raises TableError if it cannot be listed."""
@@ -42,6 +41,9 @@ class TableStorage(Protocol):
 
     def write_rows(self, name: str, rows: pa.Table) -> tuple[int, int]:
         """Write a Parquet file; return its size in bytes and its modification time in ms since 1970."""
+
+    def read_rows(self, name: str) -> pa.Table:
+        """Return the rows of a Parquet file."""
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
@@ -60,7 +62,6 @@ class FolderStorage:
     """The folder of a table on this machine."""
 
     retention_hours = 0  # whoever removes files holds the lock of the table
-    has_lock = True
 
     def __init__(self, path: Path) -> None:
         """Raise TableError if Delta Lake would resolve the name to another folder."""
@@ -81,6 +82,9 @@ class FolderStorage:
         delta_files.write_rows(self._path / name, rows)
         status = (self._path / name).stat()
         return status.st_size, status.st_mtime_ns // 10**6
+
+    def read_rows(self, name: str) -> pa.Table:  # noqa: D102
+        return pq.ParquetFile(self._path / name).read()
 
     def remove(self, name: str) -> None:  # noqa: D102
         (self._path / name).unlink(missing_ok=True)
@@ -105,7 +109,6 @@ class BucketStorage:
     """The folder of a table in an object store."""
 
     retention_hours = 168
-    has_lock = False
 
     def __init__(self, url: Url) -> None:
         self.uri = str(url)
@@ -156,12 +159,19 @@ class BucketStorage:
         import obstore  # noqa: PLC0415 - in an extra
 
         buffer = pa.BufferOutputStream()
-        pq.write_table(rows, buffer, compression="zstd")
+        delta_files.write_parquet(rows, buffer)
         content = buffer.getvalue()
         with store.requests(self._url):
             obstore.put(self._store, name, content.to_pybytes())
             modified = obstore.head(self._store, name)["last_modified"]
         return content.size, int(modified.timestamp() * 1000)
+
+    def read_rows(self, name: str) -> pa.Table:  # noqa: D102
+        import obstore  # noqa: PLC0415 - in an extra
+
+        with store.requests(self._url):
+            content = obstore.get(self._store, name).bytes().to_bytes()
+        return pq.ParquetFile(pa.BufferReader(content)).read()
 
     def remove(self, name: str) -> None:  # noqa: D102
         import obstore  # noqa: PLC0415 - in an extra

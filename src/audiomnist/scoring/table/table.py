@@ -20,8 +20,8 @@ from typing import Any
 from uuid import uuid4
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Schema, Transaction, WriterProperties
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake import CommitProperties, DeltaTable, Schema, Transaction
+from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
 from audiomnist.core.text import listed
@@ -41,7 +41,6 @@ _ATTEMPTS = 100
 _SMALL_FILES = 32
 _SMALL_BYTES = 8 * 2**20
 _LARGE_BYTES = 64 * 2**20
-_WRITER = WriterProperties(compression="ZSTD", max_row_group_size=16_384)
 
 
 class Table:
@@ -134,7 +133,6 @@ class Table:
         for _ in range(_ATTEMPTS):
             if self._commit(rows if self._is_only_writer else self._missing(rows), metadata):
                 return self.version
-            self._is_only_writer = False
         raise TableWriteError(f"{self.path} cannot be written: others write to it all the time. Try again later")
 
     def sync_since(self, version: int) -> None:
@@ -198,23 +196,15 @@ class Table:
     def compact(self) -> int:
         """Merge small files once there are many; return how many were replaced. `vacuum` removes them.
 
-        Where there is no lock nothing is merged: Delta Lake lets two writers merge the same files, which doubles rows.
+        Nothing is merged while another writer commits: the commit of a merge is numbered like any other.
         """
-        if not self._storage.has_lock:
-            return 0
         with _writing(self.path):
             self._delta.update_incremental()
-            sizes = pa.table(self._delta.get_add_actions())["size_bytes"].to_pylist()
-            if sum(size < _SMALL_BYTES for size in sizes) < _SMALL_FILES:
+            files = pa.table(self._delta.get_add_actions()).select(["path", "size_bytes"]).to_pylist()
+            small = [file for file in files if file["size_bytes"] < _SMALL_BYTES and "/" not in file["path"]]
+            if len(small) < _SMALL_FILES:
                 return 0
-            try:
-                metrics = self._delta.optimize.compact(
-                    target_size=_LARGE_BYTES, max_concurrent_tasks=1, writer_properties=_WRITER
-                )
-            except CommitFailedError:  # another run has merged the same files
-                return 0
-            self._storage.sync_commit(self.version)
-        return int(metrics["numFilesRemoved"])
+            return sum(len(names) for names in _groups(small) if self._merge(names))
 
     def vacuum(self) -> list[str]:
         """Remove every file that the current version of the table does not use; return their names.
@@ -250,12 +240,24 @@ class Table:
                 self._is_only_writer &= self.version == before + 1
                 self.sync_since(before)
 
-    def _commit(self, rows: pa.Table, metadata: Mapping[str, str]) -> bool:
-        """Try to commit rows; return False if another writer committed first."""
+    def _merge(self, names: Sequence[str]) -> bool:
+        """Try to replace files by one with their rows; return False if another writer committed first."""
+        rows = pa.concat_tables(map(self._storage.read_rows, names), promote_options="default")
+        for field in self._kind.absent(rows.schema):
+            rows = rows.append_column(field, pa.nulls(len(rows), field.type))
+        return self._commit(rows.select(self._kind.schema.names).cast(self._kind.schema), {}, replaced=names)
+
+    def _commit(self, rows: pa.Table, metadata: Mapping[str, str], replaced: Sequence[str] = ()) -> bool:
+        """Try to commit rows, new ones or those of replaced files; return False if another writer committed first."""
         mark, before = str(uuid4()), self.version
         data = f"part-{mark}.parquet"
         with _writing(self.path):
-            actions = [_add_action(data, len(rows), *self._storage.write_rows(data, rows))] if len(rows) else []
+            actions: list[AddAction | RemoveAction] = []
+            if len(rows):
+                size_bytes, modified_ms = self._storage.write_rows(data, rows)
+                statistics = json.dumps({"numRecords": len(rows)})
+                actions = [AddAction(data, size_bytes, {}, modified_ms, data_change=not replaced, stats=statistics)]
+                actions += [RemoveAction(name, data_change=False, deletion_timestamp=modified_ms) for name in replaced]
             error = self._add_entry(actions, {**metadata, _MARK: mark})
             if error is None or self._has(mark, before):
                 self.sync_since(before)
@@ -264,9 +266,10 @@ class Table:
                 self._storage.remove(data)
             if self.version == before:
                 raise error
+            self._is_only_writer = False
             return False
 
-    def _add_entry(self, actions: Sequence[AddAction | RemoveAction], metadata: dict[str, str]) -> Exception | None:
+    def _add_entry(self, actions: list[AddAction | RemoveAction], metadata: dict[str, str]) -> Exception | None:
         """Add an entry to the log and update to its last entry; return an error, after which the entry may exist."""
         number = (self._delta.transaction_version(_APPLICATION) or 0) + 1
         properties = CommitProperties(metadata, app_transactions=[Transaction(_APPLICATION, number)])
@@ -295,9 +298,18 @@ class Table:
         return rows.filter(pa.array([identity not in present for identity in own], pa.bool_()))
 
 
-def _add_action(name: str, rows: int, size_bytes: int, modified_ms: int) -> AddAction:
-    """Return the action that adds a data file to the log."""
-    return AddAction(name, size_bytes, {}, modified_ms, data_change=True, stats=json.dumps({"numRecords": rows}))
+def _groups(files: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
+    """Yield names of files, at least two, that are about as large together as a file should be."""
+    names: list[str] = []
+    size_bytes = 0
+    for file in files:
+        names.append(file["path"])
+        size_bytes += file["size_bytes"]
+        if size_bytes >= _LARGE_BYTES:
+            yield names
+            names, size_bytes = [], 0
+    if len(names) > 1:
+        yield names
 
 
 def _sql_condition(only: Mapping[str, Collection[str]]) -> str | None:
