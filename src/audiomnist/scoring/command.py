@@ -67,7 +67,7 @@ def score(
     """
     console = Console(file=cast("TextIO", _CheckedStream(sys.stderr, "stderr")), quiet=quiet)
     try:
-        with extras.explained("pipeline" if rev else "asr"), _bundle(model, rev) as bundle, stoppable() as stop:
+        with extras.explained("pipeline" if rev else "asr"), stoppable() as stop, _bundle(model, rev) as bundle:
             config = configured(bundle)
             with progress(config.inbox, console) as show:
                 summary = (run.preview if dry_run else run.score)(config, show, stop)

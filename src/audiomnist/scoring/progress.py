@@ -36,9 +36,12 @@ def progress(inbox: Place, console: Console) -> Iterator[Show]:
     if not console.is_terminal:
         yield print_line
         return
-    columns = TextColumn("score"), BarColumn(), TextColumn("{task.percentage:3.0f}% {task.description}")
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
-        task = bar.add_task("", total=_entries(inbox))
+    total = _entries(inbox)
+    share = TextColumn("{task.percentage:3.0f}% {task.description}"), TimeRemainingColumn()
+    number = TextColumn("{task.completed:,} found, {task.description}")
+    columns = TextColumn("score"), BarColumn(), *([number] if total is None else share)
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=total)
         yield lambda counts: bar.update(
             task, completed=counts["found"], description=_description(counts, time.monotonic() - start)
         )

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from audiomnist.scoring.progress import no_progress, progress
+from audiomnist.storage.url import Url
 
 ESCAPE = "\x1b"
 
@@ -102,6 +103,16 @@ def test_on_a_terminal_a_bar_says_how_far_the_run_is_and_goes_at_the_end(inbox: 
         show(counts(found=30, scored=20, rejected=4, unchanged=6))
     assert re.search(r"75% 6 unchanged, 24 new at 6 files/s, 4 rejected +\d:\d\d:\d\d", out.getvalue())
     assert out.getvalue().endswith(f"{ESCAPE}[2K")
+
+
+def test_a_bar_of_a_folder_in_an_object_store_says_how_many_were_found(clock: Clock) -> None:
+    """How many there are is not known before they are listed."""
+    screen, out = console(terminal=True)
+    with progress(Url("s3", "bucket", "inbox"), screen) as show:
+        clock.seconds += 4
+        show(counts(found=3_000, scored=2_000, rejected=400, unchanged=600))
+    assert "3,000 found, 600 unchanged, 2,400 new at 600 files/s, 400 rejected" in out.getvalue()
+    assert "%" not in out.getvalue()
 
 
 def test_a_bar_of_an_empty_inbox_is_no_fault(tmp_path: Path, clock: Clock) -> None:
