@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import cast
 
@@ -12,6 +13,9 @@ from object_stores import SECRETS, Bucket, ObjectStore, sound
 from runs import Ended, audiomnist
 from score_process import Scorer
 
+from audiomnist.scoring.inbox.bucket import Bucket as BucketInbox
+from audiomnist.scoring.inbox.discover import Candidate, InboxError
+from audiomnist.scoring.inbox.selection import Selection
 from audiomnist.scoring.table.table import Table
 from audiomnist.storage import store as client
 from audiomnist.storage.url import Url, place_of
@@ -243,19 +247,30 @@ def test_a_store_without_conditional_writes_is_refused(
     assert inbox.keys() == before
 
 
+def test_a_store_that_is_down_is_asked_no_more(bucket: Bucket, store: ObjectStore) -> None:
+    """Once the requests that are under way have failed: a run must not wait for every file of a thousand."""
+    for number in range(200):
+        bucket.put(f"inbox/{number:03}.wav", sound(number))
+    inbox = BucketInbox(Url("s3", bucket.name, "inbox"))
+    files = [entry for entry in inbox.entries(Selection()) if isinstance(entry, Candidate)]
+    store.proxy.let(is_refused, "GET", r"/inbox/1..\.wav")
+    contents = inbox.read(files, 2**20)
+    assert [len(content) for content in islice(contents, 100) if isinstance(content, bytes)] == [len(sound(0))] * 100
+    with pytest.raises(InboxError, match="cannot be read: the store cannot be reached: check the network"):
+        list(contents)
+    assert len(set(store.proxy.asked("GET", r"/inbox/1..\.wav"))) < 50
+
+
 @pytest.mark.long
 def test_a_store_that_goes_down_in_the_middle_of_a_run(
     bucket: Bucket, bundle: Path, store: ObjectStore, tmp_path: Path
 ) -> None:
-    """What was not read is deferred, with a sentence; the next run completes the table."""
+    """The run ends with a sentence once it has tried for three minutes; the next one completes the table."""
     for number in range(600):
         bucket.put(f"inbox/{number:03}.wav", sound(number))
-    store.proxy.let(is_refused, "GET", "/inbox/5..wav")
-    ended = score(bucket.url("inbox"), tmp_path / "table", bundle)
-    assert ended.status == 7
-    summary = json.loads(ended.out)
-    assert (summary["scored"], summary["by_deferred_reason"]) == (500, {"io_error": 100})
-    assert "cannot be read: the store cannot be reached: check the network" in ended.out
+    store.proxy.let(is_refused, "GET", r"/inbox/5[2-9].\.wav")
+    ended = score(bucket.url("inbox"), tmp_path / "table", bundle, "--batch-size", "100")
+    assert_refused(ended, 2, "the network, and the endpoint if one is set (this run has committed 500 rows)")
     assert_tells_no_secret(ended, content_of(tmp_path / "table"))
     store.proxy.reset()
     assert json.loads(score(bucket.url("inbox"), tmp_path / "table", bundle).out)["scored"] == 100

@@ -115,6 +115,11 @@ def errors() -> tuple[type[Exception], ...]:
     return BaseError, OSError, ValueError
 
 
+def is_unavailable(error: Exception) -> bool:
+    """Return whether an error of the client says that the store cannot be reached, or is too busy."""
+    return reason(error, "s3") in {_UNREACHABLE, _BUSY}
+
+
 def is_unsupported(error: Exception) -> bool:
     """Return whether an error of the client says that the store does not know what a request asks for."""
     return re.search("501 Not Implemented|<Code>NotImplemented<", str(error)) is not None

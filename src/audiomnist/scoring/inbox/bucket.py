@@ -82,9 +82,14 @@ class Bucket:
             raise self._unlistable(error) from error
 
     def read(self, files: Sequence[Candidate | Unusable], max_bytes: int) -> Iterator[bytes | Deferred | Unusable]:
-        """Yield the whole content of each file, unless it has changed since it was listed, or why it was not read."""
+        """Yield the whole content of each file, unless it has changed since it was listed, or why it was not read.
+
+        Raises:
+            InboxError: the store cannot be reached, or is too busy, for longer than the client tries.
+        """
+        failures: list[InboxError] = []
         with ThreadPoolExecutor(_REQUESTS) as threads:
-            yield from threads.map(partial(self._content, max_bytes=max_bytes), files)
+            yield from threads.map(partial(self._content, max_bytes=max_bytes, failures=failures), files)
 
     def _listed(self, folder: str) -> Iterator[Candidate | Deferred]:
         """Yield the objects below a folder of the inbox, in the order of the keys; a key that is unusable defers."""
@@ -120,9 +125,14 @@ class Bucket:
             else:
                 yield _candidate(objects[key])
 
-    def _content(self, file: Candidate | Unusable, max_bytes: int) -> bytes | Deferred | Unusable:
+    def _content(
+        self, file: Candidate | Unusable, max_bytes: int, failures: list[InboxError]
+    ) -> bytes | Deferred | Unusable:
+        """Return what `read` yields for a file; once the store has failed, raise the error without another request."""
         import obstore  # noqa: PLC0415 - in an extra
 
+        if failures:
+            raise failures[0]
         if isinstance(file, Unusable):
             return file
         if file.size_bytes > max_bytes:
@@ -131,7 +141,10 @@ class Bucket:
         try:
             return bytes(obstore.get(store.opened(self.url), file.path.decode(), options=unchanged).bytes())
         except store.errors() as error:
-            return Deferred(file.path, *self._deferral(file, error))
+            if not store.is_unavailable(error):
+                return Deferred(file.path, *self._deferral(file, error))
+            failures.append(InboxError(f"{self} cannot be read: {store.reason(error, self.url.scheme)}"))
+            raise failures[0] from error
 
     def _deferral(self, file: Candidate, error: Exception) -> tuple[str, str]:
         """Return the reason for which an object was not read, and its explanation."""
